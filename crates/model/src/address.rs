@@ -77,7 +77,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {
             Address::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]:{}", self.port),
-            address => write!(f, "{address}:{}", self.port),
+            Address::Ip(_) | Address::Name(_) => write!(f, "{}:{}", self.address, self.port),
         }
     }
 }
