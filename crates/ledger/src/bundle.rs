@@ -1,0 +1,1 @@
+//! Bundles: a log exported as files that verify offline.

@@ -1,0 +1,229 @@
+//! Checks entries and bodies in order, for a bundle and for a live database alike, and collects findings.
+//!
+//! It is total: any bytes give located findings, never a panic. It reads nothing itself: the caller feeds it
+//! and adds what only the caller can see (rows, anchors, witnesses).
+
+mod body;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::Hash;
+use crate::checkpoint::TreeHead;
+use crate::entry::{Entry, EntryError};
+use crate::tree::{Frontier, leaf_hash};
+
+pub use body::{BODY_BYTES_MAX, Blob, REFERENCES_MAX, Reference};
+pub use report::{EvidenceState, FINDINGS_MAX, Finding, FindingCode, Place, Report, VERIFIER};
+
+/// Most absent bodies and blobs that are remembered until the end, where an erasure may explain them.
+pub const ABSENT_MAX: usize = 262_144;
+/// Most audit intents without an outcome that are tracked at one time.
+pub const OPEN_INTENTS_MAX: usize = 65_536;
+
+/// Checks a log entry by entry.
+///
+/// For each entry, in order: [`Verifier::push`], then [`Verifier::body`], then [`Verifier::blob`] for each
+/// reference that `body` returned. [`Verifier::finish`] ends it.
+#[derive(Debug)]
+pub struct Verifier {
+    log: Option<String>,
+    /// The index that belongs to the next entry by its position.
+    position: u64,
+    /// The index that the next entry must carry; differs from `position` after a gap.
+    expected: u64,
+    /// Absent when the log is not read from its first entry: then there is no root to compute.
+    frontier: Option<Frontier>,
+    last_at: String,
+    heads: BTreeMap<u64, Vec<(Hash, Place)>>,
+    newest_head: u64,
+    absent: Vec<Absent>,
+    erased: BTreeSet<Hash>,
+    intents: BTreeSet<u64>,
+    report: Report,
+}
+
+/// A body or blob that was not there.
+#[derive(Debug)]
+struct Absent {
+    digest: Hash,
+    finding: Finding,
+}
+
+/// What [`Verifier::push`] found out about an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// The index that belongs to the entry by its position.
+    pub index: u64,
+    pub leaf: Hash,
+    /// The entry, when its bytes are one.
+    pub entry: Option<Entry>,
+    /// True when it carries the index that belongs to its position.
+    pub in_place: bool,
+}
+
+impl Verifier {
+    /// Starts at entry number `first` of the log with this id; without an id, the first entry's is taken.
+    #[must_use]
+    pub fn new(log: Option<&str>, first: u64) -> Self {
+        Self {
+            log: log.map(str::to_owned),
+            position: first,
+            expected: first,
+            frontier: (first == 0).then(Frontier::new),
+            last_at: String::new(),
+            heads: BTreeMap::new(),
+            newest_head: 0,
+            absent: Vec::new(),
+            erased: BTreeSet::new(),
+            intents: BTreeSet::new(),
+            report: Report::new(),
+        }
+    }
+
+    /// Returns the tree over the entries so far; nothing when the log is not read from its first entry.
+    #[must_use]
+    pub fn frontier(&self) -> Option<&Frontier> {
+        self.frontier.as_ref()
+    }
+
+    /// Returns the index that belongs to the next entry.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Returns the report so far, for what only the caller can check and count.
+    pub fn report_mut(&mut self) -> &mut Report {
+        &mut self.report
+    }
+
+    /// Adds a finding of the caller.
+    pub fn add(&mut self, finding: Finding) {
+        self.report.add(finding);
+    }
+
+    /// Demands that the log has this head. Call it before entry number `head.size` is pushed.
+    ///
+    /// A head that was passed already, or one over a log that is not read from its first entry, cannot be
+    /// checked and is reported as `checkpoint_inconsistent`: it is never taken as good.
+    pub fn expect_head(&mut self, head: &TreeHead, place: &Place) {
+        self.report.checkpoints += 1;
+        self.newest_head = self.newest_head.max(head.size);
+        let size = self.frontier.as_ref().map(Frontier::size);
+        if size.is_none_or(|size| head.size < size) {
+            let detail = format!("the head of size {} was given too late to be checked", head.size);
+            self.add(Finding::new(FindingCode::CheckpointInconsistent, detail).at(place));
+            return;
+        }
+        self.heads.entry(head.size).or_default().push((head.root, place.clone()));
+        self.check_heads();
+    }
+
+    /// Compares the heads of the current size with the root.
+    fn check_heads(&mut self) {
+        let Some(frontier) = &self.frontier else { return };
+        let Some(heads) = self.heads.remove(&frontier.size()) else { return };
+        let root = frontier.root();
+        for (claimed, place) in heads {
+            if claimed != root {
+                let detail = format!("the first {} entries do not have the root it claims", frontier.size());
+                self.report.add(Finding::new(FindingCode::RootMismatch, detail).at(&place));
+            }
+        }
+    }
+
+    /// Checks the bytes of the next entry; `place` is where they were read.
+    pub fn push(&mut self, bytes: &[u8], place: &Place) -> Pushed {
+        let index = self.position;
+        let leaf = leaf_hash(bytes);
+        self.position += 1;
+        self.report.entries += 1;
+        if let Some(Err(err)) = self.frontier.as_mut().map(|frontier| frontier.push(leaf)) {
+            self.add(Finding::new(FindingCode::Malformed, err.to_string()).index(index));
+        }
+        let mut pushed = Pushed { index, leaf, entry: None, in_place: false };
+        match Entry::parse(bytes) {
+            Ok(entry) => {
+                pushed.in_place = self.check_order(&entry, index, place);
+                pushed.entry = Some(entry);
+            }
+            Err(err) => {
+                self.expected += 1;
+                let (code, inner) = entry_code(&err);
+                self.add(Finding::new(code, err.to_string()).index(index).at(&place.plus(inner)));
+            }
+        }
+        self.check_heads();
+        pushed
+    }
+
+    /// Checks what an entry says about its place: log, index, time. Returns whether the index is right.
+    fn check_order(&mut self, entry: &Entry, index: u64, place: &Place) -> bool {
+        let finding =
+            |code, detail| Finding::new(code, detail).index(index).row(&entry.table, &entry.row).at(place);
+        let in_place = entry.index == self.expected;
+        if !in_place {
+            let later = entry.index > self.expected;
+            let code = if later { FindingCode::IndexGap } else { FindingCode::EntryReordered };
+            let detail = format!("found index {} where {} belongs", entry.index, self.expected);
+            self.report.add(finding(code, detail));
+        }
+        self.expected = entry.index.saturating_add(1);
+        if self.log.get_or_insert_with(|| entry.log.clone()) != &entry.log {
+            let detail = format!("the entry belongs to the log {:?}", entry.log);
+            self.report.add(finding(FindingCode::Malformed, detail));
+        }
+        if entry.at < self.last_at {
+            let detail = format!("its time {} is before {}", entry.at, self.last_at);
+            self.report.add(finding(FindingCode::TimeRegression, detail));
+        }
+        self.last_at.clone_from(&entry.at);
+        in_place
+    }
+
+    /// Ends the verification and returns the report.
+    ///
+    /// Absent bodies that no erasure explains become `body_missing`; heads beyond the end become `truncated`.
+    #[must_use]
+    pub fn finish(mut self) -> Report {
+        for absent in std::mem::take(&mut self.absent) {
+            if self.erased.contains(&absent.digest) {
+                self.report.erased += 1;
+            } else {
+                self.report.add(absent.finding);
+            }
+        }
+        for (size, heads) in std::mem::take(&mut self.heads) {
+            for (_root, place) in heads {
+                let detail = format!("the checkpoint claims {size} entries, {} were found", self.position);
+                let finding = Finding::new(FindingCode::Truncated, detail).index(self.position).at(&place);
+                self.report.add(finding);
+            }
+        }
+        self.report.orphan_intents = self.intents.len() as u64;
+        if self.newest_head > 0 {
+            self.report.uncovered_tail = self.position.saturating_sub(self.newest_head);
+        }
+        if let Some(frontier) = &self.frontier {
+            self.report.tree_size = frontier.size();
+            self.report.root = Some(crate::hex::encode(&frontier.root()));
+        }
+        self.report.settle();
+        self.report
+    }
+}
+
+/// Returns the finding code of an entry's error, and where in the entry it is.
+fn entry_code(err: &EntryError) -> (FindingCode, u64) {
+    match err {
+        EntryError::Malformed { offset, .. } => (FindingCode::Malformed, *offset as u64),
+        EntryError::NotCanonical { offset } => (FindingCode::NotCanonical, *offset as u64),
+        EntryError::Unsupported { .. } => (FindingCode::UnsupportedEntry, 0),
+        EntryError::TooLong { .. } | EntryError::Member { .. } | EntryError::ExtraMember => {
+            (FindingCode::Malformed, 0)
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Bodies: digest, length, canonical form, and the few members that every verifier can understand.
+//!
+//! Generic members, whatever the body records: `evidence_sha256` and `manifest_sha256` name blobs at any
+//! depth; in `body.erased`, `erased_sha256` names a body or blob that is gone for good; in `audit.record`,
+//! `phase` and `intent_index` pair outcomes with intents.
+
+use serde_json::Value;
+
+use super::{ABSENT_MAX, Absent, Finding, FindingCode, OPEN_INTENTS_MAX, Place, Verifier};
+use crate::canonical::{self, NotCanonical};
+use crate::entry::{Entry, EntryKind};
+use crate::{Hash, hex, sha256};
+
+/// Largest body that is read. Bytes.
+pub const BODY_BYTES_MAX: usize = 1_048_576;
+/// Most blobs that one body may name.
+pub const REFERENCES_MAX: usize = 10_000;
+
+/// A kind of blob that bodies name by digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Blob {
+    /// The evidence of a rule result, named `evidence_sha256`.
+    Evidence,
+    /// The manifest of a scan, named `manifest_sha256`.
+    Manifest,
+}
+
+/// A blob that a body names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    pub blob: Blob,
+    pub sha256: Hash,
+}
+
+impl Verifier {
+    /// Checks the body of the entry at `index`; nothing as body means that it is not there.
+    ///
+    /// Returns the blobs that the body names, each to be handed to [`Verifier::blob`].
+    pub fn body(&mut self, index: u64, entry: &Entry, body: Option<&[u8]>, place: &Place) -> Vec<Reference> {
+        let finding = |code, detail: String| {
+            Finding::new(code, detail).index(index).row(&entry.table, &entry.row).at(place)
+        };
+        let Some(body) = body.filter(|body| !body.is_empty() || entry.body_len == 0) else {
+            let detail = "the body is not there and no entry says that it was erased".to_owned();
+            self.absent(entry.body_sha256, finding(FindingCode::BodyMissing, detail));
+            return Vec::new();
+        };
+        self.report.bodies_checked += 1;
+        if body.len() as u64 != entry.body_len || sha256(body) != entry.body_sha256 {
+            let detail = format!("the body has {} bytes and not the digest of its entry", body.len());
+            self.add(finding(FindingCode::BodyAltered, detail));
+            return Vec::new();
+        }
+        if body.len() > BODY_BYTES_MAX {
+            self.add(finding(FindingCode::Malformed, "the body is longer than 1,048,576 bytes".to_owned()));
+            return Vec::new();
+        }
+        let value = match canonical::parse_canonical(body) {
+            Ok(value) => value,
+            Err(err) => {
+                let (code, offset) = match &err {
+                    NotCanonical::Differs { offset } => (FindingCode::NotCanonical, *offset),
+                    NotCanonical::Invalid(invalid) => (FindingCode::Malformed, invalid.offset),
+                };
+                let detail = format!("body: {err}");
+                self.add(Finding { offset: Some(offset as u64), ..finding(code, detail) });
+                return Vec::new();
+            }
+        };
+        let mut references = Vec::new();
+        if let Err(detail) = self.read_members(index, entry.kind, &value, &mut references) {
+            self.add(finding(FindingCode::Malformed, detail));
+        }
+        references
+    }
+
+    /// Checks a blob that a body named; nothing as bytes means that it is not there.
+    pub fn blob(&mut self, index: u64, reference: Reference, bytes: Option<&[u8]>, place: &Place) {
+        let name = match reference.blob {
+            Blob::Evidence => "evidence",
+            Blob::Manifest => "manifest",
+        };
+        match bytes {
+            None => {
+                let detail = format!("the {name} {} is not there", hex::encode(&reference.sha256));
+                let finding = Finding::new(FindingCode::BodyMissing, detail).index(index).at(place);
+                self.absent(reference.sha256, finding);
+            }
+            Some(bytes) if sha256(bytes) != reference.sha256 => {
+                let detail =
+                    format!("the {name} does not have the digest {}", hex::encode(&reference.sha256));
+                self.add(Finding::new(FindingCode::BodyAltered, detail).index(index).at(place));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn absent(&mut self, digest: Hash, finding: Finding) {
+        if self.absent.len() < ABSENT_MAX {
+            self.absent.push(Absent { digest, finding });
+        } else {
+            self.add(finding);
+        }
+    }
+
+    /// Reads the generic members of a body.
+    fn read_members(
+        &mut self,
+        index: u64,
+        kind: EntryKind,
+        body: &Value,
+        references: &mut Vec<Reference>,
+    ) -> Result<(), String> {
+        let Value::Object(members) = body else {
+            return Err("the body is not an object".to_owned());
+        };
+        if kind == EntryKind::BodyErased {
+            let erased = members.get("erased_sha256").and_then(Value::as_str).and_then(hex::decode);
+            self.erased.insert(erased.ok_or("an erasure must name what it erased as erased_sha256")?);
+        }
+        if kind == EntryKind::AuditRecord {
+            match members.get("phase").and_then(Value::as_str) {
+                Some("intent") if self.intents.len() < OPEN_INTENTS_MAX => {
+                    self.intents.insert(index);
+                }
+                Some("outcome") => {
+                    // An outcome of a change inside the database has no intent of its own.
+                    if let Some(intent) = members.get("intent_index").and_then(Value::as_u64) {
+                        self.intents.remove(&intent);
+                    }
+                }
+                Some(_) | None => {}
+            }
+        }
+        find_references(body, references)
+    }
+}
+
+/// Collects the blobs that a body names, at any depth. The reader has bounded the depth.
+fn find_references(value: &Value, references: &mut Vec<Reference>) -> Result<(), String> {
+    match value {
+        Value::Array(items) => items.iter().try_for_each(|item| find_references(item, references)),
+        Value::Object(members) => members.iter().try_for_each(|(name, member)| {
+            let blob = match name.as_str() {
+                "evidence_sha256" => Blob::Evidence,
+                "manifest_sha256" => Blob::Manifest,
+                _ => return find_references(member, references),
+            };
+            if member.is_null() {
+                return Ok(());
+            }
+            let sha256 =
+                member.as_str().and_then(hex::decode).ok_or_else(|| format!("{name} is not a digest"))?;
+            if references.len() == REFERENCES_MAX {
+                return Err("the body names more than 10,000 blobs".to_owned());
+            }
+            references.push(Reference { blob, sha256 });
+            Ok(())
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
