@@ -10,6 +10,7 @@ pub mod ids;
 pub mod platform;
 pub mod probe;
 pub mod reason;
+pub mod record;
 pub mod result;
 pub mod status;
 pub mod time;

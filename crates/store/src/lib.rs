@@ -1,1 +1,24 @@
-//! store
+//! Every SQL statement of the product: migrations, transactions, the append to the ledger, reads as of an
+//! instant. Decides nothing: what changed and who may do what is handed in.
+
+pub mod append;
+pub mod apply;
+pub mod blobs;
+mod codec;
+mod db;
+mod dialect;
+mod error;
+mod files;
+pub mod history;
+pub mod hosts;
+pub mod keys;
+pub mod locks;
+pub mod log;
+mod migrate;
+pub mod posture;
+pub mod rebuild;
+pub mod scans;
+
+pub use append::{Draft, Nonces};
+pub use db::{Db, Tenant};
+pub use error::{Problem, StoreError};

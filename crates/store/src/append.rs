@@ -1,0 +1,207 @@
+//! The one way into a log: reserve indexes and the recorded time, render, insert, in the caller's transaction.
+
+use ledger::{Entry, EntryKind};
+use model::record::{AuditPhase, AuditRecord, schema};
+use model::{AuditId, Timestamp};
+use serde::Serialize;
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use crate::error::{StoreError, doing};
+use crate::{Tenant, dialect};
+
+/// Gives 128 fresh random bits at each call: nonces of bodies, and ids that the store makes itself.
+pub type Nonces<'n> = &'n mut (dyn FnMut() -> [u8; 16] + Send);
+
+/// A clock this much behind the log is worth a record. Microseconds (TLW-30).
+const CLOCK_STEP_US: i64 = 1_000_000;
+
+/// One ledger entry to be: which record of which table it commits to.
+#[derive(Debug)]
+pub struct Draft<'a, R> {
+    pub kind: EntryKind,
+    pub table: &'static str,
+    /// The record's key.
+    pub row: String,
+    /// Name and version of the record's shape.
+    pub schema: &'static str,
+    pub record: &'a R,
+}
+
+#[derive(Serialize)]
+struct Body<'a, R> {
+    schema: &'a str,
+    nonce: String,
+    row: &'a R,
+}
+
+/// Entries of one transaction: indexes and time are reserved, the head's row is locked until commit.
+pub(crate) struct Appender<'t> {
+    tenant: &'t Tenant,
+    actor: &'t str,
+    first: u64,
+    reserved: usize,
+    at: Timestamp,
+    entries: Vec<(u64, String, String)>,
+}
+
+impl<'t> Appender<'t> {
+    /// Reserves the next `count` indexes of the tenant's log and the recorded time.
+    ///
+    /// A clock that stands behind the log does not turn its time back; it is recorded (TLW-30).
+    pub(crate) async fn reserve(
+        tx: &mut Transaction<'static, Sqlite>,
+        (tenant, actor): (&'t Tenant, &'t str),
+        (count, now): (usize, Timestamp),
+        nonces: Nonces<'_>,
+    ) -> Result<Self, StoreError> {
+        let said = "reserve ledger indexes";
+        let last = sqlx::query("SELECT last_at_us FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
+            .bind(tenant.id.to_string())
+            .bind(tenant.log.to_string())
+            .fetch_one(&mut **tx)
+            .await
+            .and_then(|row| row.try_get::<i64, _>("last_at_us"))
+            .map_err(doing(said))?;
+        let behind_us = last - now.as_micros();
+        let reserved = count + usize::from(behind_us > CLOCK_STEP_US);
+        let row = sqlx::query(
+            "UPDATE log_heads SET size = size + $3, last_at_us = max($4, last_at_us + 1)
+             WHERE tenant_id = $1 AND log_id = $2
+             RETURNING size - $3 AS first_index, last_at_us",
+        )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .bind(i64::try_from(reserved).unwrap_or(i64::MAX))
+        .bind(now.as_micros())
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(doing(said))?;
+        let first: i64 = row.try_get("first_index").map_err(doing(said))?;
+        let at = Timestamp::from_micros(row.try_get("last_at_us").map_err(doing(said))?);
+        let first = u64::try_from(first).map_err(|err| broken("the log head", &err))?;
+        let mut appender = Self { tenant, actor, first, reserved, at, entries: Vec::new() };
+        if reserved > count {
+            let detail = format!("{{\"behind_us\":{behind_us}}}");
+            let event = AuditRecord {
+                audit_id: audit_id(now, nonces()),
+                actor: actor.to_owned(),
+                action: "clock.stepped_back".to_owned(),
+                phase: AuditPhase::Event,
+                decision: AuditPhase::Event.decision().to_owned(),
+                subject: format!("log:{}", tenant.log),
+                detail,
+                correlation_id: String::new(),
+                recorded_at: at,
+            };
+            appender.audit(tx, &event, nonces).await?;
+        }
+        Ok(appender)
+    }
+
+    /// Returns the recorded time of this transaction.
+    pub(crate) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Renders the entry of one record and returns its index.
+    pub(crate) fn push<R: Serialize>(
+        &mut self,
+        draft: Draft<'_, R>,
+        nonces: Nonces<'_>,
+    ) -> Result<u64, StoreError> {
+        let index = self.first + self.entries.len() as u64;
+        let nonce = nonces().iter().map(|byte| format!("{byte:02x}")).collect();
+        let body = Body { schema: draft.schema, nonce, row: draft.record };
+        let body = ledger::canonical::to_bytes(&body).map_err(|err| broken(draft.table, &err))?;
+        let entry = Entry {
+            log: self.tenant.log.to_string(),
+            index,
+            at: self.at.to_string(),
+            kind: draft.kind,
+            table: draft.table.to_owned(),
+            row: draft.row,
+            actor: self.actor.to_owned(),
+            body_sha256: ledger::sha256(&body),
+            body_len: body.len() as u64,
+        };
+        let entry = entry.to_bytes().map_err(|err| broken(draft.table, &err))?;
+        let text = |bytes| String::from_utf8(bytes).map_err(|err| broken(draft.table, &err));
+        self.entries.push((index, text(entry)?, text(body)?));
+        Ok(index)
+    }
+
+    /// Stores an audit record with its entry.
+    pub(crate) async fn audit(
+        &mut self,
+        tx: &mut Transaction<'static, Sqlite>,
+        record: &AuditRecord,
+        nonces: Nonces<'_>,
+    ) -> Result<(), StoreError> {
+        let record = AuditRecord { recorded_at: self.at, ..record.clone() };
+        let draft = Draft {
+            kind: EntryKind::AuditRecord,
+            table: "audit_events",
+            row: record.audit_id.to_string(),
+            schema: schema::AUDIT,
+            record: &record,
+        };
+        let index = self.push(draft, nonces)?;
+        sqlx::query(
+            "INSERT INTO audit_events (tenant_id, audit_id, recorded_at_us, actor, action, phase, decision,
+               subject, detail, correlation_id, log_index)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(self.tenant.id.to_string())
+        .bind(record.audit_id.to_string())
+        .bind(self.at.as_micros())
+        .bind(&record.actor)
+        .bind(&record.action)
+        .bind(record.phase.as_str())
+        .bind(&record.decision)
+        .bind(&record.subject)
+        .bind(&record.detail)
+        .bind(&record.correlation_id)
+        .bind(to_i64(index)?)
+        .execute(&mut **tx)
+        .await
+        .map_err(doing("store the audit record"))?;
+        Ok(())
+    }
+
+    /// Inserts the entries. Every reserved index must have been used, or nothing may be committed.
+    pub(crate) async fn insert(self, tx: &mut Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+        if self.entries.len() != self.reserved {
+            let counts = format!("{} indexes reserved, {} used", self.reserved, self.entries.len());
+            return Err(broken("a transaction", &counts));
+        }
+        let said = "append to the ledger";
+        let rows = serde_json::to_string(&self.entries).map_err(|err| broken("a transaction", &err))?;
+        let inserted = sqlx::query(dialect::INSERT_ENTRIES)
+            .bind(self.tenant.id.to_string())
+            .bind(self.tenant.log.to_string())
+            .bind(rows)
+            .execute(&mut **tx)
+            .await
+            .map_err(doing(said))?;
+        if inserted.rows_affected() != self.reserved as u64 {
+            return Err(broken("a transaction", &"not every entry was inserted"));
+        }
+        Ok(())
+    }
+}
+
+/// Makes an id (UUID version 7, RFC 9562, section 5.7) from an instant and random bits.
+pub(crate) fn audit_id(now: Timestamp, random: [u8; 16]) -> AuditId {
+    let millis = u64::try_from(now.as_micros() / 1000).unwrap_or(0);
+    let mut tail = [0; 10];
+    tail.copy_from_slice(&random[..10]);
+    AuditId::new(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
+}
+
+pub(crate) fn broken(what: &'static str, problem: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Ledger { what, problem: problem.to_string() }
+}
+
+pub(crate) fn to_i64(number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|err| broken("a number", &err))
+}

@@ -1,0 +1,330 @@
+//! Apply: one completed scan becomes one transaction, all of it or nothing (TLW-01).
+
+use std::collections::BTreeSet;
+
+use ledger::EntryKind;
+use model::record::{AuditRecord, ChangeRecord, HostRecord, ScanRecord, schema};
+use model::{ComplianceState, Digest, EVIDENCE_BYTES_MAX, Evidence, RuleId, RunStatus, Timestamp};
+use serde_json::json;
+use sqlx::{Sqlite, Transaction};
+
+use crate::append::{Appender, Draft, Nonces, to_i64};
+use crate::error::{StoreError, doing};
+use crate::locks::{self, Fence};
+use crate::{Db, Tenant, dialect, hosts, scans};
+
+/// Most results of one scan (TLW-12).
+pub const RESULTS_MAX: usize = 10_000;
+/// Most evidence of one scan. Bytes (TLW-12).
+pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes stored by their SHA-256.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    pub sha256: Digest,
+    pub bytes: Vec<u8>,
+}
+
+/// The host's posture after this scan, over its current corpus.
+#[derive(Debug, Clone)]
+pub struct PostureUpdate {
+    pub state: ComplianceState,
+    pub pass_count: u32,
+    pub fail_count: u32,
+    pub skipped_count: u32,
+    pub error_count: u32,
+    pub not_applicable_count: u32,
+    pub current_rule_set: Option<Digest>,
+}
+
+/// Everything that one completed scan writes.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The terminal record; `recorded_at` is filled in here.
+    pub scan: ScanRecord,
+    pub measured_at: Timestamp,
+    /// Every rule that was covered, in order.
+    pub rules: Vec<RuleId>,
+    pub rule_set: Digest,
+    pub corpus: Blob,
+    pub manifest: Blob,
+    /// Evidence of the changes.
+    pub evidence: Vec<Blob>,
+    /// Rows for the change log; `recorded_at` is filled in here.
+    pub changes: Vec<ChangeRecord>,
+    /// The host as it is from now on, when the scan learned something about it.
+    pub host: Option<HostRecord>,
+    pub posture: PostureUpdate,
+    pub audit: Vec<AuditRecord>,
+}
+
+/// What an apply came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// Written, with the recorded time.
+    Now(ScanRecord),
+    /// This scan was applied before; nothing was written (TLW-10).
+    Before(ScanRecord),
+}
+
+impl Db {
+    /// Applies a completed scan.
+    ///
+    /// # Errors
+    /// A typed refusal before any insert when the batch breaks a limit; [`StoreError::StaleFence`] when the
+    /// lease was lost; else when the write fails. In each case nothing is written.
+    pub async fn apply(
+        &self,
+        (tenant, actor): (&Tenant, &str),
+        fence: Fence,
+        batch: &Batch,
+        now: Timestamp,
+        nonces: Nonces<'_>,
+    ) -> Result<Applied, StoreError> {
+        check(batch)?;
+        let said = "apply the scan";
+        let mut tx = self.begin(said).await?;
+        if let Some(before) = applied_before(&mut tx, tenant, batch).await? {
+            return Ok(Applied::Before(before));
+        }
+        locks::release(&mut tx, tenant, fence).await?;
+        let count = batch.changes.len() + 1 + usize::from(batch.host.is_some()) + batch.audit.len();
+        let mut appender = Appender::reserve(&mut tx, (tenant, actor), (count, now), &mut *nonces).await?;
+        if let Some(host) = &batch.host {
+            hosts::put(&mut tx, &mut appender, (tenant, host), &mut *nonces).await?;
+        }
+        write_blobs(&mut tx, tenant, batch, appender.at()).await?;
+        write_changes(&mut tx, &mut appender, (tenant, batch), &mut *nonces).await?;
+        write_coverage(&mut tx, tenant, batch).await?;
+        let ended = scans::end(&mut tx, &mut appender, (tenant, &batch.scan), &mut *nonces).await?;
+        for audit in &batch.audit {
+            appender.audit(&mut tx, audit, &mut *nonces).await?;
+        }
+        appender.insert(&mut tx).await?;
+        tx.commit().await.map_err(doing(said))?;
+        Ok(Applied::Now(ended))
+    }
+}
+
+/// Refuses a batch that breaks a limit, before anything is written (TLW-11, TLW-12).
+fn check(batch: &Batch) -> Result<(), StoreError> {
+    let too_large = |what, size, limit| StoreError::BatchTooLarge { what, size, limit };
+    if batch.rules.len() > RESULTS_MAX {
+        return Err(too_large("results", batch.rules.len(), RESULTS_MAX));
+    }
+    let total: usize = batch.evidence.iter().map(|blob| blob.bytes.len()).sum();
+    if total > BATCH_BYTES_MAX {
+        return Err(too_large("bytes of evidence", total, BATCH_BYTES_MAX));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(rule) = batch.rules.iter().find(|rule| !seen.insert(*rule)) {
+        return Err(StoreError::DuplicateRule { rule: rule.clone() });
+    }
+    for blob in &batch.evidence {
+        if blob.bytes.len() > EVIDENCE_BYTES_MAX {
+            let owner = batch.changes.iter().find(|change| change.evidence_sha256 == blob.sha256);
+            let rule = owner.map(|change| change.rule_id.clone());
+            return Err(match rule {
+                Some(rule) => {
+                    StoreError::EvidenceOversize { rule, size: blob.bytes.len(), limit: EVIDENCE_BYTES_MAX }
+                }
+                None => too_large("bytes in one evidence document", blob.bytes.len(), EVIDENCE_BYTES_MAX),
+            });
+        }
+        if blob.bytes != b"{}" && serde_json::from_slice::<Evidence>(&blob.bytes).is_err() {
+            return Err(StoreError::EvidenceInvalid { sha256: blob.sha256 });
+        }
+    }
+    Ok(())
+}
+
+async fn applied_before(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: &Tenant,
+    batch: &Batch,
+) -> Result<Option<ScanRecord>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!("{} WHERE tenant_id = $1 AND id = $2", scans::SCAN_COLUMNS));
+    let row = sqlx::query(sql)
+        .bind(tenant.id.to_string())
+        .bind(batch.scan.scan_id.to_string())
+        .fetch_optional(&mut **tx)
+        .await
+        .map_err(doing("read the scan"))?;
+    let scan = row.as_ref().map(scans::read_scan).transpose()?;
+    Ok(scan.filter(|scan| scan.status == RunStatus::Completed))
+}
+
+async fn write_blobs(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: &Tenant,
+    batch: &Batch,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let single = [
+        (
+            &batch.corpus,
+            "INSERT INTO corpora (tenant_id, sha256, body, byte_size, first_seen_at_us)
+             SELECT $1, $2, $3, $4, $5
+             WHERE NOT EXISTS (SELECT 1 FROM corpora WHERE tenant_id = $1 AND sha256 = $2)",
+        ),
+        (
+            &batch.manifest,
+            "INSERT INTO manifests (tenant_id, sha256, body, byte_size, first_seen_at_us)
+             SELECT $1, $2, $3, $4, $5
+             WHERE NOT EXISTS (SELECT 1 FROM manifests WHERE tenant_id = $1 AND sha256 = $2)",
+        ),
+    ];
+    for (blob, sql) in single {
+        sqlx::query(sql)
+            .bind(tenant.id.to_string())
+            .bind(blob.sha256.to_string())
+            .bind(&blob.bytes)
+            .bind(to_i64(blob.bytes.len() as u64)?)
+            .bind(at.as_micros())
+            .execute(&mut **tx)
+            .await
+            .map_err(doing("store the manifest and the corpus"))?;
+    }
+    if batch.evidence.is_empty() {
+        return Ok(());
+    }
+    let mut seen = BTreeSet::new();
+    let mut rows = Vec::with_capacity(batch.evidence.len());
+    for blob in batch.evidence.iter().filter(|blob| seen.insert(blob.sha256)) {
+        let text = std::str::from_utf8(&blob.bytes);
+        let text = text.map_err(|_err| StoreError::EvidenceInvalid { sha256: blob.sha256 })?;
+        rows.push(json!([blob.sha256, text]));
+    }
+    sqlx::query(dialect::INSERT_EVIDENCE)
+        .bind(tenant.id.to_string())
+        .bind(at.as_micros())
+        .bind(serde_json::Value::Array(rows).to_string())
+        .execute(&mut **tx)
+        .await
+        .map_err(doing("store the evidence"))?;
+    Ok(())
+}
+
+async fn write_changes(
+    tx: &mut Transaction<'static, Sqlite>,
+    appender: &mut Appender<'_>,
+    (tenant, batch): (&Tenant, &Batch),
+    nonces: Nonces<'_>,
+) -> Result<(), StoreError> {
+    if batch.changes.is_empty() {
+        return Ok(());
+    }
+    let at = appender.at();
+    let mut rows = Vec::with_capacity(batch.changes.len());
+    for change in &batch.changes {
+        let change = ChangeRecord { recorded_at: at, ..change.clone() };
+        let draft = Draft {
+            kind: EntryKind::FindingChanged,
+            table: "transactions",
+            row: change.transaction_id.to_string(),
+            schema: schema::CHANGE,
+            record: &change,
+        };
+        let index = appender.push(draft, &mut *nonces)?;
+        rows.push(json!([
+            change.transaction_id,
+            change.rule_id,
+            change.prior_status,
+            change.status,
+            change.prior_severity,
+            change.severity,
+            change.change_kind,
+            change.prior_value_digest,
+            change.value_digest,
+            change.evidence_sha256,
+            change.skip_reason,
+            change.rule_digest,
+            index,
+        ]));
+    }
+    let shared = json!([
+        batch.scan.engine_digest,
+        batch.scan.policy_digest,
+        batch.scan.policy_version,
+        batch.scan.scan_id,
+    ]);
+    let rows = serde_json::Value::Array(rows).to_string();
+    sqlx::query(dialect::INSERT_CHANGES)
+        .bind(tenant.id.to_string())
+        .bind(batch.scan.host_id.to_string())
+        .bind(batch.scan.scan_id.to_string())
+        .bind(shared.to_string())
+        .bind(batch.measured_at.as_micros())
+        .bind(at.as_micros())
+        .bind(&rows)
+        .execute(&mut **tx)
+        .await
+        .map_err(doing("store the changes"))?;
+    sqlx::query(dialect::UPSERT_STATE)
+        .bind(tenant.id.to_string())
+        .bind(batch.scan.host_id.to_string())
+        .bind(batch.measured_at.as_micros())
+        .bind(&rows)
+        .execute(&mut **tx)
+        .await
+        .map_err(doing("store the current state"))?;
+    Ok(())
+}
+
+/// Notes what was looked at, in a number of rows that does not grow with the number of rules.
+async fn write_coverage(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: &Tenant,
+    batch: &Batch,
+) -> Result<(), StoreError> {
+    let rules = serde_json::Value::from(batch.rules.iter().map(RuleId::as_str).collect::<Vec<_>>());
+    sqlx::query(dialect::INSERT_RULE_SET)
+        .bind(tenant.id.to_string())
+        .bind(batch.rule_set.to_string())
+        .bind(rules.to_string())
+        .execute(&mut **tx)
+        .await
+        .map_err(doing("store the rule set"))?;
+    sqlx::query(
+        "INSERT INTO host_rule_sets (tenant_id, host_id, sha256, scan_count, last_checked_at_us, last_scan_id)
+         VALUES ($1, $2, $3, 1, $4, $5)
+         ON CONFLICT (tenant_id, host_id, sha256) DO UPDATE SET scan_count = host_rule_sets.scan_count + 1,
+           last_checked_at_us = excluded.last_checked_at_us, last_scan_id = excluded.last_scan_id",
+    )
+    .bind(tenant.id.to_string())
+    .bind(batch.scan.host_id.to_string())
+    .bind(batch.rule_set.to_string())
+    .bind(batch.measured_at.as_micros())
+    .bind(batch.scan.scan_id.to_string())
+    .execute(&mut **tx)
+    .await
+    .map_err(doing("count the check"))?;
+    let posture = &batch.posture;
+    sqlx::query(
+        "INSERT INTO host_posture (tenant_id, host_id, compliance_state, pass_count, fail_count,
+           skipped_count, error_count, not_applicable_count, current_rule_set, last_scan_id,
+           last_checked_at_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         ON CONFLICT (tenant_id, host_id) DO UPDATE SET compliance_state = excluded.compliance_state,
+           pass_count = excluded.pass_count, fail_count = excluded.fail_count,
+           skipped_count = excluded.skipped_count, error_count = excluded.error_count,
+           not_applicable_count = excluded.not_applicable_count,
+           current_rule_set = excluded.current_rule_set, last_scan_id = excluded.last_scan_id,
+           last_checked_at_us = excluded.last_checked_at_us",
+    )
+    .bind(tenant.id.to_string())
+    .bind(batch.scan.host_id.to_string())
+    .bind(posture.state.as_str())
+    .bind(i64::from(posture.pass_count))
+    .bind(i64::from(posture.fail_count))
+    .bind(i64::from(posture.skipped_count))
+    .bind(i64::from(posture.error_count))
+    .bind(i64::from(posture.not_applicable_count))
+    .bind(posture.current_rule_set.map(|digest| digest.to_string()))
+    .bind(batch.scan.scan_id.to_string())
+    .bind(batch.measured_at.as_micros())
+    .execute(&mut **tx)
+    .await
+    .map_err(doing("store the posture"))?;
+    Ok(())
+}

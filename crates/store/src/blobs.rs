@@ -1,0 +1,98 @@
+//! Exact bytes by their SHA-256: evidence, manifests, corpora.
+
+use model::Digest;
+
+use crate::codec::Reader;
+use crate::error::{StoreError, doing};
+use crate::{Db, Tenant};
+
+/// Which store of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    Evidence,
+    Manifests,
+    Corpora,
+}
+
+impl Store {
+    /// Returns the table's name.
+    #[must_use]
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Evidence => "evidence",
+            Self::Manifests => "manifests",
+            Self::Corpora => "corpora",
+        }
+    }
+
+    const fn select_one(self) -> &'static str {
+        match self {
+            Self::Evidence => "SELECT sha256, body FROM evidence WHERE tenant_id = $1 AND sha256 = $2",
+            Self::Manifests => "SELECT sha256, body FROM manifests WHERE tenant_id = $1 AND sha256 = $2",
+            Self::Corpora => "SELECT sha256, body FROM corpora WHERE tenant_id = $1 AND sha256 = $2",
+        }
+    }
+
+    const fn select_page(self) -> &'static str {
+        match self {
+            Self::Evidence => {
+                "SELECT sha256, body FROM evidence WHERE tenant_id = $1 AND sha256 > $2
+                 ORDER BY sha256 LIMIT $3"
+            }
+            Self::Manifests => {
+                "SELECT sha256, body FROM manifests WHERE tenant_id = $1 AND sha256 > $2
+                 ORDER BY sha256 LIMIT $3"
+            }
+            Self::Corpora => {
+                "SELECT sha256, body FROM corpora WHERE tenant_id = $1 AND sha256 > $2
+                 ORDER BY sha256 LIMIT $3"
+            }
+        }
+    }
+}
+
+impl Db {
+    /// Finds the bytes with this digest.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn find_blob(
+        &self,
+        tenant: &Tenant,
+        store: Store,
+        sha256: Digest,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = sqlx::query(store.select_one())
+            .bind(tenant.id.to_string())
+            .bind(sha256.to_string())
+            .fetch_optional(self.readers())
+            .await
+            .map_err(doing("read stored bytes"))?;
+        row.map(|row| Reader::new(store.table(), "sha256", &row)?.bytes("body")).transpose()
+    }
+
+    /// Lists stored bytes by digest text, after `after`, at most `limit`; the key is given as stored.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_blobs(
+        &self,
+        tenant: &Tenant,
+        store: Store,
+        (after, limit): (&str, u32),
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        sqlx::query(store.select_page())
+            .bind(tenant.id.to_string())
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(self.readers())
+            .await
+            .map_err(doing("read stored bytes"))?
+            .iter()
+            .map(|row| {
+                let row = Reader::new(store.table(), "sha256", row)?;
+                Ok((row.text("sha256")?, row.bytes("body")?))
+            })
+            .collect()
+    }
+}

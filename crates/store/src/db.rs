@@ -1,0 +1,195 @@
+//! Opening the database: one writer, several readers, durable, ours.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::{LogId, TenantId, Timestamp};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use crate::error::{Problem, StoreError, doing};
+use crate::{files, migrate};
+
+/// Marks a database file as ours (`PRAGMA application_id`): "PLMB".
+const APPLICATION_ID: i64 = 0x504c_4d42;
+/// How long a statement waits for another process's write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Read connections. SQLite readers do not block each other.
+const READERS_MAX: u32 = 4;
+
+/// A database. Cheap to clone; the pools close when the last clone goes.
+#[derive(Debug, Clone)]
+pub struct Db {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    path: PathBuf,
+}
+
+/// The tenant that a unit of work belongs to, with its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub log: LogId,
+    /// First line of the log's checkpoints.
+    pub origin: String,
+    /// Public key that checkpoints verify with (C2SP signed-note).
+    pub vkey: String,
+}
+
+impl Db {
+    /// Opens the database file, making it where it is missing, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be used: foreign, damaged, newer than this program, no permission.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        files::prepare(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let opened = |source: sqlx::Error| StoreError::Open {
+            path: path.to_owned(),
+            problem: Problem::of(&source),
+            source: Some(source),
+        };
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(opened)?;
+        claim(&writer, path).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(opened)?;
+        let db = Self { writer, readers, path: path.to_owned() };
+        if !migrate::is_current(&db.readers).await {
+            let mut tx = db.begin("bring the schema up to date").await?;
+            migrate::migrate(&mut tx).await?;
+            tx.commit().await.map_err(doing("bring the schema up to date"))?;
+        }
+        Ok(db)
+    }
+
+    /// Returns where the database file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins a write: takes the write lock at once, because a transaction that reads first and writes later
+    /// fails as soon as another process writes in between.
+    pub(crate) async fn begin(&self, said: &'static str) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(doing(said))
+    }
+
+    /// Returns the connections for reading.
+    pub(crate) const fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// Finds the tenant with this slug.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn find_tenant(&self, slug: &str) -> Result<Option<Tenant>, StoreError> {
+        let said = "read the tenant";
+        let row = sqlx::query(
+            "SELECT t.tenant_id, l.log_id, l.origin, l.vkey
+             FROM tenants AS t
+             JOIN log_heads AS l ON l.tenant_id = t.tenant_id
+             WHERE t.slug = $1
+             ORDER BY l.log_id
+             LIMIT 1",
+        )
+        .bind(slug)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(doing(said))?;
+        row.map(|row| {
+            let row = crate::codec::Reader::new("tenants", "tenant_id", &row)?;
+            Ok(Tenant {
+                id: row.parsed("tenant_id")?,
+                log: row.parsed("log_id")?,
+                origin: row.text("origin")?,
+                vkey: row.text("vkey")?,
+            })
+        })
+        .transpose()
+    }
+
+    /// Makes a tenant with an empty log, unless one with this slug exists; either way returns what is there.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn create_tenant(
+        &self,
+        slug: &str,
+        tenant: &Tenant,
+        now: Timestamp,
+    ) -> Result<Tenant, StoreError> {
+        let said = "make the tenant";
+        let mut tx = self.begin(said).await?;
+        let made = sqlx::query(
+            "INSERT INTO tenants (tenant_id, slug, created_at_us) VALUES ($1, $2, $3)
+             ON CONFLICT (slug) DO NOTHING",
+        )
+        .bind(tenant.id.to_string())
+        .bind(slug)
+        .bind(now.as_micros())
+        .execute(&mut *tx)
+        .await
+        .map_err(doing(said))?;
+        if made.rows_affected() == 1 {
+            sqlx::query(
+                "INSERT INTO log_heads (tenant_id, log_id, origin, vkey, size, last_at_us)
+                 VALUES ($1, $2, $3, $4, 0, 0)",
+            )
+            .bind(tenant.id.to_string())
+            .bind(tenant.log.to_string())
+            .bind(&tenant.origin)
+            .bind(&tenant.vkey)
+            .execute(&mut *tx)
+            .await
+            .map_err(doing(said))?;
+        }
+        tx.commit().await.map_err(doing(said))?;
+        self.find_tenant(slug).await?.ok_or_else(|| StoreError::Row {
+            table: "tenants",
+            column: "slug",
+            row: slug.to_owned(),
+            problem: "it was made and is not there".to_owned(),
+        })
+    }
+}
+
+/// Marks a new file as ours and refuses one that belongs to another program.
+async fn claim(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+    let opened = |source: sqlx::Error| StoreError::Open {
+        path: path.to_owned(),
+        problem: Problem::of(&source),
+        source: Some(source),
+    };
+    let row = sqlx::query(
+        "SELECT a.application_id AS application_id, (SELECT count(*) FROM sqlite_schema) AS objects
+         FROM pragma_application_id AS a",
+    )
+    .fetch_one(writer)
+    .await
+    .map_err(opened)?;
+    let application_id: i64 = row.try_get("application_id").map_err(opened)?;
+    let objects: i64 = row.try_get("objects").map_err(opened)?;
+    if application_id == APPLICATION_ID {
+        return Ok(());
+    }
+    if objects > 0 || application_id != 0 {
+        return Err(StoreError::Open { path: path.to_owned(), problem: Problem::Foreign, source: None });
+    }
+    sqlx::query("PRAGMA application_id = 1347177794").execute(writer).await.map_err(opened)?;
+    Ok(())
+}

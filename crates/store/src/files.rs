@@ -1,0 +1,76 @@
+//! The database file itself: made with mode 0600 in a folder of mode 0700, whatever the umask (LED-42).
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use crate::error::{Problem, StoreError};
+
+/// First bytes of every SQLite database (sqlite.org/fileformat.html, section 1.3).
+const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+fn refused(path: &Path, problem: Problem) -> StoreError {
+    StoreError::Open { path: path.to_owned(), problem, source: None }
+}
+
+fn of_io(path: &Path, err: &std::io::Error) -> StoreError {
+    let problem = match err.kind() {
+        ErrorKind::NotFound => Problem::Missing,
+        ErrorKind::PermissionDenied => Problem::Permission(err.to_string()),
+        ErrorKind::ReadOnlyFilesystem => Problem::ReadOnly,
+        ErrorKind::StorageFull => Problem::DiskFull,
+        _ => Problem::Other(err.to_string()),
+    };
+    refused(path, problem)
+}
+
+/// Makes the file and its folder where they are missing and tightens looser modes.
+///
+/// # Errors
+/// When the file cannot be made, or is there and is no SQLite database.
+pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|err| of_io(folder, &err))?;
+    }
+    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Ok(file) => {
+            // The umask can only take bits away, so the mode is exact after this.
+            file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(|err| of_io(path, &err))
+        }
+        Err(err) if err.kind() == ErrorKind::AlreadyExists => check_existing(path),
+        Err(err) => Err(of_io(path, &err)),
+    }
+}
+
+/// Checks a file that is there before the database engine touches it.
+pub(crate) fn check_existing(path: &Path) -> Result<(), StoreError> {
+    let meta = fs::metadata(path).map_err(|err| of_io(path, &err))?;
+    if !meta.is_file() {
+        return Err(refused(path, Problem::NotADatabase));
+    }
+    if meta.permissions().mode() & 0o077 != 0 {
+        match fs::set_permissions(path, fs::Permissions::from_mode(0o600)) {
+            Ok(()) => {}
+            // A read-only file system keeps its modes; opening it for writing will say so.
+            Err(err) if err.kind() == ErrorKind::ReadOnlyFilesystem => {}
+            Err(err) => return Err(of_io(path, &err)),
+        }
+    }
+    if meta.len() == 0 {
+        return Ok(());
+    }
+    let mut head = [0; 16];
+    let mut file = fs::File::open(path).map_err(|err| of_io(path, &err))?;
+    match std::io::Read::read_exact(&mut file, &mut head) {
+        Ok(()) if head == *SQLITE_MAGIC => Ok(()),
+        Ok(()) => Err(refused(path, Problem::NotADatabase)),
+        Err(err) if err.kind() == ErrorKind::UnexpectedEof => Err(refused(path, Problem::NotADatabase)),
+        Err(err) => Err(of_io(path, &err)),
+    }
+}
