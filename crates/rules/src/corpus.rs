@@ -1,0 +1,337 @@
+//! The whole rule package: loading with every complaint, and looking things up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::RuleId;
+
+use crate::error::{At, LoadError};
+use crate::located::Located;
+use crate::rule::{self, Rule, check_overrides};
+use crate::source::file::{MappingFile, ProfileFile, RuleFile};
+use crate::source::value::Tunable;
+use crate::yaml;
+
+/// Most files in a rule package.
+pub const FILES_MAX: usize = 20_000;
+
+/// A loaded rule package.
+#[derive(Debug, Clone)]
+pub struct Corpus {
+    rules: BTreeMap<RuleId, Rule>,
+    profiles: BTreeMap<String, Profile>,
+    mappings: Vec<Mapping>,
+}
+
+/// A named choice of rules with values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    pub id: String,
+    pub title: String,
+    pub description: String,
+    pub extends: Option<String>,
+    /// Values that differ from their defaults, its own only: rule id to name to value.
+    pub values: BTreeMap<RuleId, BTreeMap<String, Tunable>>,
+    pub path: String,
+    /// The file's text, for its digest.
+    pub raw: String,
+    pub(crate) include_rules: Vec<RuleId>,
+    pub(crate) include_tags: Vec<String>,
+    pub(crate) include_severities: Vec<model::Severity>,
+    pub(crate) exclude_rules: Vec<RuleId>,
+    pub(crate) exclude_tags: Vec<String>,
+}
+
+/// Which controls of one edition of a framework each rule speaks to (POS-09: all are kept).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    pub framework: String,
+    pub edition: String,
+    pub title: String,
+    pub source: String,
+    pub rules: BTreeMap<RuleId, Vec<String>>,
+    pub path: String,
+    /// The file's text, for its digest.
+    pub raw: String,
+}
+
+impl Corpus {
+    /// Loads a rule package from the texts of its files.
+    ///
+    /// Shape: (path, text) pairs; paths start with `rules/`, `profiles/` or `mappings/` and end in `.yaml`.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any file, in the order of paths and lines.
+    pub fn load(files: &[(String, String)]) -> Result<Self, Vec<LoadError>> {
+        if files.len() > FILES_MAX {
+            let message = format!("{} files; at most {FILES_MAX} are loaded", files.len());
+            return Err(vec![LoadError::new(".", At::START, message)]);
+        }
+        let mut loader = Loader::default();
+        for (path, text) in files {
+            loader.file(path, text);
+        }
+        let Loader { rules, profiles, mappings, mut errors } = loader;
+        let corpus = Self::link(rules, profiles, mappings, &mut errors);
+        if errors.is_empty() {
+            return Ok(corpus);
+        }
+        errors.sort();
+        errors.dedup();
+        Err(errors)
+    }
+
+    /// Returns all rules in the order of their ids.
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = &Rule> {
+        self.rules.values()
+    }
+
+    /// Finds a rule.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Rule> {
+        self.rules.get(&RuleId::parse(id).ok()?)
+    }
+
+    /// Returns the id of a rule that is spelt nearly like `id`.
+    #[must_use]
+    pub fn nearest_rule(&self, id: &str) -> Option<String> {
+        crate::near::nearest(id, self.rules.keys().map(RuleId::as_str))
+    }
+
+    /// Returns all profiles in the order of their ids.
+    pub fn profiles(&self) -> impl ExactSizeIterator<Item = &Profile> {
+        self.profiles.values()
+    }
+
+    /// Finds a profile.
+    #[must_use]
+    pub fn profile(&self, id: &str) -> Option<&Profile> {
+        self.profiles.get(id)
+    }
+
+    /// Returns all mappings, by framework and edition.
+    #[must_use]
+    pub fn mappings(&self) -> &[Mapping] {
+        &self.mappings
+    }
+
+    /// Returns every tag that a rule has.
+    #[must_use]
+    pub fn tags(&self) -> BTreeSet<&str> {
+        self.rules.values().flat_map(|rule| rule.tags.iter().map(String::as_str)).collect()
+    }
+
+    fn link(
+        rules: BTreeMap<RuleId, Rule>,
+        profile_files: Vec<Parsed<ProfileFile>>,
+        mapping_files: Vec<Parsed<MappingFile>>,
+        errors: &mut Vec<LoadError>,
+    ) -> Self {
+        let mut corpus = Self { rules, profiles: BTreeMap::new(), mappings: Vec::new() };
+        for parsed in &profile_files {
+            let profile = corpus.build_profile(parsed, errors);
+            if let Some(other) = corpus.profiles.insert(profile.id.clone(), profile) {
+                let message = format!("profile {} stands in {} too", other.id, other.path);
+                errors.push(LoadError::new(&parsed.path, At::START, message));
+            }
+        }
+        for parsed in &profile_files {
+            corpus.check_lineage(parsed, errors);
+        }
+        for parsed in &mapping_files {
+            let mapping = corpus.build_mapping(parsed, errors);
+            corpus.mappings.push(mapping);
+        }
+        corpus.mappings.sort_by(|a, b| (&a.framework, &a.edition).cmp(&(&b.framework, &b.edition)));
+        corpus
+    }
+
+    fn known_rule(&self, path: &str, id: &str, at: At, errors: &mut Vec<LoadError>) -> Option<RuleId> {
+        if let Some(rule) = self.find(id) {
+            return Some(rule.id.clone());
+        }
+        let hint = self.nearest_rule(id).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+        errors.push(LoadError::new(path, at, format!("there is no rule {id:?}{hint}")));
+        None
+    }
+
+    fn build_profile(&self, parsed: &Parsed<ProfileFile>, errors: &mut Vec<LoadError>) -> Profile {
+        let Parsed { path, raw, source } = parsed;
+        let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".yaml")).unwrap_or("");
+        if source.id.value != stem {
+            let message = format!("id {:?} is not the file's name {stem:?}", source.id.value);
+            errors.push(LoadError::new(path, source.id.at, message));
+        }
+        let tags = self.tags();
+        for tag in source.include.tags.iter().chain(&source.exclude.tags) {
+            if !tags.contains(tag.value.as_str()) {
+                errors.push(LoadError::new(path, tag.at, format!("no rule has the tag {:?}", tag.value)));
+            }
+        }
+        let mut known = |list: &[crate::located::Text]| -> Vec<RuleId> {
+            list.iter().filter_map(|id| self.known_rule(path, &id.value, id.at, errors)).collect()
+        };
+        let (include_rules, exclude_rules) = (known(&source.include.rules), known(&source.exclude.rules));
+        let values = self.profile_values(parsed, errors);
+        let texts = |list: &[crate::located::Text]| list.iter().map(|text| text.value.clone()).collect();
+        Profile {
+            id: source.id.value.clone(),
+            title: source.title.value.clone(),
+            description: source.description.value.clone(),
+            extends: source.extends.as_ref().map(|text| text.value.clone()),
+            values,
+            path: path.clone(),
+            raw: raw.clone(),
+            include_rules,
+            include_tags: texts(&source.include.tags),
+            include_severities: source.include.severities.iter().map(|name| name.severity()).collect(),
+            exclude_rules,
+            exclude_tags: texts(&source.exclude.tags),
+        }
+    }
+
+    fn profile_values(
+        &self,
+        parsed: &Parsed<ProfileFile>,
+        errors: &mut Vec<LoadError>,
+    ) -> BTreeMap<RuleId, BTreeMap<String, Tunable>> {
+        let mut values = BTreeMap::new();
+        for (id, Located { value: overrides, at }) in &parsed.source.values {
+            let Some(rule) =
+                self.known_rule(&parsed.path, id, *at, errors).and_then(|id| self.rules.get(&id))
+            else {
+                continue;
+            };
+            let before = errors.len();
+            check_overrides(&parsed.path, overrides, &rule.values, errors);
+            let own: BTreeMap<String, Tunable> =
+                overrides.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect();
+            if errors.len() == before
+                && let Err(problems) = rule.compile(&rule.values_with(&own))
+            {
+                let text =
+                    problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ");
+                errors.push(LoadError::new(
+                    &parsed.path,
+                    *at,
+                    format!("rule {id} with these values: {text}"),
+                ));
+            }
+            values.insert(rule.id.clone(), own);
+        }
+        values
+    }
+
+    /// Complains about an unknown ancestor and about a profile that extends itself.
+    fn check_lineage(&self, parsed: &Parsed<ProfileFile>, errors: &mut Vec<LoadError>) {
+        let Some(extends) = &parsed.source.extends else {
+            return;
+        };
+        let mut seen = BTreeSet::from([parsed.source.id.value.as_str()]);
+        let mut next = Some(extends.value.as_str());
+        while let Some(id) = next {
+            let Some(profile) = self.profiles.get(id) else {
+                let message = format!("there is no profile {id:?}");
+                return errors.push(LoadError::new(&parsed.path, extends.at, message));
+            };
+            if !seen.insert(id) {
+                let message = format!("profile {:?} extends itself", parsed.source.id.value);
+                return errors.push(LoadError::new(&parsed.path, extends.at, message));
+            }
+            next = profile.extends.as_deref();
+        }
+    }
+
+    fn build_mapping(&self, parsed: &Parsed<MappingFile>, errors: &mut Vec<LoadError>) -> Mapping {
+        let Parsed { path, raw, source } = parsed;
+        let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".yaml")).unwrap_or("");
+        let wanted = format!("{}-{}", source.framework.value, source.edition.value);
+        if stem != wanted {
+            let message = format!("the file of this framework and edition is named {wanted}.yaml");
+            errors.push(LoadError::new(path, source.framework.at, message));
+        }
+        let mut rules = BTreeMap::new();
+        for (id, controls) in &source.rules {
+            let Some(id) = self.known_rule(path, id, controls.at, errors) else {
+                continue;
+            };
+            if controls.value.is_empty() {
+                errors.push(LoadError::new(path, controls.at, "at least one control id is needed"));
+            }
+            rules.insert(id, controls.value.iter().map(|control| control.value.clone()).collect());
+        }
+        Mapping {
+            framework: source.framework.value.clone(),
+            edition: source.edition.value.clone(),
+            title: source.title.value.clone(),
+            source: source.source.value.clone(),
+            rules,
+            path: path.clone(),
+            raw: raw.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Parsed<T> {
+    path: String,
+    raw: String,
+    source: T,
+}
+
+#[derive(Debug, Default)]
+struct Loader {
+    rules: BTreeMap<RuleId, Rule>,
+    profiles: Vec<Parsed<ProfileFile>>,
+    mappings: Vec<Parsed<MappingFile>>,
+    errors: Vec<LoadError>,
+}
+
+impl Loader {
+    fn file(&mut self, path: &str, text: &str) {
+        if !path.ends_with(".yaml") {
+            return self.complain(path, "a content file is named NAME.yaml");
+        }
+        if path.starts_with("rules/") {
+            return self.rule(path, text);
+        }
+        if path.starts_with("profiles/") {
+            return match parsed(path, text) {
+                Ok(profile) => self.profiles.push(profile),
+                Err(err) => self.errors.push(err),
+            };
+        }
+        if path.starts_with("mappings/") {
+            return match parsed(path, text) {
+                Ok(mapping) => self.mappings.push(mapping),
+                Err(err) => self.errors.push(err),
+            };
+        }
+        self.complain(path, "a content file stands under rules/, profiles/ or mappings/");
+    }
+
+    fn complain(&mut self, path: &str, message: &str) {
+        self.errors.push(LoadError::new(path, At::START, message));
+    }
+
+    fn rule(&mut self, path: &str, text: &str) {
+        let source: RuleFile = match yaml::parse(path, text) {
+            Ok(source) => source,
+            Err(err) => return self.errors.push(err),
+        };
+        match rule::build(path, text, source) {
+            Ok(rule) => {
+                if let Some(other) = self.rules.get(&rule.id) {
+                    let message = format!("rule {} stands in {} too", rule.id, other.path);
+                    return self.complain(path, &message);
+                }
+                self.rules.insert(rule.id.clone(), rule);
+            }
+            Err(mut errors) => self.errors.append(&mut errors),
+        }
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(path: &str, text: &str) -> Result<Parsed<T>, LoadError> {
+    let source = yaml::parse(path, text)?;
+    Ok(Parsed { path: path.to_owned(), raw: text.to_owned(), source })
+}

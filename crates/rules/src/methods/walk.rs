@@ -1,0 +1,48 @@
+//! `walk`: files of one dangerous sort anywhere on the host's own file systems. Runs in the slow lane.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::compile::Scope;
+use crate::located::Located;
+use crate::source::value::ListSource;
+
+/// No file of one sort stands on the local file systems.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WalkSource {
+    find: Sort,
+    /// Paths that are accepted; `*` stops at `/`, `**` does not.
+    #[serde(default)]
+    allow: Option<Located<ListSource>>,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Sort {
+    WorldWritableFile,
+    /// Without the sticky bit.
+    WorldWritableDirectory,
+    Unowned,
+    Ungrouped,
+    Setuid,
+    Setgid,
+}
+
+/// See [`WalkSource`].
+#[derive(Debug, Clone)]
+pub(crate) struct Walk {
+    pub(crate) sort: Sort,
+    pub(crate) allow: Vec<String>,
+}
+
+impl WalkSource {
+    pub(crate) fn compile(&self, scope: &mut Scope<'_>) -> Option<Walk> {
+        let allow = match &self.allow {
+            Some(list) => scope.paths(list)?,
+            None => Vec::new(),
+        };
+        Some(Walk { sort: self.find, allow })
+    }
+}
