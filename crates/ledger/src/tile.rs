@@ -13,6 +13,7 @@ use crate::Hash;
 use crate::tree::{SIZE_MAX, TreeError, node_hash, subtree_root};
 
 pub use bundle::{BundleError, ENTRY_BYTES_MAX, Entries, decode_bundle, encode_bundle};
+pub(crate) use integrate::tile_peaks;
 pub use integrate::{Integrated, TileBuilder, integrate, load_frontier};
 pub use path::{bundle_path, bundles_of_range, parse_bundle_path};
 
@@ -90,10 +91,13 @@ pub fn hashes_at(size: u64, level: u8) -> u64 {
 
 /// Returns every tile of a tree of `size` leaves, by level and index: full ones and the partial right edge.
 pub fn tiles_of_size(size: u64) -> impl Iterator<Item = TileId> {
-    (0..=LEVEL_MAX).flat_map(move |level| {
-        (0..hashes_at(size, level).div_ceil(TILE_WIDTH))
-            .filter_map(move |index| TileId::holding(size, level, index * TILE_WIDTH))
-    })
+    (0..=LEVEL_MAX).flat_map(move |level| tiles_at_level(size, level))
+}
+
+/// Returns the tiles of one level of a tree of `size` leaves, by index.
+pub fn tiles_at_level(size: u64, level: u8) -> impl Iterator<Item = TileId> {
+    (0..hashes_at(size, level).div_ceil(TILE_WIDTH))
+        .filter_map(move |index| TileId::holding(size, level, index * TILE_WIDTH))
 }
 
 /// Returns the partial tiles of a tree of `size` leaves, lowest level first. At most one for each level.

@@ -184,6 +184,15 @@ impl Verifier {
         in_place
     }
 
+    /// Goes on at entry number `index`, because the entries before it could not be read.
+    ///
+    /// The caller reports that. There is no root any more: heads that were expected are not compared.
+    pub fn skip_to(&mut self, index: u64) {
+        self.position = index;
+        self.expected = index;
+        self.frontier = None;
+    }
+
     /// Ends the verification and returns the report.
     ///
     /// Absent bodies that no erasure explains become `body_missing`; heads beyond the end become `truncated`.

@@ -12,6 +12,17 @@ pub enum BundleError {
     EntryTooLong { len: usize },
 }
 
+impl BundleError {
+    /// Returns where in the entry bundle it is. Bytes.
+    #[must_use]
+    pub const fn offset(self) -> usize {
+        match self {
+            Self::Cut { offset } => offset,
+            Self::EntryTooLong { .. } => 0,
+        }
+    }
+}
+
 /// Writes an entry bundle.
 ///
 /// # Errors
@@ -25,7 +36,7 @@ pub fn encode_bundle<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Result<
 }
 
 /// Appends one entry to an entry bundle.
-pub(crate) fn append(bundle: &mut Vec<u8>, entry: &[u8]) -> Result<(), BundleError> {
+fn append(bundle: &mut Vec<u8>, entry: &[u8]) -> Result<(), BundleError> {
     let len = u16::try_from(entry.len()).map_err(|_err| BundleError::EntryTooLong { len: entry.len() })?;
     bundle.extend_from_slice(&len.to_be_bytes());
     bundle.extend_from_slice(entry);

@@ -65,8 +65,8 @@ pub fn load_frontier<E>(
     Ok(Frontier::from_peaks(size, peaks)?)
 }
 
-/// Returns the roots of the complete subtrees of a partial tile, largest first.
-fn tile_peaks(bytes: &[u8]) -> Vec<Hash> {
+/// Returns the roots of the complete subtrees of a partial tile's bytes, largest first.
+pub(crate) fn tile_peaks(bytes: &[u8]) -> Vec<Hash> {
     let mut row: Vec<Hash> = hashes(bytes).collect();
     let mut peaks = Vec::new();
     while !row.is_empty() {

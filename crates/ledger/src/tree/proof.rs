@@ -158,7 +158,7 @@ pub fn verify_inclusion(
 
 /// Checks that the tree of `new` leaves with root `new_root` extends the one of `old` leaves with `old_root`.
 ///
-/// Every tree extends the empty one, with an empty proof. Source: RFC 9162, section 2.1.4.2.
+/// The empty tree proves nothing and is refused as the older one. Source: RFC 9162, section 2.1.4.2.
 ///
 /// # Errors
 /// [`ProofError`] when it is not proven.
@@ -169,15 +169,15 @@ pub fn verify_consistency(
     old_root: &Hash,
     new_root: &Hash,
 ) -> Result<(), ProofError> {
-    if old > new || new > SIZE_MAX {
+    if old == 0 || old > new || new > SIZE_MAX {
         return Err(ProofError::OutOfRange);
     }
-    if old == 0 || old == new {
-        if !proof.is_empty() {
-            return Err(ProofError::WrongLength);
-        }
-        let same = if old == 0 { *old_root == empty_root() } else { old_root == new_root };
-        return if same { Ok(()) } else { Err(ProofError::WrongRoot) };
+    if old == new {
+        return match proof {
+            [] if old_root == new_root => Ok(()),
+            [] => Err(ProofError::WrongRoot),
+            [_, ..] => Err(ProofError::WrongLength),
+        };
     }
     let (mut position, mut last) = (old - 1, new - 1);
     let complete = position.trailing_ones();

@@ -1,0 +1,233 @@
+//! Verifies a bundle: checkpoint, keys, tiles, entries, bodies, blobs, and that nothing else is in it.
+
+use super::files::Files;
+use super::log::LogCheck;
+use super::manifest::{FileLine, Manifest, Range};
+use super::tiles::check_tiles;
+use super::{CHECKPOINT, MANIFEST, SMALL_FILE_BYTES_MAX, VKEYS};
+use crate::canonical::first_difference;
+use crate::checkpoint::{self, CheckpointError, TreeHead};
+use crate::hex;
+use crate::note::{Note, NoteError, VerifierKey};
+use crate::tile::{TileId, read_root};
+use crate::verify::{Finding, FindingCode, Place, Report, Verifier};
+
+/// What a bundle is verified against.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// The keys to trust. One of them must have signed the checkpoint.
+    pub keys: &'a [VerifierKey],
+    /// Heads known from elsewhere, each of which the log must extend; their signatures are the caller's business.
+    pub against: &'a [TreeHead],
+}
+
+/// Verifies a bundle and reports what is wrong with it, down to the entry or the byte.
+///
+/// `paths` lists every file of the bundle, with `/` between the parts. `read(path, max)` returns a file, or
+/// nothing when it is not there; of a file longer than `max` it may return just the first `max + 1` bytes,
+/// which bounds memory. Both fail only when the input cannot be read to the end.
+///
+/// # Errors
+/// Those of `paths` and `read`. Whatever the bytes are is a finding, not an error.
+pub fn verify_bundle<E>(
+    paths: impl IntoIterator<Item = Result<String, E>>,
+    read: impl FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    options: &Options<'_>,
+) -> Result<Report, E> {
+    let mut files = Files::new(read);
+    let mut early = Verifier::new(None, 0);
+    let head = read_head(&mut files, options.keys, &mut early)?;
+    let vkeys = read_vkeys(&mut files, options.keys, &mut early)?;
+    let raw = files.demand(MANIFEST, SMALL_FILE_BYTES_MAX, FindingCode::Malformed, &mut early)?;
+    let manifest = raw.as_deref().and_then(|bytes| read_manifest(bytes, &mut early));
+    // Without a checkpoint, what the manifest claims still tells where to look.
+    let claim =
+        head.as_ref().map(|(head, _line)| head.clone()).or_else(|| manifest.as_ref().and_then(claimed_head));
+    let Some(claim) = claim else {
+        files.survey(paths, 0, Range::whole(0), &mut early)?;
+        return Ok(Report { root: None, ..early.finish() });
+    };
+    let range = manifest.as_ref().map(|manifest| manifest.range).filter(|range| range.fits(claim.size));
+    let range = range.unwrap_or(Range::whole(claim.size));
+    let mut verifier = Verifier::new(Some(claim.log_id()), range.from);
+    *verifier.report_mut() = std::mem::take(early.report_mut());
+
+    let tiles = check_tiles(&mut files, &claim, &mut verifier)?;
+    compare_heads(&mut files, &claim, tiles.authentic, options.against, &mut verifier)?;
+    LogCheck { files: &mut files, verifier: &mut verifier, head: &claim, range, tiles }.run()?;
+
+    let counts = files.survey(paths, claim.size, range, &mut verifier)?;
+    let bodies = verifier.report_mut().bodies_checked;
+    if counts.bodies > bodies {
+        let detail = format!("{} files in bodies belong to no entry", counts.bodies - bodies);
+        verifier.add(Finding::new(FindingCode::RowExtra, detail).at(&Place::file("bodies", 0)));
+    }
+    if let Some(raw) = raw {
+        let lines = head.into_iter().map(|(_head, line)| line).chain(vkeys).collect();
+        let derived = Manifest::new(&claim, range, counts, lines);
+        compare_manifest(&raw, manifest.as_ref(), &derived, &mut verifier);
+    }
+    let mut report = verifier.finish();
+    report.tree_size = claim.size;
+    report.root = Some(hex::encode(&claim.root));
+    report.origin = Some(claim.origin);
+    Ok(report)
+}
+
+/// Reads the checkpoint and judges its signatures. A head that is not trusted is still used to locate damage.
+fn read_head<E, R>(
+    files: &mut Files<R>,
+    keys: &[VerifierKey],
+    verifier: &mut Verifier,
+) -> Result<Option<(TreeHead, FileLine)>, E>
+where
+    R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+{
+    let missing = FindingCode::CheckpointMissing;
+    let Some(bytes) = files.demand(CHECKPOINT, SMALL_FILE_BYTES_MAX, missing, verifier)? else {
+        return Ok(None);
+    };
+    let line = FileLine::of(CHECKPOINT, &bytes);
+    let head = match checkpoint::open(&bytes, keys) {
+        Ok(signed) => {
+            verifier.report_mut().checkpoints = 1;
+            verifier.report_mut().key_ids = signed.key_ids.iter().map(ToString::to_string).collect();
+            Some(signed.head)
+        }
+        Err(err) => {
+            let (code, offset) = checkpoint_code(&err);
+            verifier.add(Finding::new(code, err.to_string()).at(&Place::file(CHECKPOINT, offset)));
+            Note::parse(&bytes).ok().and_then(|note| TreeHead::parse(&note.text).ok())
+        }
+    };
+    Ok(head.map(|head| (head, line)))
+}
+
+/// Returns the finding code of a checkpoint's error and where it is.
+fn checkpoint_code(err: &CheckpointError) -> (FindingCode, u64) {
+    match err {
+        CheckpointError::Note(NoteError::Malformed { offset, .. })
+        | CheckpointError::Malformed { offset, .. } => (FindingCode::Malformed, *offset as u64),
+        CheckpointError::Note(NoteError::BadSignature { offset, .. }) => {
+            (FindingCode::CheckpointSignature, *offset as u64)
+        }
+        CheckpointError::Note(NoteError::TooLong) => (FindingCode::Malformed, 0),
+        CheckpointError::Note(NoteError::UnknownKey) | CheckpointError::OtherName { .. } => {
+            (FindingCode::KeyUnknown, 0)
+        }
+    }
+}
+
+/// Reads the bundle's copy of the public keys: each must be one, and a trusted one must be among them.
+fn read_vkeys<E, R>(
+    files: &mut Files<R>,
+    trusted: &[VerifierKey],
+    verifier: &mut Verifier,
+) -> Result<Option<FileLine>, E>
+where
+    R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+{
+    let Some(bytes) = files.demand(VKEYS, SMALL_FILE_BYTES_MAX, FindingCode::Malformed, verifier)? else {
+        return Ok(None);
+    };
+    let mut offset = 0;
+    let mut known = false;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let key = line
+            .strip_suffix(b"\n")
+            .and_then(|line| std::str::from_utf8(line).ok())
+            .and_then(|line| line.parse::<VerifierKey>().ok());
+        match key {
+            Some(key) => known |= trusted.contains(&key),
+            None => {
+                let finding = Finding::new(FindingCode::Malformed, "this line is not a public key");
+                verifier.add(finding.at(&Place::file(VKEYS, offset)));
+            }
+        }
+        offset += line.len() as u64;
+    }
+    if !known {
+        let finding = Finding::new(FindingCode::KeyUnknown, "no key here is one of those to trust");
+        verifier.add(finding.at(&Place::file(VKEYS, 0)));
+    }
+    Ok(Some(FileLine::of(VKEYS, &bytes)))
+}
+
+fn read_manifest(bytes: &[u8], verifier: &mut Verifier) -> Option<Manifest> {
+    Manifest::parse(bytes)
+        .map_err(|(offset, detail)| {
+            let place = Place::file(MANIFEST, offset as u64);
+            verifier.add(Finding::new(FindingCode::Malformed, detail).at(&place));
+        })
+        .ok()
+}
+
+/// Returns the head that the manifest speaks of; it is never trusted.
+fn claimed_head(manifest: &Manifest) -> Option<TreeHead> {
+    let root = hex::decode(&manifest.root)?;
+    let head = TreeHead { origin: manifest.origin.clone(), size: manifest.size, root };
+    TreeHead::parse(&head.to_text()).ok()
+}
+
+/// Checks that the log extends each head that is known from elsewhere.
+fn compare_heads<E, R>(
+    files: &mut Files<R>,
+    head: &TreeHead,
+    authentic: bool,
+    against: &[TreeHead],
+    verifier: &mut Verifier,
+) -> Result<(), E>
+where
+    R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+{
+    for other in against {
+        verifier.report_mut().checkpoints += 1;
+        let (code, detail) = if other.origin != head.origin {
+            (FindingCode::CheckpointInconsistent, format!("a known head is of another log, {}", other.origin))
+        } else if other.size > head.size {
+            (
+                FindingCode::Truncated,
+                format!("a known head claims {} entries, {} are here", other.size, head.size),
+            )
+        } else {
+            let read = |id: TileId| Ok(files.get(&id.path(), id.bytes_len())?.bytes().unwrap_or_default());
+            match read_root(head.size, other.size, read) {
+                Ok(root) if authentic && root == other.root => continue,
+                Err(crate::tile::TileError::Read { source, .. }) => return Err(source),
+                Ok(_) | Err(_) => (
+                    FindingCode::CheckpointInconsistent,
+                    format!("the log does not extend the known head of size {}", other.size),
+                ),
+            }
+        };
+        verifier.add(Finding::new(code, detail).at(&Place::file(CHECKPOINT, 0)));
+    }
+    Ok(())
+}
+
+/// Demands that `manifest.json` is what follows from the other files.
+fn compare_manifest(raw: &[u8], manifest: Option<&Manifest>, derived: &Manifest, verifier: &mut Verifier) {
+    let claimed = manifest.map(|manifest| manifest.files.as_slice()).unwrap_or_default();
+    for line in claimed.iter().filter(|line| !derived.files.iter().any(|other| other.path == line.path)) {
+        let finding =
+            Finding::new(FindingCode::EvidenceExpected, "manifest.json lists a file that is not there");
+        verifier.add(finding.at(&Place::file(&line.path.chars().take(200).collect::<String>(), 0)));
+    }
+    let differs = |manifest: &Manifest| match manifest.to_bytes() {
+        Ok(bytes) => first_difference(raw, &bytes),
+        Err(err) => Some(err.offset),
+    };
+    let Some(offset) = differs(derived) else { return };
+    let mut blamed = derived.clone();
+    blamed.files = claimed.to_vec();
+    if differs(&blamed).is_some() {
+        let finding = Finding::new(FindingCode::Malformed, "it is not what follows from the other files");
+        verifier.add(finding.at(&Place::file(MANIFEST, offset as u64)));
+        return;
+    }
+    // Only digests differ: the file or its line was altered, and nothing can tell which.
+    for line in derived.files.iter().filter(|line| !claimed.contains(line)) {
+        let finding = Finding::new(FindingCode::Malformed, "it does not have the digest in manifest.json");
+        verifier.add(finding.at(&Place::file(&line.path, 0)));
+    }
+}
