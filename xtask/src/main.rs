@@ -1,1 +1,94 @@
-fn main() {}
+//! What developers and CI run beside cargo itself: `cargo xtask test`, `tidy`, `ci`, `packages`.
+//!
+//! Holds no product code, and nothing of the product depends on it.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod machine;
+mod steps;
+mod tidy;
+
+/// Exit code for findings and failed steps.
+const FAILED: u8 = 1;
+
+/// Exit code for arguments that make no sense.
+const USAGE: u8 = 64;
+
+const HELP: &str = "\
+usage: cargo xtask <command>
+
+  test [-- ARGS]   install what the tests need (as root), build `plumb`, run all tests and doc tests
+  tidy             check the house rules that a command can see
+  ci               what CI runs: format, lints, then `test`
+  packages         install the Debian packages the tests need, or print the line that does
+";
+
+/// Says a line to whoever runs this. A closed stream is their choice, not a failure.
+fn say(line: &str) {
+    drop(writeln!(io::stderr(), "{line}"));
+}
+
+/// Returns the root of the repository: the folder this crate lies in was built from.
+fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(|word| word.to_str().unwrap_or("?")).collect();
+    let root = repository();
+    let done = match words.as_slice() {
+        ["test"] => steps::test(&root, &[]),
+        ["test", "--", ..] => steps::test(&root, &arguments[2..]),
+        ["ci"] => steps::ci(&root),
+        ["packages"] => steps::packages(),
+        ["tidy"] => return tidy(&root),
+        ["help" | "--help" | "-h"] => {
+            say(HELP);
+            return ExitCode::SUCCESS;
+        }
+        _unknown => {
+            say(HELP);
+            return ExitCode::from(USAGE);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            say(&format!("error: {}", with_causes(&why)));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn tidy(root: &Path) -> ExitCode {
+    match tidy::check(root) {
+        Ok(findings) if findings.is_empty() => {
+            say("tidy: nothing found");
+            ExitCode::SUCCESS
+        }
+        Ok(findings) => {
+            let mut stdout = io::stdout().lock();
+            for finding in &findings {
+                drop(writeln!(stdout, "{finding}"));
+            }
+            say(&format!("tidy: {} findings", findings.len()));
+            ExitCode::from(FAILED)
+        }
+        Err(why) => {
+            say(&format!("error: {}", with_causes(&why)));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

@@ -281,6 +281,7 @@ fn fifty_hosts_run_at_once_and_every_one_answers() {
             start(&HostOptions { hostname: Some(format!("host-{number}")), ..HostOptions::default() })
         })
         .collect();
-    let names: Vec<String> = hosts.iter().map(|host| ssh(host, "root", "hostname").stdout).collect();
+    let names: Vec<String> = hosts.iter().map(|host| host.must("hostname").unwrap()).collect();
     assert_eq!(names, (0..50).map(|number| format!("host-{number}\n")).collect::<Vec<_>>());
+    assert_eq!(ssh(&hosts[49], "root", "hostname").stdout, "host-49\n");
 }

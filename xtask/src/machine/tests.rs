@@ -1,0 +1,17 @@
+use super::{install_commands, needed};
+
+#[test]
+fn every_line_of_the_list_is_one_package_and_they_are_sorted() {
+    let list = needed();
+    assert!(list.len() > 5);
+    assert!(list.is_sorted());
+    assert!(list.iter().all(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))));
+}
+
+#[test]
+fn packages_are_installed_without_questions_after_the_lists_are_read() {
+    assert_eq!(
+        install_commands(&["a", "b"]).iter().map(|words| words.join(" ")).collect::<Vec<_>>(),
+        ["apt-get update", "apt-get install --yes --no-install-recommends a b"]
+    );
+}
