@@ -10,9 +10,16 @@ const FILE_LIMIT: usize = 700;
 /// Most lines of one function, from its `fn` to its closing brace.
 const FUNCTION_LIMIT: usize = 70;
 
-/// What panics when it is reached. `expect` counts with a literal only: parsers have methods of
-/// that name, and clippy tells them apart by type.
-const PANICS: &[&str] = &[".unwrap()", ".expect(\"", "panic!(", "todo!(", "unimplemented!("];
+/// What panics when it is reached, and the lint whose exception, with a reason, at the function
+/// allows it. `expect` counts with a literal only: parsers have methods of that name, and clippy
+/// tells them apart by type.
+const PANICS: &[(&str, &str)] = &[
+    (".unwrap()", "clippy::unwrap_used"),
+    (".expect(\"", "clippy::expect_used"),
+    ("panic!(", "clippy::panic"),
+    ("todo!(", "clippy::todo"),
+    ("unimplemented!(", "clippy::unimplemented"),
+];
 
 pub(crate) fn check(source: &RustSource<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -20,7 +27,7 @@ pub(crate) fn check(source: &RustSource<'_>) -> Vec<Finding> {
     if lines > FILE_LIMIT {
         findings.push(source.file.finding(1, Rule::LongFile, format!("{lines} lines")));
     }
-    findings.extend(calls(source, &["dbg!("]));
+    findings.extend(calls(source, &[("dbg!(", "clippy::dbg_macro")]));
     if source.file.is_test() {
         return findings;
     }
@@ -57,16 +64,23 @@ fn inline_tests(source: &RustSource<'_>) -> Vec<Finding> {
     inline.collect()
 }
 
-fn calls(source: &RustSource<'_>, banned: &[&str]) -> Vec<Finding> {
+fn calls(source: &RustSource<'_>, banned: &[(&str, &str)]) -> Vec<Finding> {
     let code = &source.text.code;
-    let found = banned.iter().flat_map(|call| {
-        let hits = code.match_indices(call).filter(|(at, call)| {
+    let functions = source.text.functions();
+    let mut findings = Vec::new();
+    for (call, lint) in banned {
+        for (at, _call) in code.match_indices(call) {
             // `debug_panic!(` is another macro than `panic!(`.
-            call.starts_with('.') || !code[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
-        });
-        hits.map(|(at, call)| {
-            source.file.finding(source.text.line(at), Rule::Panic, call.trim_end_matches(['(', '"']))
-        })
-    });
-    found.collect()
+            let longer =
+                !call.starts_with('.') && code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            let excepted = functions
+                .iter()
+                .any(|function| function.body.contains(&at) && code[function.before.clone()].contains(lint));
+            if !longer && !excepted {
+                let subject = call.trim_end_matches(['(', '"']);
+                findings.push(source.file.finding(source.text.line(at), Rule::Panic, subject));
+            }
+        }
+    }
+    findings
 }

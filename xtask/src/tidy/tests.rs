@@ -61,6 +61,12 @@ fn ways_to_panic_are_found_outside_tests_and_comments() {
 }
 
 #[test]
+fn a_panic_that_the_function_excepts_with_its_lint_and_a_reason_is_allowed() {
+    let text = "//! D.\n#[expect(clippy::expect_used, reason = \"no entropy, no ids\")]\nfn f() {\n    a.expect(\"x\");\n    b.unwrap();\n}\n";
+    check(&[(FILE, text)], &["crates/model/src/a.rs:5 panic .unwrap()"]);
+}
+
+#[test]
 fn tests_inside_a_source_file_are_found_and_a_module_of_its_own_is_not() {
     let inline = "//! D.\n#[cfg(test)]\nmod tests {\n    use super::*;\n}\n";
     check(&[(FILE, inline)], &["crates/model/src/a.rs:2 inline-tests tests"]);
