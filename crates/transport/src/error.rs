@@ -1,0 +1,188 @@
+//! What can go wrong between us and a host, each with the failure reason that a scan records.
+//! Does not decide what is retried.
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use model::FailureReason;
+
+use crate::frame::FrameError;
+use crate::key::KeyError;
+
+/// Longest excerpt of foreign bytes in an error. Bytes of the host, before escaping.
+const EXCERPT_BYTES_MAX: usize = 200;
+
+/// A caller's refusal of a host key. Each text says what was found, in one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostKeyRefusal {
+    #[error("the host key is not known: {0}")]
+    Unknown(String),
+    #[error("the host key is not the one we know: {0}")]
+    Mismatch(String),
+    #[error("the host key was revoked: {0}")]
+    Revoked(String),
+    /// The decision could not be made, so it is no (SSH-07).
+    #[error("the host key could not be looked up: {0}")]
+    Undecided(String),
+}
+
+/// Why there is no conversation. Nothing of a failed conversation is handed out (EXE-15).
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    #[error("could not resolve the name {name}")]
+    Resolve {
+        name: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("could not connect to {endpoint}: {problem}")]
+    Connect {
+        endpoint: String,
+        problem: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{endpoint} did not finish the SSH handshake: {problem}")]
+    Handshake { endpoint: String, problem: String },
+    #[error("{what} did not happen within {} s", limit.as_secs_f32())]
+    Timeout { what: &'static str, limit: Duration },
+    #[error("{0}")]
+    HostKey(HostKeyRefusal),
+    #[error("could not use the private key")]
+    Key(#[from] KeyError),
+    /// `offered` is what the host still accepts, comma-separated.
+    #[error("could not log in as {user}: tried {tried}; the host accepts {offered}")]
+    Auth { user: String, tried: String, offered: String },
+    #[error("the connection was lost {during}")]
+    Lost { during: String },
+    #[error("no usable shell: {problem}")]
+    NoShell { problem: &'static str, first_bytes: String },
+    #[error("could not become root: {problem}")]
+    Privilege { problem: String },
+    #[error("the host answered against the protocol")]
+    Frame(#[from] FrameError),
+    #[error("the host's hello could not be understood: {problem}")]
+    Hello { problem: String },
+    #[error("could not tell what the host runs: {0}")]
+    Platform(#[from] model::PlatformError),
+    /// The answer to `probe` is larger than anything we read.
+    #[error("the answer to {probe} is larger than {limit} bytes")]
+    Oversize { probe: String, limit: usize },
+    #[error("the host stopped answering during {probe}")]
+    Stalled { probe: String },
+    #[error("could not start the local shell")]
+    Spawn(#[source] io::Error),
+    #[error("could not send command {key}: {problem}")]
+    Command { key: String, problem: &'static str },
+    #[error("could not replay the capture")]
+    Capture(#[from] crate::capture::CaptureError),
+}
+
+impl TransportError {
+    /// Returns the failure reason that a scan records.
+    #[must_use]
+    pub fn reason(&self) -> FailureReason {
+        match self {
+            Self::Resolve { .. } | Self::Connect { .. } | Self::Handshake { .. } => {
+                FailureReason::ConnectFailed
+            }
+            Self::Timeout { .. } | Self::Stalled { .. } => FailureReason::Timeout,
+            Self::HostKey(HostKeyRefusal::Unknown(_)) => FailureReason::HostKeyUnknown,
+            Self::HostKey(HostKeyRefusal::Mismatch(_)) => FailureReason::HostKeyMismatch,
+            Self::HostKey(HostKeyRefusal::Revoked(_)) => FailureReason::HostKeyRevoked,
+            Self::HostKey(HostKeyRefusal::Undecided(_)) => FailureReason::StoreError,
+            Self::Key(_) => FailureReason::InvalidKey,
+            Self::Auth { .. } => FailureReason::AuthFailed,
+            Self::Lost { .. } => FailureReason::ConnectionLost,
+            Self::Privilege { .. } => FailureReason::PrivilegeFailed,
+            Self::Platform(_) => FailureReason::UnsupportedPlatform,
+            Self::Oversize { .. } => FailureReason::EvidenceOversize,
+            Self::NoShell { .. }
+            | Self::Frame(_)
+            | Self::Hello { .. }
+            | Self::Spawn(_)
+            | Self::Command { .. }
+            | Self::Capture(_) => FailureReason::EngineError,
+        }
+    }
+
+    /// Returns what the user can look at next: one line, safe to print on a terminal.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoShell { first_bytes, .. } if !first_bytes.is_empty() => {
+                Some(format!("the host sent: {first_bytes}"))
+            }
+            Self::NoShell { .. } => {
+                Some("check that the account has a login shell and no forced command".to_owned())
+            }
+            Self::Auth { .. } => Some("check the user name, the key and the password".to_owned()),
+            Self::HostKey(HostKeyRefusal::Mismatch(_)) => {
+                Some("find out why the key changed before you approve it".to_owned())
+            }
+            Self::Privilege { .. } => {
+                Some("allow the account to run sh by sudo, or log in as root".to_owned())
+            }
+            Self::Key(KeyError::Encrypted) => Some("give the key's passphrase".to_owned()),
+            Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Handshake { .. }
+            | Self::Timeout { .. }
+            | Self::HostKey(_)
+            | Self::Key(_)
+            | Self::Lost { .. }
+            | Self::Frame(_)
+            | Self::Hello { .. }
+            | Self::Platform(_)
+            | Self::Oversize { .. }
+            | Self::Stalled { .. }
+            | Self::Spawn(_)
+            | Self::Command { .. }
+            | Self::Capture(_) => None,
+        }
+    }
+
+    /// Returns the key of the probe that the failure is about.
+    #[must_use]
+    pub fn probe(&self) -> Option<&str> {
+        if let Self::Oversize { probe, .. } | Self::Stalled { probe } = self {
+            return Some(probe);
+        }
+        if let Self::Command { key, .. } = self {
+            return Some(key);
+        }
+        None
+    }
+}
+
+/// Why a conversation gave nothing: it failed, or the caller's plan did.
+#[derive(Debug, thiserror::Error)]
+pub enum ConverseError<E: std::error::Error + 'static> {
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The plan for this host was refused; the session was ended in order.
+    #[error(transparent)]
+    Plan(E),
+}
+
+/// Writes foreign bytes as one printable ASCII line: the start of it, everything else escaped (EXE-13).
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    let bytes = bytes.trim_ascii();
+    let mut text = String::new();
+    for byte in bytes.iter().take(EXCERPT_BYTES_MAX) {
+        match byte {
+            b'\n' => text.push_str(" | "),
+            b'\r' => {}
+            b' '..=b'~' => text.push(char::from(*byte)),
+            other => {
+                // Writing to a String cannot fail.
+                let _ok = write!(text, "\\x{other:02x}");
+            }
+        }
+    }
+    if bytes.len() > EXCERPT_BYTES_MAX {
+        text.push_str("...");
+    }
+    text
+}
