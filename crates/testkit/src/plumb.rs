@@ -53,7 +53,8 @@ pub struct Plumb {
 impl Plumb {
     /// Prepares runs of `binary` over the data directory `data`, which need not exist.
     ///
-    /// The home folder is `data` with `.home` added, so that both go with the folder they lie in.
+    /// The home folder, where all runs start, is `data` with `.home` added, so that both go with the
+    /// folder they lie in.
     ///
     /// # Errors
     ///

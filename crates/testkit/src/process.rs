@@ -8,14 +8,14 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::wait;
 
 /// Most bytes kept of each output stream. What follows is read and dropped.
 pub const OUTPUT_LIMIT: usize = 16 << 20;
 
-/// How long the streams of a killed program may stay open in a process that escaped its group.
+/// How long the streams of an ended program are read on, should a process it left behind hold them open.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Bytes read at a time.
@@ -203,9 +203,11 @@ fn collect(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     receiver
 }
 
+/// Returns what was collected; the program itself has ended, so that little can still come.
 fn text(stream: &Receiver<Vec<u8>>) -> String {
     let mut bytes = Vec::new();
-    while let Ok(chunk) = stream.recv_timeout(DRAIN_LIMIT) {
+    let end = Instant::now() + DRAIN_LIMIT;
+    while let Ok(chunk) = stream.recv_timeout(end.saturating_duration_since(Instant::now())) {
         bytes.extend(chunk);
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -156,9 +156,22 @@ fn a_fake_kernel_value_shows_inside_over_ssh_and_not_on_the_machine() {
         ssh(&host, "root", "sysctl -n kernel.randomize_va_space; cat /proc/cmdline").stdout,
         "7\nquiet audit=1\n"
     );
-    assert_eq!(host.must("ls -A /mnt").unwrap(), "");
+    host.fake_proc("/proc/swaps", "").unwrap();
+    assert_eq!(host.must("cat /proc/swaps; ls -A /mnt").unwrap(), "");
     assert_eq!(fs::read_to_string("/proc/sys/kernel/randomize_va_space").unwrap(), machine);
-    assert!(host.fake_proc("/proc/sys/no/such", "1").is_err());
+}
+
+#[test]
+fn a_kernel_setting_that_this_kernel_lacks_can_be_added_beside_the_others() {
+    let host = start(&HostOptions::default());
+    let others = host.must("cat /proc/sys/kernel/ostype /proc/sys/kernel/randomize_va_space").unwrap();
+    host.fake_proc("/proc/sys/kernel/plumb/level", "2").unwrap();
+    host.fake_proc("/proc/sys/kernel/plumb_two", "3").unwrap();
+    assert_eq!(host.must("sysctl -n kernel.plumb.level kernel.plumb_two").unwrap(), "2\n3\n");
+    assert_eq!(host.must("cat /proc/sys/kernel/ostype /proc/sys/kernel/randomize_va_space").unwrap(), others);
+    assert!(!Path::new("/proc/sys/kernel/plumb_two").exists());
+    let why = host.fake_proc("/proc/plumb", "1").unwrap_err().to_string();
+    assert!(why.contains("none can be added"), "{why}");
 }
 
 #[test]

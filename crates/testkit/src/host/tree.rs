@@ -84,6 +84,7 @@ impl Tree {
         fs::create_dir_all(home).map_err(cache_error)?;
         let root = home.join("root");
         let lock = File::create(home.join("lock")).map_err(cache_error)?;
+        // Waits as long as another process builds, which has its own limit.
         lock.lock().map_err(cache_error)?;
         if !root.exists() {
             let partial = home.join("partial");
