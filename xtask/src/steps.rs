@@ -79,7 +79,7 @@ fn run_tests(root: &Path, arguments: &[OsString]) -> Result<(), StepError> {
         say("not root: the tests that start hosts will fail");
     }
     cargo(root, &["test", "--locked", "--workspace", "--doc"])?;
-    let runner: &[&str] = if has_nextest(root) { &["nextest", "run"] } else { &["test", "--all-targets"] };
+    let runner: &[&str] = if has_nextest(root) { &["nextest", "run"] } else { &["test", "--tests"] };
     let mut command = cargo_command(root);
     command.args(runner).args(["--locked", "--workspace"]).args(arguments);
     run(command)
