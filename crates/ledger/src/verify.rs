@@ -10,16 +10,17 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Hash;
+use crate::bundle::Folder;
 use crate::checkpoint::TreeHead;
 use crate::entry::{Entry, EntryError};
 use crate::tree::{Frontier, leaf_hash};
+use crate::{Hash, hex};
 
 pub use body::{BODY_BYTES_MAX, Blob, REFERENCES_MAX, Reference};
 pub use report::{EvidenceState, FINDINGS_MAX, Finding, FindingCode, Place, Report, VERIFIER};
 
 /// Most absent bodies and blobs that are remembered until the end, where an erasure may explain them.
-pub const ABSENT_MAX: usize = 262_144;
+pub const ABSENT_MAX: usize = 1_048_576;
 /// Most audit intents without an outcome that are tracked at one time.
 pub const OPEN_INTENTS_MAX: usize = 65_536;
 
@@ -45,11 +46,27 @@ pub struct Verifier {
     report: Report,
 }
 
-/// A body or blob that was not there.
-#[derive(Debug)]
+/// A body or blob that was not there. Kept small: there can be a million of them.
+#[derive(Debug, Clone, Copy)]
 struct Absent {
+    folder: Folder,
     digest: Hash,
-    finding: Finding,
+    /// The entry that names it.
+    index: u64,
+    /// True when it was looked for in a file.
+    in_files: bool,
+}
+
+impl Absent {
+    fn finding(&self) -> Finding {
+        let name = self.folder.name();
+        let detail = format!("{} is not in {name} and no entry erased it", hex::encode(&self.digest));
+        let finding = Finding::new(FindingCode::BodyMissing, detail).index(self.index);
+        if !self.in_files {
+            return finding;
+        }
+        finding.at(&Place::file(&self.folder.path(&self.digest), 0))
+    }
 }
 
 /// What [`Verifier::push`] found out about an entry.
@@ -202,7 +219,7 @@ impl Verifier {
             if self.erased.contains(&absent.digest) {
                 self.report.erased += 1;
             } else {
-                self.report.add(absent.finding);
+                self.report.add(absent.finding());
             }
         }
         for (size, heads) in std::mem::take(&mut self.heads) {
@@ -218,7 +235,7 @@ impl Verifier {
         }
         if let Some(frontier) = &self.frontier {
             self.report.tree_size = frontier.size();
-            self.report.root = Some(crate::hex::encode(&frontier.root()));
+            self.report.root = Some(hex::encode(&frontier.root()));
         }
         self.report.settle();
         self.report

@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use super::{ABSENT_MAX, Absent, Finding, FindingCode, OPEN_INTENTS_MAX, Place, Verifier};
+use crate::bundle::Folder;
 use crate::canonical::{self, NotCanonical};
 use crate::entry::{Entry, EntryKind};
 use crate::{Hash, hex, sha256};
@@ -25,6 +26,17 @@ pub enum Blob {
     Manifest,
 }
 
+impl Blob {
+    /// Returns the bundle folder that holds blobs of this kind.
+    #[must_use]
+    pub const fn folder(self) -> Folder {
+        match self {
+            Self::Evidence => Folder::Evidence,
+            Self::Manifest => Folder::Manifests,
+        }
+    }
+}
+
 /// A blob that a body names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
@@ -41,8 +53,8 @@ impl Verifier {
             Finding::new(code, detail).index(index).row(&entry.table, &entry.row).at(place)
         };
         let Some(body) = body.filter(|body| !body.is_empty() || entry.body_len == 0) else {
-            let detail = "the body is not there and no entry says that it was erased".to_owned();
-            self.absent(entry.body_sha256, finding(FindingCode::BodyMissing, detail));
+            let in_files = place.file.is_some();
+            self.absent(Absent { folder: Folder::Bodies, digest: entry.body_sha256, index, in_files });
             return Vec::new();
         };
         self.report.bodies_checked += 1;
@@ -76,30 +88,26 @@ impl Verifier {
 
     /// Checks a blob that a body named; nothing as bytes means that it is not there.
     pub fn blob(&mut self, index: u64, reference: Reference, bytes: Option<&[u8]>, place: &Place) {
-        let name = match reference.blob {
-            Blob::Evidence => "evidence",
-            Blob::Manifest => "manifest",
-        };
+        let folder = reference.blob.folder();
         match bytes {
             None => {
-                let detail = format!("the {name} {} is not there", hex::encode(&reference.sha256));
-                let finding = Finding::new(FindingCode::BodyMissing, detail).index(index).at(place);
-                self.absent(reference.sha256, finding);
+                let in_files = place.file.is_some();
+                self.absent(Absent { folder, digest: reference.sha256, index, in_files });
             }
             Some(bytes) if sha256(bytes) != reference.sha256 => {
-                let detail =
-                    format!("the {name} does not have the digest {}", hex::encode(&reference.sha256));
+                let digest = hex::encode(&reference.sha256);
+                let detail = format!("what is in {} does not have the digest {digest}", folder.name());
                 self.add(Finding::new(FindingCode::BodyAltered, detail).index(index).at(place));
             }
             Some(_) => {}
         }
     }
 
-    fn absent(&mut self, digest: Hash, finding: Finding) {
+    fn absent(&mut self, absent: Absent) {
         if self.absent.len() < ABSENT_MAX {
-            self.absent.push(Absent { digest, finding });
+            self.absent.push(absent);
         } else {
-            self.add(finding);
+            self.add(absent.finding());
         }
     }
 

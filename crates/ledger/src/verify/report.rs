@@ -181,6 +181,10 @@ impl Report {
         if let Some(index) = finding.index {
             self.first_bad_index = Some(self.first_bad_index.map_or(index, |first| first.min(index)));
         }
+        if self.findings.len() == FINDINGS_MAX {
+            self.findings_dropped += 1;
+            return;
+        }
         let same = |old: &Finding| {
             old.code == finding.code
                 && old.file.is_some()
@@ -188,13 +192,8 @@ impl Report {
                 && (old.index == finding.index || finding.index.is_none())
                 && (old.offset == finding.offset || finding.offset.is_none())
         };
-        if self.findings.iter().any(same) {
-            return;
-        }
-        if self.findings.len() < FINDINGS_MAX {
+        if !self.findings.iter().any(same) {
             self.findings.push(finding);
-        } else {
-            self.findings_dropped += 1;
         }
     }
 
