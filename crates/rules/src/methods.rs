@@ -7,11 +7,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::compile::Scope;
+use crate::facts::Facts;
 use crate::located::Located;
+use crate::outcome::{self, Outcome};
 
 pub(crate) mod accounts;
 pub(crate) mod command;
 pub(crate) mod file;
+pub(crate) mod judge;
 pub(crate) mod kernel_cmdline;
 pub(crate) mod lines;
 pub(crate) mod module;
@@ -157,4 +160,29 @@ fn compile_many(checks: &Located<Vec<CheckSource>>, scope: &mut Scope<'_>) -> Op
     }
     let compiled: Vec<Check> = checks.value.iter().filter_map(|check| check.compile(scope)).collect();
     (compiled.len() == checks.value.len()).then_some(compiled)
+}
+
+impl Check {
+    /// Judges the answers of one host.
+    pub(crate) fn evaluate<'a>(&self, facts: &Facts<'a>) -> Outcome<'a> {
+        match self {
+            Self::All(checks) => outcome::all(checks.iter().map(|check| check.evaluate(facts)).collect()),
+            Self::Any(checks) => outcome::any(checks.iter().map(|check| check.evaluate(facts)).collect()),
+            Self::Not(check) => outcome::not(check.evaluate(facts)),
+            Self::Sshd(check) => check.evaluate(facts),
+            Self::File(check) => check.evaluate(facts),
+            Self::Package(check) => check.evaluate(facts),
+            Self::Unit(check) => check.evaluate(facts),
+            Self::Sysctl(check) => check.evaluate(facts),
+            Self::Module(check) => check.evaluate(facts),
+            Self::Mount(check) => check.evaluate(facts),
+            Self::KernelCmdline(check) => check.evaluate(facts),
+            Self::Accounts(check) => check.evaluate(facts),
+            Self::PasswordAging(check) => check.evaluate(facts),
+            Self::Setting(check) => check.evaluate(facts),
+            Self::Lines(check) => check.evaluate(facts),
+            Self::Walk(check) => check.evaluate(facts),
+            Self::Command(check) => check.evaluate(facts),
+        }
+    }
 }

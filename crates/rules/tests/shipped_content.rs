@@ -37,3 +37,34 @@ fn shipped_content_loads_and_holds_no_free_shell() {
     let free: Vec<_> = corpus.rules().filter(|rule| rule.free_shell).map(|rule| &rule.id).collect();
     assert!(free.is_empty(), "free shell in shipped rules: {free:?}");
 }
+
+#[test]
+fn every_test_of_every_shipped_rule_holds() {
+    let broken: String = rules::run_rule_tests(&shipped())
+        .iter()
+        .filter(|test| !test.passed())
+        .map(|test| {
+            let got = test.got.map_or("no result", |status| status.as_str());
+            format!(
+                "{} ({}): expected {}, got {got}: {}\n",
+                test.rule_id, test.name, test.expected, test.detail
+            )
+        })
+        .collect();
+    assert!(broken.is_empty(), "\n{broken}");
+}
+
+#[test]
+fn every_shipped_rule_is_tested_to_pass_and_to_fail() {
+    let corpus = shipped();
+    let tests = rules::run_rule_tests(&corpus);
+    let lacking: Vec<_> = corpus
+        .rules()
+        .filter(|rule| {
+            let has = |status| tests.iter().any(|test| test.rule_id == rule.id && test.expected == status);
+            !has(model::Status::Pass) || !has(model::Status::Fail)
+        })
+        .map(|rule| rule.id.as_str())
+        .collect();
+    assert!(lacking.is_empty(), "rules without a pass or a fail test: {lacking:?}");
+}

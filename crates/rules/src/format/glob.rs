@@ -59,3 +59,23 @@ fn hidden(path: &[u8], at: usize) -> bool {
 pub(crate) fn is_glob(path: &str) -> bool {
     path.contains(['*', '?'])
 }
+
+/// Returns the directory before the first wildcard: `/etc/ssh` of `/etc/ssh/*.pub`.
+pub(crate) fn fixed_directory(pattern: &str) -> &str {
+    let fixed = pattern.split(['*', '?']).next().unwrap_or(pattern);
+    match fixed.rfind('/') {
+        Some(0) | None => "/",
+        Some(at) => &fixed[..at],
+    }
+}
+
+/// Returns the fixed directory with its slash.
+pub(crate) fn fixed_prefix(pattern: &str) -> String {
+    let dir = fixed_directory(pattern);
+    if dir == "/" { dir.to_owned() } else { format!("{dir}/") }
+}
+
+/// Tells whether a part before the last holds a wildcard.
+pub(crate) fn has_inner_wildcard(pattern: &str) -> bool {
+    pattern.rsplit_once('/').is_some_and(|(directory, _)| is_glob(directory))
+}

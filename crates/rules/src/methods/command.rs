@@ -1,9 +1,15 @@
 //! `command`: a free shell check, for imported content; marked in every list and never in shipped content.
 
-use crate::compare::{Case, Comparator, comparing};
+use model::{Reason, ReasonCode};
+
+use crate::compare::{Case, Comparator, Seen, comparing};
 use crate::compile::Scope;
 use crate::error::At;
+use crate::facts::Facts;
 use crate::located::{Located, Text};
+use crate::methods::judge::compared;
+use crate::outcome::{Answer, Finding, Outcome, Verdict};
+use crate::shown::first_line;
 
 comparing! {
     /// A free shell check: standard output compared, exit status judged.
@@ -53,4 +59,68 @@ impl CommandSource {
         let timeout_ms = self.timeout_s.as_ref().map(|s| s.value.saturating_mul(1_000));
         Some(Command { run, comparator, exit, timeout_ms })
     }
+}
+
+impl Command {
+    /// Returns the longest it may run: its own limit, or else the scan's. Milliseconds.
+    pub(crate) fn limit_ms(&self, scan_ms: u32) -> u32 {
+        self.timeout_ms.unwrap_or(scan_ms)
+    }
+
+    pub(crate) fn evaluate<'a>(&self, facts: &Facts<'a>) -> Outcome<'a> {
+        let key =
+            facts.plan.shell.iter().find(|((run, limit), _)| {
+                *run == self.run && self.timeout_ms.is_none_or(|own| own == *limit)
+            });
+        let Some((_, key)) = key else {
+            return Outcome::error(Reason::new(ReasonCode::NoAnswer, "the command was not sent"));
+        };
+        let (observation, exit) = match facts.answer(key) {
+            Ok(answer) => answer,
+            Err(reason) => return Outcome::error(reason),
+        };
+        let mut finding = Finding {
+            subject: "the command".to_owned(),
+            command: self.run.clone(),
+            answer: Answer::Whole(observation),
+            excerpt: None,
+            exit: Some(exit),
+            expected: format!("exit status {}", codes(&self.exit)),
+            actual: format!("exit status {exit}"),
+            source: None,
+            holds: None,
+        };
+        if !self.exit.contains(&exit) {
+            let code = match exit {
+                127 => ReasonCode::ToolMissing,
+                126 => ReasonCode::PermissionDenied,
+                _ => {
+                    finding.holds = Some(false);
+                    return Outcome::decided(false, serde_json::json!({"exit": exit}), vec![finding]);
+                }
+            };
+            let reason = Reason::new(
+                code,
+                format!("the command left with {exit}: {}", first_line(&observation.stderr)),
+            );
+            return Outcome {
+                verdict: Verdict::Error(reason),
+                value: serde_json::Value::Null,
+                findings: vec![finding],
+            };
+        }
+        let Some(comparator) = &self.comparator else {
+            finding.holds = Some(true);
+            return Outcome::decided(true, serde_json::json!({"exit": exit}), vec![finding]);
+        };
+        // Exactly one line feed at the end is not part of the answer (EXE-14).
+        let stdout = observation.stdout.strip_suffix(b"\n").unwrap_or(&observation.stdout);
+        let text = String::from_utf8_lossy(stdout).into_owned();
+        let values = if text.is_empty() && comparator.judges_presence() { Vec::new() } else { vec![text] };
+        compared(comparator, &Seen { values: &values, separator: None, case: Case::Exact }, finding)
+    }
+}
+
+fn codes(codes: &[i32]) -> String {
+    codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }

@@ -4,8 +4,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::compile::Scope;
+use crate::facts::Facts;
+use crate::format::glob;
 use crate::located::{Located, Text};
 use crate::methods::Missing;
+use crate::methods::judge::in_answer;
+use crate::outcome::{self, Outcome};
+use crate::probe::stat::Known;
+use crate::probe::unexpected;
+use crate::shown::shown;
 use crate::source::value::ListSource;
 
 /// Kind, mode and owners of every file that `path` names, links followed.
@@ -78,4 +85,109 @@ fn parse_mode(text: &Text, scope: &mut Scope<'_>) -> Option<u32> {
         scope.error(text.at, format!("{octal:?} is not a mode: write three or four octal digits in quotes"));
     }
     mode
+}
+
+impl File {
+    pub(crate) fn evaluate<'a>(&self, facts: &Facts<'a>) -> Outcome<'a> {
+        let metadata = match facts.stat() {
+            Ok(metadata) => metadata,
+            Err(reason) => return Outcome::error(reason),
+        };
+        let found = metadata.find(&self.path, facts.uid);
+        if !glob::is_glob(&self.path) {
+            let outcomes = found.into_iter().map(|(path, known)| self.judge(&path, known));
+            return outcomes.last().unwrap_or_else(|| Outcome::error(unexpected("stat said nothing")));
+        }
+        let mut outcomes = Vec::new();
+        let mut values = serde_json::Map::new();
+        for (path, known) in found {
+            let outcome = self.judge(&path, known);
+            values.insert(shown(&path), outcome.value.clone());
+            outcomes.push(outcome);
+        }
+        let mut outcome = outcome::all(outcomes);
+        // Good files come and go without a change of the result: only the others are part of the value.
+        values.retain(|path, _| {
+            !outcome.findings.iter().any(|f| f.holds == Some(true) && shown(&f.subject) == *path)
+        });
+        outcome.value = serde_json::Value::Object(values);
+        outcome
+    }
+
+    fn judge<'a>(&self, path: &str, known: Known) -> Outcome<'a> {
+        let command = format!("stat -L -c '%a:%u:%g:%U:%G:%F:%n' {}", shown(path));
+        let entry = match known {
+            Known::Is(entry) => entry,
+            Known::Absent(line) => {
+                let mut finding = in_answer(path, command, Vec::new());
+                finding.excerpt = Some(Vec::new());
+                finding.exit = Some(1);
+                finding.expected = self.expected();
+                finding.actual = format!("not there ({})", shown(&line));
+                return Outcome::missing(self.missing, serde_json::Value::Null, finding);
+            }
+            Known::Unknown(reason) => return Outcome::error(reason),
+        };
+        let mut finding = in_answer(path, command, format!("{}\n", entry.line).into_bytes());
+        finding.expected = self.expected();
+        finding.actual = shown(&format!(
+            "{} {:04o}, owner {}, group {}",
+            entry.kind, entry.mode, entry.owner, entry.group
+        ));
+        finding.source = Some(model::Source { file: path.to_owned(), line: None });
+        let pass = self.kind_fits(&entry.kind)
+            && self.mode_at_most.is_none_or(|most| entry.mode & !most == 0)
+            && self.owner.as_ref().is_none_or(|names| named(names, &entry.owner, entry.uid))
+            && self.group.as_ref().is_none_or(|names| named(names, &entry.group, entry.gid));
+        finding.holds = Some(pass);
+        let value = serde_json::json!({
+            "mode": format!("{:04o}", entry.mode),
+            "owner": shown(&entry.owner),
+            "group": shown(&entry.group),
+            "kind": kind_word(&entry.kind),
+        });
+        Outcome::decided(pass, value, vec![finding])
+    }
+
+    fn kind_fits(&self, kind: &str) -> bool {
+        match self.kind {
+            Kind::Any => true,
+            Kind::File => matches!(kind, "regular file" | "regular empty file"),
+            Kind::Directory => kind == "directory",
+            Kind::Socket => kind == "socket",
+        }
+    }
+
+    fn expected(&self) -> String {
+        let mut parts = Vec::new();
+        match self.kind {
+            Kind::Any => {}
+            Kind::File => parts.push("a file".to_owned()),
+            Kind::Directory => parts.push("a directory".to_owned()),
+            Kind::Socket => parts.push("a socket".to_owned()),
+        }
+        if let Some(most) = self.mode_at_most {
+            parts.push(format!("mode at most {most:04o}"));
+        }
+        if let Some(owner) = &self.owner {
+            parts.push(format!("owner {}", owner.join(" or ")));
+        }
+        if let Some(group) = &self.group {
+            parts.push(format!("group {}", group.join(" or ")));
+        }
+        if parts.is_empty() {
+            parts.push("it exists".to_owned());
+        }
+        parts.join(", ")
+    }
+}
+
+/// Tells whether an owner is one of the accepted; `root` also by its number, which is what counts.
+fn named(accepted: &[String], name: &str, id: u32) -> bool {
+    accepted.iter().any(|wanted| wanted == name || wanted.parse() == Ok(id) || (wanted == "root" && id == 0))
+}
+
+/// An empty file is still a file: whether it has content is no part of the value.
+fn kind_word(kind: &str) -> &str {
+    if kind == "regular empty file" { "regular file" } else { kind }
 }

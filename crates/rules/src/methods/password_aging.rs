@@ -3,10 +3,16 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::compare::{Case, Comparator, comparing};
+use crate::compare::{Case, Comparator, Seen, comparing};
 use crate::compile::Scope;
 use crate::error::At;
+use crate::facts::Facts;
 use crate::located::Located;
+use crate::methods::judge::{in_answer, none_of};
+use crate::outcome::Outcome;
+use crate::probe::shadow::{self, Account, Password};
+use crate::probe::unexpected;
+use crate::shown::shown;
 use crate::source::value::ListSource;
 
 comparing! {
@@ -45,5 +51,57 @@ impl PasswordAgingSource {
             None => Vec::new(),
         };
         Some(PasswordAging { field: self.field, comparator: comparator?, exempt })
+    }
+}
+
+impl PasswordAging {
+    pub(crate) fn evaluate<'a>(&self, facts: &Facts<'a>) -> Outcome<'a> {
+        let accounts = match facts.shadow() {
+            Ok(accounts) => accounts,
+            Err(reason) => return Outcome::error(reason),
+        };
+        let (mut offenders, mut lines) = (Vec::new(), String::new());
+        for (name, account) in accounts {
+            let usable = matches!(account.password, Password::Hash(_) | Password::Other);
+            if !usable || self.exempt.contains(name) {
+                continue;
+            }
+            let values: Vec<String> = self.days(account).map(|days| days.to_string()).into_iter().collect();
+            let seen = Seen { values: &values, separator: None, case: Case::Exact };
+            match self.comparator.judge(&seen) {
+                Ok(true) => {}
+                Ok(false) => {
+                    offenders.push(format!("{name}={}", values.first().map_or("not set", String::as_str)));
+                    lines.push_str(&account.line);
+                    lines.push('\n');
+                }
+                Err(problem) => return Outcome::error(unexpected(format!("{}: {problem}", shown(name)))),
+            }
+        }
+        let subject = format!("accounts with another {}", self.field.name());
+        let finding = in_answer(&subject, shadow::COMMAND, lines.into_bytes());
+        let expected =
+            format!("{} of every account with a password {}", self.field.name(), self.comparator.describe());
+        none_of(offenders, &expected, finding)
+    }
+
+    const fn days(&self, account: &Account) -> Option<i64> {
+        match self.field {
+            Field::MaxDays => account.max_days,
+            Field::MinDays => account.min_days,
+            Field::WarnDays => account.warn_days,
+            Field::InactiveDays => account.inactive_days,
+        }
+    }
+}
+
+impl Field {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::MaxDays => "max_days",
+            Self::MinDays => "min_days",
+            Self::WarnDays => "warn_days",
+            Self::InactiveDays => "inactive_days",
+        }
     }
 }

@@ -1,12 +1,19 @@
 //! `setting`: a key of a configuration file with its drop-ins, by the format's own rules.
 
+use model::Reason;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::compare::{Case, Comparator, comparing};
+use crate::compare::{Case, Comparator, Seen, comparing};
 use crate::compile::Scope;
 use crate::error::At;
+use crate::facts::Facts;
+use crate::format::keyvalue::{self, Assignment, Style};
 use crate::located::{Located, Text};
+use crate::methods::Missing;
+use crate::methods::judge::{Place, compared, in_files};
+use crate::outcome::Outcome;
+use crate::probe::text::TextFile;
 use crate::source::value::ListSource;
 
 comparing! {
@@ -143,5 +150,73 @@ impl SettingSource {
             comment: self.comment.as_ref().and_then(|text| scope.comment(text)),
             comparator: comparator?,
         })
+    }
+}
+
+impl Setting {
+    pub(crate) fn evaluate<'a>(&self, facts: &Facts<'a>) -> Outcome<'a> {
+        self.try_evaluate(facts).unwrap_or_else(Outcome::error)
+    }
+
+    fn try_evaluate<'a>(&self, facts: &Facts<'a>) -> Result<Outcome<'a>, Reason> {
+        let files = self.files(facts)?;
+        let style = Style {
+            format: self.format,
+            section: self.section.as_deref(),
+            comment: self.comment.unwrap_or('#'),
+        };
+        let mut found: Vec<Assignment> =
+            files.iter().flat_map(|file| keyvalue::assignments(file, style, &self.key)).collect();
+        let decided = match self.repeat {
+            Repeat::First => found.drain(..).next(),
+            Repeat::Last => found.pop(),
+        };
+        let names: Vec<String> = [&self.file].into_iter().chain(&self.drop_ins).cloned().collect();
+        let Some(decided) = decided else {
+            return Ok(self.missing_key(&files, &names));
+        };
+        let place = Place { file: &decided.file, line: decided.line, text: &decided.text };
+        let read: Vec<&TextFile> = files.iter().copied().filter(|file| file.path == decided.file).collect();
+        let finding = in_files(&self.key, &read, &names, &[place]);
+        let seen = self.seen(std::slice::from_ref(&decided.value));
+        Ok(compared(&self.comparator, &seen, finding))
+    }
+
+    /// Returns the files in the order in which the program reads them.
+    fn files<'f>(&self, facts: &'f Facts<'_>) -> Result<Vec<&'f TextFile>, Reason> {
+        let text = facts.text()?;
+        let main = text.read(&self.file)?;
+        let drop_ins = text.drop_ins(&self.drop_ins)?;
+        Ok(match self.main {
+            MainFile::First => main.into_iter().chain(drop_ins).collect(),
+            MainFile::Last => drop_ins.into_iter().chain(main).collect(),
+        })
+    }
+
+    fn seen<'s>(&'s self, values: &'s [String]) -> Seen<'s> {
+        Seen { values, separator: self.separator.as_deref(), case: Case::Exact }
+    }
+
+    fn missing_key<'a>(&self, files: &[&TextFile], names: &[String]) -> Outcome<'a> {
+        let mut finding = in_files(&self.key, files, names, &[]);
+        if self.comparator.judges_presence() {
+            return compared(&self.comparator, &self.seen(&[]), finding);
+        }
+        let missing = match &self.missing {
+            MissingKey::Default(default) => {
+                let mut outcome =
+                    compared(&self.comparator, &self.seen(std::slice::from_ref(default)), finding);
+                for finding in &mut outcome.findings {
+                    finding.actual.push_str(" (built in: not set in any file)");
+                }
+                return outcome;
+            }
+            MissingKey::Pass => Missing::Pass,
+            MissingKey::Fail => Missing::Fail,
+            MissingKey::NotApplicable => Missing::NotApplicable,
+        };
+        finding.expected = self.comparator.describe();
+        "not set in any file".clone_into(&mut finding.actual);
+        Outcome::missing(missing, serde_json::Value::Null, finding)
     }
 }

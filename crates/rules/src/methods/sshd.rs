@@ -1,10 +1,14 @@
 //! `sshd`: one effective setting of the SSH server, as `sshd -T` gives it. Does not read its files.
 
-use crate::compare::{Case, Comparator, comparing};
+use crate::compare::{Case, Comparator, Seen, comparing};
 use crate::compile::Scope;
 use crate::error::At;
+use crate::facts::Facts;
 use crate::located::Text;
 use crate::methods::Missing;
+use crate::methods::judge::{compared, in_answer};
+use crate::outcome::{Outcome, Verdict};
+use crate::probe;
 
 comparing! {
     /// One effective setting of the SSH server (sshd -T); values compare without regard to case.
@@ -38,5 +42,34 @@ impl SshdSource {
         let comparator = self.comparator().compile(scope, at, Case::Fold);
         let separator = self.separator.as_ref().and_then(|text| scope.text(text));
         Some(Sshd { setting: setting?, comparator: comparator?, separator, missing: self.missing })
+    }
+}
+
+impl Sshd {
+    pub(crate) fn evaluate<'a>(&self, facts: &Facts<'a>) -> Outcome<'a> {
+        let settings = match facts.sshd() {
+            Ok(settings) => settings,
+            Err(reason) => return Outcome::error(reason),
+        };
+        let values = settings.0.get(&self.setting).map_or(&[][..], Vec::as_slice);
+        let mut finding = in_answer(&self.setting, probe::sshd::COMMAND, facts.sshd_text());
+        let lines: String = values.iter().map(|value| format!("{} {value}\n", self.setting)).collect();
+        finding.excerpt = Some(lines.into_bytes());
+        if values.is_empty() && !self.comparator.judges_presence() {
+            finding.expected = self.comparator.describe();
+            "not set".clone_into(&mut finding.actual);
+            return match self.missing {
+                Some(missing) => Outcome::missing(missing, serde_json::Value::Null, finding),
+                None => {
+                    let text = format!("this sshd does not name the setting {}", self.setting);
+                    let verdict = Verdict::Error(probe::unexpected(text));
+                    Outcome { verdict, value: serde_json::Value::Null, findings: vec![finding] }
+                }
+            };
+        }
+        // sshd compares keywords and most arguments without regard to case.
+        let lower: Vec<String> = values.iter().map(|value| value.to_ascii_lowercase()).collect();
+        let seen = Seen { values: &lower, separator: self.separator.as_deref(), case: Case::Fold };
+        compared(&self.comparator, &seen, finding)
     }
 }

@@ -4,7 +4,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::compile::Scope;
+use crate::facts::Facts;
+use crate::format::glob;
 use crate::located::Located;
+use crate::methods::judge::{in_answer, none_of};
+use crate::outcome::Outcome;
+use crate::probe;
+use crate::shown::shown;
 use crate::source::value::ListSource;
 
 /// No file of one sort stands on the local file systems.
@@ -44,5 +50,25 @@ impl WalkSource {
             None => Vec::new(),
         };
         Some(Walk { sort: self.find, allow })
+    }
+}
+
+impl Walk {
+    pub(crate) fn evaluate<'a>(&self, facts: &Facts<'a>) -> Outcome<'a> {
+        let hits = match facts.walk() {
+            Ok(hits) => hits,
+            Err(reason) => return Outcome::error(reason),
+        };
+        let (mut offenders, mut lines) = (Vec::new(), String::new());
+        for hit in hits.of(self.sort) {
+            if self.allow.iter().any(|pattern| glob::matches(pattern, &hit.path)) {
+                continue;
+            }
+            offenders.push(shown(&hit.path));
+            lines.push_str(&format!("{} {} {} {}\n", hit.mode, hit.owner, hit.group, hit.path));
+        }
+        let command = format!("{} {} -printf '%m %u %g %p\\n'", probe::walk::COMMAND, self.sort.predicate());
+        let finding = in_answer(self.sort.name(), command, lines.into_bytes());
+        none_of(offenders, "none", finding)
     }
 }

@@ -1,0 +1,181 @@
+//! The answers of one host, parsed at most once each and only when a rule asks.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use model::{Ending, Observation, Reason, ReasonCode};
+
+use crate::format::passwd::{Group, User};
+use crate::plan::Plan;
+use crate::probe::{self, key};
+use crate::shown::first_line;
+
+type Cell<T> = OnceCell<Result<T, Reason>>;
+
+/// The answers of one host.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) plan: &'a Plan,
+    /// Effective user id of the shell that ran the probes.
+    pub(crate) uid: u32,
+    observations: BTreeMap<&'a str, &'a Observation>,
+    sshd: Cell<probe::sshd::Settings>,
+    stat: Cell<probe::stat::Metadata>,
+    text: Cell<probe::text::TextFiles>,
+    shadow: Cell<probe::shadow::Accounts>,
+    packages: Cell<probe::packages::Packages>,
+    unit_files: Cell<probe::units::Table>,
+    units: Cell<probe::units::Table>,
+    sysctl: Cell<probe::sysctl::Parameters>,
+    modules: Cell<probe::modules::Available>,
+    homes: Cell<probe::homes::Homes>,
+    walk: Cell<probe::walk::Hits>,
+    users: Cell<Vec<User>>,
+    groups: Cell<Vec<Group>>,
+}
+
+/// Returns a parsed fact, parsing it at the first call.
+fn once<T>(cell: &Cell<T>, make: impl FnOnce() -> Result<T, Reason>) -> Result<&T, Reason> {
+    cell.get_or_init(make).as_ref().map_err(Clone::clone)
+}
+
+impl<'a> Facts<'a> {
+    /// Takes the answers of one host; of two with one key the first counts.
+    pub(crate) fn new(plan: &'a Plan, uid: u32, answers: &'a [Observation]) -> Self {
+        let mut observations: BTreeMap<&str, &Observation> = BTreeMap::new();
+        for observation in answers {
+            observations.entry(observation.key.as_str()).or_insert(observation);
+        }
+        Self {
+            plan,
+            uid,
+            observations,
+            sshd: Cell::new(),
+            stat: Cell::new(),
+            text: Cell::new(),
+            shadow: Cell::new(),
+            packages: Cell::new(),
+            unit_files: Cell::new(),
+            units: Cell::new(),
+            sysctl: Cell::new(),
+            modules: Cell::new(),
+            homes: Cell::new(),
+            walk: Cell::new(),
+            users: Cell::new(),
+            groups: Cell::new(),
+        }
+    }
+
+    /// Returns an answer that ended by itself and is whole, with its exit status.
+    pub(crate) fn answer(&self, key: &str) -> Result<(&'a Observation, i32), Reason> {
+        let no_answer = || Reason::new(ReasonCode::NoAnswer, format!("the probe {key} gave no answer"));
+        let observation = *self.observations.get(key).ok_or_else(no_answer)?;
+        let exit = match observation.ending {
+            Ending::Exited(exit) => exit,
+            Ending::NoAnswer => return Err(no_answer()),
+            Ending::TimedOut => {
+                let code = if key == key::WALK { ReasonCode::Budget } else { ReasonCode::CommandTimeout };
+                return Err(Reason::new(code, format!("the probe {key} ran longer than it may")));
+            }
+        };
+        if observation.is_cut() {
+            let text = format!(
+                "the answer of the probe {key} has {} bytes, of which {} were kept",
+                observation.stdout_len,
+                observation.stdout.len()
+            );
+            return Err(Reason::new(ReasonCode::OutputCut, text));
+        }
+        Ok((observation, exit))
+    }
+
+    /// Returns an answer of a typed probe, whose exit status tells a missing tool.
+    fn typed(&self, key: &str) -> Result<(&'a Observation, i32), Reason> {
+        let (observation, exit) = self.answer(key)?;
+        match exit {
+            127 => Err(Reason::new(ReasonCode::ToolMissing, first_line(&observation.stderr))),
+            126 => Err(Reason::new(ReasonCode::PermissionDenied, first_line(&observation.stderr))),
+            exit => Ok((observation, exit)),
+        }
+    }
+
+    pub(crate) fn sshd(&self) -> Result<&probe::sshd::Settings, Reason> {
+        once(&self.sshd, || {
+            let (observation, exit) = self.typed(key::SSHD)?;
+            probe::sshd::parse(observation, exit, self.uid)
+        })
+    }
+
+    /// Returns what `sshd -T` printed.
+    pub(crate) fn sshd_text(&self) -> Vec<u8> {
+        self.observations.get(key::SSHD).map_or_else(Vec::new, |observation| {
+            observation.stdout.strip_suffix(b".\n").unwrap_or(&observation.stdout).to_vec()
+        })
+    }
+
+    pub(crate) fn stat(&self) -> Result<&probe::stat::Metadata, Reason> {
+        once(&self.stat, || probe::stat::parse(self.typed(key::STAT)?.0))
+    }
+
+    pub(crate) fn text(&self) -> Result<&probe::text::TextFiles, Reason> {
+        once(&self.text, || probe::text::parse(self.typed(key::TEXT)?.0, self.uid))
+    }
+
+    pub(crate) fn shadow(&self) -> Result<&probe::shadow::Accounts, Reason> {
+        once(&self.shadow, || probe::shadow::parse(self.typed(key::SHADOW)?.0))
+    }
+
+    pub(crate) fn packages(&self) -> Result<&probe::packages::Packages, Reason> {
+        once(&self.packages, || {
+            let (observation, exit) = self.typed(key::PACKAGES)?;
+            probe::packages::parse(observation, exit)
+        })
+    }
+
+    pub(crate) fn unit_files(&self) -> Result<&probe::units::Table, Reason> {
+        once(&self.unit_files, || {
+            let (observation, exit) = self.typed(key::UNIT_FILES)?;
+            probe::units::parse_files(observation, exit)
+        })
+    }
+
+    pub(crate) fn units(&self) -> Result<&probe::units::Table, Reason> {
+        once(&self.units, || {
+            let (observation, exit) = self.typed(key::UNITS)?;
+            probe::units::parse_units(observation, exit)
+        })
+    }
+
+    pub(crate) fn sysctl(&self) -> Result<&probe::sysctl::Parameters, Reason> {
+        once(&self.sysctl, || probe::sysctl::parse(self.typed(key::SYSCTL)?.0))
+    }
+
+    pub(crate) fn modules(&self) -> Result<&probe::modules::Available, Reason> {
+        once(&self.modules, || probe::modules::parse(self.typed(key::MODULES)?.0))
+    }
+
+    pub(crate) fn homes(&self) -> Result<&probe::homes::Homes, Reason> {
+        once(&self.homes, || probe::homes::parse(self.typed(key::HOMES)?.0))
+    }
+
+    pub(crate) fn walk(&self) -> Result<&probe::walk::Hits, Reason> {
+        once(&self.walk, || probe::walk::parse(self.typed(key::WALK)?.0))
+    }
+
+    /// Returns the accounts of /etc/passwd.
+    pub(crate) fn users(&self) -> Result<&Vec<User>, Reason> {
+        once(&self.users, || crate::format::passwd::users(self.needed("/etc/passwd")?))
+    }
+
+    /// Returns the groups of /etc/group.
+    pub(crate) fn groups(&self) -> Result<&Vec<Group>, Reason> {
+        once(&self.groups, || crate::format::passwd::groups(self.needed("/etc/group")?))
+    }
+
+    /// Returns a file that every host has.
+    pub(crate) fn needed(&self, path: &str) -> Result<&probe::text::TextFile, Reason> {
+        self.text()?
+            .read(path)?
+            .ok_or_else(|| Reason::new(ReasonCode::ToolFailed, format!("there is no {path}")))
+    }
+}

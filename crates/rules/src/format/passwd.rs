@@ -1,0 +1,74 @@
+//! passwd(5) and group(5).
+
+use model::Reason;
+
+use crate::probe::text::TextFile;
+use crate::probe::unexpected;
+
+/// An account of passwd(5), without its password field's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    /// True when the password field is empty, so that no password is asked.
+    pub(crate) empty_password: bool,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) home: String,
+    pub(crate) shell: String,
+    /// From 1.
+    pub(crate) line: u32,
+}
+
+/// A group of group(5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) gid: u32,
+    pub(crate) line: u32,
+}
+
+/// Parses /etc/passwd. Comments, blank lines and entries of the network services switch (`+`, `-`) are
+/// left out, as the C library does; any other line without seven fields is refused.
+pub(crate) fn users(file: &TextFile) -> Result<Vec<User>, Reason> {
+    entries(file, |fields, line| {
+        let [name, password, uid, gid, _, home, shell] = fields else {
+            return None;
+        };
+        Some(User {
+            name: (*name).to_owned(),
+            empty_password: password.is_empty(),
+            uid: uid.parse().ok()?,
+            gid: gid.parse().ok()?,
+            home: (*home).to_owned(),
+            shell: (*shell).to_owned(),
+            line,
+        })
+    })
+}
+
+/// Parses /etc/group, like [`users`].
+pub(crate) fn groups(file: &TextFile) -> Result<Vec<Group>, Reason> {
+    entries(file, |fields, line| {
+        let [name, _, gid, _] = fields else {
+            return None;
+        };
+        Some(Group { name: (*name).to_owned(), gid: gid.parse().ok()?, line })
+    })
+}
+
+fn entries<T>(file: &TextFile, read: impl Fn(&[&str], u32) -> Option<T>) -> Result<Vec<T>, Reason> {
+    let mut found = Vec::new();
+    for (text, line) in file.lines.iter().zip(1_u32..) {
+        if text.trim().is_empty() || text.starts_with(['#', '+', '-']) {
+            continue;
+        }
+        let fields: Vec<&str> = text.split(':').collect();
+        let entry = read(&fields, line)
+            .ok_or_else(|| unexpected(format!("line {line} of {} is no entry of that file", file.path)))?;
+        found.push(entry);
+    }
+    if found.is_empty() {
+        return Err(unexpected(format!("{} holds no entry", file.path)));
+    }
+    Ok(found)
+}

@@ -1,0 +1,108 @@
+//! Secrets masked on their way out of a scan (TLW-34): the credential in use, and what looks like one.
+//!
+//! Masks what is shown, stored and hashed; verdicts are made before, from the text as it was.
+
+use model::Digest;
+use regex::bytes::{Regex, RegexBuilder};
+
+/// What stands in the place of a secret.
+const MASK: &[u8] = b"<masked>";
+/// Shortest credential that is searched for. Bytes; shorter ones would blot out common words.
+const SECRET_BYTES_MIN: usize = 4;
+
+/// Shapes of secrets, each with the part to keep as its first group.
+const SHAPES: [&str; 6] = [
+    r"(?s)()-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
+    r#"(?i)(\bauthorization\b["']?[ \t]*[:=][ \t]*)[^\r\n]+"#,
+    r#"(?i)((?:password|passphrase|secret|token|api[_-]?key)["']?[ \t]*[=:][ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
+    r#"(?i)(passwd["']?[ \t]*=[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
+    r"(password_pbkdf2[ \t]+\S+[ \t]+)\S+",
+    // Password hashes of crypt(5).
+    r"()\$(?:1|2[abxy]?|5|6|7|y|gy|sha1)\$[./A-Za-z0-9$=,_-]{8,}",
+];
+
+/// Masks secrets, and hashes what is left.
+#[derive(Debug, Clone)]
+pub struct Masker {
+    secrets: Vec<Vec<u8>>,
+    shapes: Vec<Regex>,
+    sha256: fn(&[u8]) -> Digest,
+}
+
+/// The shapes of secrets do not compile: a defect of this crate.
+#[derive(Debug, thiserror::Error)]
+#[error("a pattern of the masker does not compile")]
+pub struct MaskerError {
+    #[source]
+    err: regex::Error,
+}
+
+impl Masker {
+    /// Makes a masker for the secrets in use; `sha256` computes digests of masked bytes.
+    ///
+    /// # Errors
+    /// When a built-in pattern does not compile; a test shows that they do.
+    pub fn new(secrets: &[Vec<u8>], sha256: fn(&[u8]) -> Digest) -> Result<Self, MaskerError> {
+        let shapes = SHAPES
+            .iter()
+            .map(|shape| RegexBuilder::new(shape).unicode(false).build())
+            .collect::<Result<_, _>>()
+            .map_err(|err| MaskerError { err })?;
+        let mut secrets: Vec<Vec<u8>> =
+            secrets.iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN).cloned().collect();
+        // A secret that holds another is masked whole.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Ok(Self { secrets, shapes, sha256 })
+    }
+
+    /// Returns the bytes with secrets masked, and whether there were any.
+    #[must_use]
+    pub fn mask(&self, bytes: &[u8]) -> (Vec<u8>, bool) {
+        let mut out = bytes.to_vec();
+        let mut masked = false;
+        for secret in &self.secrets {
+            if let Some(replaced) = replace(&out, secret) {
+                out = replaced;
+                masked = true;
+            }
+        }
+        for shape in &self.shapes {
+            if let std::borrow::Cow::Owned(replaced) =
+                shape.replace_all(&out, |found: &regex::bytes::Captures<'_>| {
+                    let mut kept = found.get(1).map_or_else(Vec::new, |kept| kept.as_bytes().to_vec());
+                    kept.extend_from_slice(MASK);
+                    kept
+                })
+            {
+                out = replaced;
+                masked = true;
+            }
+        }
+        (out, masked)
+    }
+
+    /// Returns a text with secrets masked, and whether there were any.
+    #[must_use]
+    pub fn mask_text(&self, text: &str) -> (String, bool) {
+        let (bytes, masked) = self.mask(text.as_bytes());
+        if masked { (String::from_utf8_lossy(&bytes).into_owned(), true) } else { (text.to_owned(), false) }
+    }
+
+    pub(crate) fn digest(&self, bytes: &[u8]) -> Digest {
+        (self.sha256)(bytes)
+    }
+}
+
+fn replace(bytes: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut rest = bytes;
+    let mut found = false;
+    while let Some(at) = rest.windows(secret.len()).position(|window| window == secret) {
+        found = true;
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(MASK);
+        rest = &rest[at + secret.len()..];
+    }
+    out.extend_from_slice(rest);
+    found.then_some(out)
+}

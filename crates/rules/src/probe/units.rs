@@ -1,0 +1,79 @@
+//! Unit files with their enablement, and loaded units with their state, by systemctl.
+
+use std::collections::BTreeMap;
+
+use model::{Observation, Reason, ReasonCode};
+
+use super::{lossy, unexpected};
+use crate::shown::{first_line, shown};
+
+/// As a person would type it.
+pub(crate) const FILES_COMMAND: &str = "systemctl list-unit-files --full";
+/// As a person would type it.
+pub(crate) const UNITS_COMMAND: &str = "systemctl list-units --all --full";
+
+/// Enablement stands on disk, so it can be told without a running manager.
+pub(crate) const FILES_SCRIPT: &str = r#"command -v systemctl >/dev/null 2>&1 || { echo 'systemctl: not found' >&2; exit 127; }
+o=$(systemctl list-unit-files --no-legend --no-pager --full 2>/dev/null) ||
+o=$(systemctl --root=/ list-unit-files --no-legend --no-pager --full) || exit 1
+printf '%s\n.\n' "$o"
+"#;
+
+pub(crate) const UNITS_SCRIPT: &str = r#"command -v systemctl >/dev/null 2>&1 || { echo 'systemctl: not found' >&2; exit 127; }
+o=$(systemctl list-units --all --no-legend --no-pager --plain --full) || exit 1
+printf '%s\n.\n' "$o"
+"#;
+
+/// Unit name to its line, split into words.
+#[derive(Debug, Default)]
+pub(crate) struct Table(BTreeMap<String, (String, String)>);
+
+impl Table {
+    /// Returns the state of a unit and the line that says it.
+    pub(crate) fn state(&self, name: &str) -> Option<(&str, &str)> {
+        self.0.get(name).map(|(state, line)| (state.as_str(), line.as_str()))
+    }
+
+    /// Returns the state of a unit file; an instance has the state of its template.
+    pub(crate) fn file_state(&self, name: &str) -> Option<(&str, &str)> {
+        self.state(name).or_else(|| {
+            let (prefix, rest) = name.split_once('@')?;
+            let (_, suffix) = rest.rsplit_once('.')?;
+            self.state(&format!("{prefix}@.{suffix}"))
+        })
+    }
+}
+
+/// Parses the list of unit files: `NAME STATE [PRESET]`.
+pub(crate) fn parse_files(observation: &Observation, exit: i32) -> Result<Table, Reason> {
+    parse(observation, exit, 1)
+}
+
+/// Parses the list of units: `NAME LOAD ACTIVE SUB DESCRIPTION`.
+pub(crate) fn parse_units(observation: &Observation, exit: i32) -> Result<Table, Reason> {
+    parse(observation, exit, 2)
+}
+
+fn parse(observation: &Observation, exit: i32, state_column: usize) -> Result<Table, Reason> {
+    if exit != 0 {
+        let text = format!("systemctl gave no list: {}", first_line(&observation.stderr));
+        return Err(Reason::new(ReasonCode::ToolFailed, text));
+    }
+    let mut table = Table::default();
+    for line in super::body_lines(&observation.stdout, "unit")? {
+        let line = lossy(line);
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (Some(name), Some(state)) = (words.first(), words.get(state_column)) else {
+            return Err(unexpected(format!("systemctl printed a line that is no unit: {}", shown(line))));
+        };
+        table.0.entry((*name).to_owned()).or_insert(((*state).to_owned(), line.to_owned()));
+    }
+    if table.0.is_empty() {
+        return Err(unexpected("systemctl listed no unit"));
+    }
+    Ok(table)
+}

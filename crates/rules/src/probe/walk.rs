@@ -1,0 +1,160 @@
+//! One pass over the local file systems for all rules that look for files anywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Observation, Reason, ReasonCode};
+
+use super::{lossy, unexpected};
+use crate::methods::walk::Sort;
+use crate::shown::{first_line, shown};
+
+/// As a person would type it.
+pub(crate) const COMMAND: &str = "find / -xdev";
+
+/// Longest a walk may run. Milliseconds.
+pub(crate) const TIMEOUT_MS: u32 = 300_000;
+
+impl Sort {
+    /// Every sort.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::WorldWritableFile,
+        Self::WorldWritableDirectory,
+        Self::Unowned,
+        Self::Ungrouped,
+        Self::Setuid,
+        Self::Setgid,
+    ];
+
+    /// Returns the name that rules and answers use.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::WorldWritableFile => "world_writable_file",
+            Self::WorldWritableDirectory => "world_writable_directory",
+            Self::Unowned => "unowned",
+            Self::Ungrouped => "ungrouped",
+            Self::Setuid => "setuid",
+            Self::Setgid => "setgid",
+        }
+    }
+
+    /// Returns the test of `find`.
+    pub(crate) const fn predicate(self) -> &'static str {
+        match self {
+            Self::WorldWritableFile => "-type f -perm -0002",
+            Self::WorldWritableDirectory => "-type d -perm -0002 ! -perm -1000",
+            Self::Unowned => "-nouser",
+            Self::Ungrouped => "-nogroup",
+            Self::Setuid => "-type f -perm -4000",
+            Self::Setgid => "-type f -perm -2000",
+        }
+    }
+}
+
+/// Writes the script for the sorts that rules look for.
+///
+/// The roots are `/`, whatever its type, and every mount of a local file system. Records end in NUL, so a
+/// file name cannot forge one.
+pub(crate) fn script(sorts: &BTreeSet<Sort>) -> String {
+    let mut script = String::from(
+        r#"command -v find >/dev/null 2>&1 || { echo 'find: not found' >&2; exit 127; }
+find / -maxdepth 0 -printf '' 2>/dev/null || { echo 'this find has no -printf' >&2; exit 127; }
+set -- /
+if [ -r /proc/self/mounts ]; then
+while read -r d m t o; do
+case $t in
+ext2|ext3|ext4|xfs|btrfs|overlay|f2fs|jfs|zfs)
+m=$(printf '%b' "$m")
+[ "$m" = / ] || set -- "$@" "$m";;
+esac
+done </proc/self/mounts
+fi
+p=
+if command -v nice >/dev/null 2>&1; then p='nice -n 19'; fi
+if command -v ionice >/dev/null 2>&1; then p="$p ionice -c 3"; fi
+$p find "$@" -xdev"#,
+    );
+    for sort in sorts {
+        script.push_str(&format!(
+            " \\( {} -printf '{}:%m:%u:%g:%p\\0' -o -true \\)",
+            sort.predicate(),
+            sort.name()
+        ));
+    }
+    script.push_str("\nprintf '.%s\\000' \"$?\"\n");
+    script
+}
+
+/// A file that a walk found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Hit {
+    pub(crate) path: String,
+    pub(crate) mode: String,
+    pub(crate) owner: String,
+    pub(crate) group: String,
+}
+
+/// What a walk found, by sort; sorted and without repeats.
+#[derive(Debug, Default)]
+pub(crate) struct Hits(BTreeMap<Sort, BTreeSet<Hit>>);
+
+impl Hits {
+    /// Returns what was found of one sort, in the order of paths.
+    pub(crate) fn of(&self, sort: Sort) -> impl Iterator<Item = &Hit> {
+        self.0.get(&sort).into_iter().flatten()
+    }
+}
+
+/// Parses the answer. A walk that could not go everywhere gives no verdict.
+pub(crate) fn parse(observation: &Observation) -> Result<Hits, Reason> {
+    let mut records: Vec<&[u8]> = observation.stdout.split(|byte| *byte == 0).collect();
+    let torn = || unexpected("the answer of the walk is torn: its end mark is missing");
+    // Behind the last NUL stands nothing, before it the mark.
+    let (Some([]), Some(mark)) = (records.pop(), records.pop()) else {
+        return Err(torn());
+    };
+    let status = mark.strip_prefix(b".").ok_or_else(torn)?;
+    if status != b"0" {
+        incomplete(&observation.stderr)?;
+    }
+    let mut hits = Hits::default();
+    for record in records {
+        let record = lossy(record);
+        let (sort, hit) = hit(&record).ok_or_else(|| {
+            unexpected(format!("the walk printed a record that is no file: {}", shown(&record)))
+        })?;
+        hits.0.entry(sort).or_default().insert(hit);
+    }
+    Ok(hits)
+}
+
+/// A file that went away while the walk ran does not matter; anything else does.
+fn incomplete(stderr: &[u8]) -> Result<(), Reason> {
+    let text = lossy(stderr);
+    let trouble =
+        text.lines().find(|line| !line.trim().is_empty() && !line.ends_with(": No such file or directory"));
+    match trouble {
+        Some(line) if line.ends_with(": Permission denied") => Err(Reason::new(
+            ReasonCode::PermissionDenied,
+            format!("the walk could not go everywhere: {}", shown(line)),
+        )),
+        Some(line) => Err(Reason::new(
+            ReasonCode::ToolFailed,
+            format!("the walk failed: {}", first_line(line.as_bytes())),
+        )),
+        None if text.trim().is_empty() => {
+            Err(Reason::new(ReasonCode::ToolFailed, "the walk failed without a word"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn hit(record: &str) -> Option<(Sort, Hit)> {
+    let mut parts = record.splitn(5, ':');
+    let name = parts.next()?;
+    let sort = Sort::ALL.into_iter().find(|sort| sort.name() == name)?;
+    let mode = parts.next()?.to_owned();
+    let owner = parts.next()?.to_owned();
+    let group = parts.next()?.to_owned();
+    let path = parts.next()?.to_owned();
+    Some((sort, Hit { path, mode, owner, group }))
+}
