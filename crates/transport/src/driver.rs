@@ -108,20 +108,21 @@ fn surroundings() -> String {
 /// `plumb_c` reads the host's clock, `plumb_m` writes a frame line to both streams, `plumb_q` ends the
 /// running probe and the shell, `plumb_a` waits for the probe and clears away what it left behind.
 /// `plumb_p` runs one probe under `timeout`, `plumb_b` one whose script is too long for an argument;
-/// `plumb_w` and `plumb_z` do the same under the watchdog `plumb_h`, where the host has no `timeout`.
-/// A probe that ran out of time gets TERM, and KILL 2 seconds later.
+/// `plumb_w` and `plumb_z` do the same under the watchdog of `plumb_g`, where the host has no `timeout`.
+/// A probe that ran out of time gets TERM, and KILL 2 seconds later. The driver itself ends processes by
+/// KILL: TERM can be lost on a child that has not yet become its program.
 const FUNCTIONS: &str = r#"
 plumb_c() { { read -r plumb_t plumb_r </proc/uptime; } 2>/dev/null || plumb_t=-; }
 plumb_m() { printf '\n%s %s\n' "$plumb_n" "$1"; printf '\n%s %s\n' "$plumb_n" "$1" >&2; }
+plumb_y() { kill -KILL "-$1"; kill -KILL "$1"; } 2>/dev/null
 plumb_q() {
   trap '' TERM HUP
-  if [ -n "$plumb_k" ]; then kill -TERM "$plumb_k"; kill -TERM -- "-$plumb_k"; fi 2>/dev/null
-  if [ -n "$plumb_v" ]; then kill -TERM "$plumb_v"; fi 2>/dev/null
+  if [ -n "$plumb_k" ]; then plumb_y "$plumb_k"; fi
+  if [ -n "$plumb_v" ]; then plumb_y "$plumb_v"; fi
   exit 143
 }
 plumb_a() {
-  wait "$plumb_k"; plumb_x=$?
-  kill -KILL -- "-$plumb_k" 2>/dev/null
+  { wait "$plumb_k"; plumb_x=$?; kill -KILL "-$plumb_k"; } 2>/dev/null
   plumb_k=
 }
 plumb_s() { plumb_c; plumb_m "S $1 $plumb_t"; }
@@ -136,17 +137,11 @@ plumb_b() {
   printf '%s\n' "$3" | timeout -k 2 "$2" sh -c 'plumb_i=$(cat); exec </dev/null; eval "$plumb_i"' & plumb_k=$!
   plumb_a; plumb_e "$1"
 }
-plumb_h() {
-  trap 'kill $!; exit 0' TERM
-  sleep "$2" & wait $!
-  kill -TERM -- "$1"
-  sleep 2 & wait $!
-  kill -KILL -- "$1"
-}
 plumb_g() {
-  plumb_h "$plumb_d$plumb_k" "$1" </dev/null >/dev/null 2>&1 & plumb_v=$!
+  $plumb_o sh -c 'sleep "$1"; kill -TERM "$2"; sleep 2; kill -KILL "$2"' sh "$1" "$plumb_d$plumb_k" \
+    </dev/null >/dev/null 2>&1 & plumb_v=$!
   plumb_a
-  { kill -TERM "$plumb_v"; wait "$plumb_v"; } 2>/dev/null
+  { plumb_y "$plumb_v"; wait "$plumb_v"; } 2>/dev/null
   plumb_v=
 }
 plumb_w() {
