@@ -118,9 +118,7 @@ impl Recorded {
         match (self.exit, self.timed_out) {
             (Some(exit), false) if (0..=255).contains(&exit) => Ok(exit),
             (None, true) => Ok(EXIT_TIMED_OUT),
-            (Some(_), true | false) | (None, false) => {
-                Err(CaptureError::Ending { key: key.to_owned() })
-            }
+            (Some(_), true | false) | (None, false) => Err(CaptureError::Ending { key: key.to_owned() }),
         }
     }
 }
@@ -181,8 +179,7 @@ fn render(
 ) -> Result<[Vec<u8>; 2], CaptureError> {
     let exit = recorded.exit_code(&command.key)?;
     // Rounded up to the clock's step, so that it is never less than the limit.
-    let ran_ms =
-        if recorded.timed_out { u64::from(command.timeout_ms).next_multiple_of(10) } else { 0 };
+    let ran_ms = if recorded.timed_out { u64::from(command.timeout_ms).next_multiple_of(10) } else { 0 };
     let stdout = decode(&command.key, "stdout", &recorded.stdout)?;
     let stderr = decode(&command.key, "stderr", &recorded.stderr)?;
     Ok([stdout, stderr].map(|bytes| render_answer(nonce, frame, exit, ran_ms, &bytes)))
@@ -207,9 +204,9 @@ fn encode(bytes: &[u8]) -> Output {
 fn decode(key: &str, stream: &'static str, output: &Output) -> Result<Vec<u8>, CaptureError> {
     match output {
         Output::Text(text) => Ok(text.as_bytes().to_vec()),
-        Output::Base64(text) => STANDARD
-            .decode(text)
-            .map_err(|_err| CaptureError::Base64 { key: key.to_owned(), stream }),
+        Output::Base64(text) => {
+            STANDARD.decode(text).map_err(|_err| CaptureError::Base64 { key: key.to_owned(), stream })
+        }
     }
 }
 

@@ -37,7 +37,10 @@ pub enum Progress {
     /// The host has said what it is.
     Hello,
     /// `done` of `total` commands are answered.
-    Answered { done: usize, total: usize },
+    Answered {
+        done: usize,
+        total: usize,
+    },
 }
 
 /// A completed conversation: every command was answered.
@@ -126,11 +129,7 @@ struct Plan<'a> {
 }
 
 impl Host<'_> {
-    async fn converse<P, E>(
-        self,
-        privilege: &Privilege,
-        plan: P,
-    ) -> Result<Conversation, ConverseError<E>>
+    async fn converse<P, E>(self, privilege: &Privilege, plan: P) -> Result<Conversation, ConverseError<E>>
     where
         P: FnOnce(&Hello) -> Result<Vec<Command>, E> + Send,
         E: Error + Send + 'static,
@@ -164,9 +163,7 @@ impl Host<'_> {
         let wire = talk.wire;
         let (host_key, peer, auth) = match &self.place {
             Place::Local => (None, None, None),
-            Place::Ssh(session) => {
-                (Some(session.host_key.clone()), Some(session.peer), Some(session.auth))
-            }
+            Place::Ssh(session) => (Some(session.host_key.clone()), Some(session.peer), Some(session.auth)),
         };
         self.end(shell.local).await;
         let observations = in_order(&commands, observations);
@@ -209,13 +206,8 @@ impl Host<'_> {
             return talk.run(&mut shell.pipe, work).await;
         }
         let (verdict, refused) = tokio::sync::oneshot::channel();
-        let work = Work {
-            now: &plan.fast,
-            later: &plan.slow,
-            second: Some(refused),
-            dialect,
-            answered: &answered,
-        };
+        let work =
+            Work { now: &plan.fast, later: &plan.slow, second: Some(refused), dialect, answered: &answered };
         let fast = talk.run(&mut shell.pipe, work);
         let slow = self.run_slow(plan, verdict, &answered);
         let (mut observations, (more, wire)) = tokio::try_join!(fast, slow)?;
@@ -249,9 +241,7 @@ impl Host<'_> {
         wire.channels += 1;
         let elevation = match plan.privilege {
             PrivilegeUsed::Login => Elevation::None,
-            PrivilegeUsed::SudoNoPassword | PrivilegeUsed::SudoPassword => {
-                Elevation::SudoNoPassword
-            }
+            PrivilegeUsed::SudoNoPassword | PrivilegeUsed::SudoPassword => Elevation::SudoNoPassword,
         };
         let mut talk = Talk::new(self.nonce, self.limits, plan.began);
         talk.wire = wire;
@@ -278,9 +268,8 @@ impl Host<'_> {
 
 /// Refuses plans that cannot be run or answered unambiguously.
 fn check(commands: &[Command], limits: &Limits) -> Result<(), TransportError> {
-    let refused = |command: &Command, problem| {
-        Err(TransportError::Command { key: command.key.clone(), problem })
-    };
+    let refused =
+        |command: &Command, problem| Err(TransportError::Command { key: command.key.clone(), problem });
     let mut keys = std::collections::BTreeSet::new();
     for (index, command) in commands.iter().enumerate() {
         driver::check(command)?;

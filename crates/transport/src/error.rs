@@ -186,3 +186,6 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

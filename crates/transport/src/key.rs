@@ -55,10 +55,7 @@ pub enum KeyError {
 ///
 /// # Errors
 /// [`KeyError`] says why the key cannot be used; a passphrase for a key that has none is passed over.
-pub fn load_private_key(
-    bytes: &[u8],
-    passphrase: Option<&SecretString>,
-) -> Result<PrivateKey, KeyError> {
+pub fn load_private_key(bytes: &[u8], passphrase: Option<&SecretString>) -> Result<PrivateKey, KeyError> {
     if bytes.len() > KEY_BYTES_MAX {
         return Err(KeyError::Malformed);
     }
@@ -106,10 +103,9 @@ fn check_kind(key: &keys::PrivateKey) -> Result<(), KeyError> {
             let bits = bit_length(pair.public().n().as_positive_bytes().unwrap_or_default());
             if bits < RSA_BITS_MIN { Err(KeyError::TooShort { bits }) } else { Ok(()) }
         }
-        Algorithm::Dsa
-        | Algorithm::SkEcdsaSha2NistP256
-        | Algorithm::SkEd25519
-        | Algorithm::Other(_) => Err(unsupported()),
+        Algorithm::Dsa | Algorithm::SkEcdsaSha2NistP256 | Algorithm::SkEd25519 | Algorithm::Other(_) => {
+            Err(unsupported())
+        }
         // The library may learn new kinds; what we have not looked at is not used.
         _ => Err(unsupported()),
     }
@@ -117,9 +113,7 @@ fn check_kind(key: &keys::PrivateKey) -> Result<(), KeyError> {
 
 fn bit_length(big_endian: &[u8]) -> usize {
     match big_endian.iter().position(|byte| *byte != 0) {
-        Some(first) => {
-            (big_endian.len() - first) * 8 - big_endian[first].leading_zeros() as usize
-        }
+        Some(first) => (big_endian.len() - first) * 8 - big_endian[first].leading_zeros() as usize,
         None => 0,
     }
 }

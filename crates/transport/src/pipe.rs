@@ -19,7 +19,9 @@ const SSH_EXTENDED_DATA_STDERR: u32 = 1;
 pub(crate) enum Event {
     Bytes(Channel, Vec<u8>),
     /// No more will come. `orderly` when the other side said so itself; false when the link is gone.
-    Closed { orderly: bool },
+    Closed {
+        orderly: bool,
+    },
 }
 
 /// Where programs are written to.
@@ -88,10 +90,7 @@ async fn next_of_channel(channel: &mut ChannelReadHalf, orderly: &mut bool) -> E
     }
 }
 
-async fn next_of_child(
-    stdout: &mut Option<ChildStdout>,
-    stderr: &mut Option<ChildStderr>,
-) -> Event {
+async fn next_of_child(stdout: &mut Option<ChildStdout>, stderr: &mut Option<ChildStderr>) -> Event {
     let mut out = vec![0; READ_BYTES];
     let mut err = vec![0; READ_BYTES];
     loop {

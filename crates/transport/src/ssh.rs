@@ -61,9 +61,9 @@ pub(crate) async fn login(
     })??;
     progress(Progress::Connected);
     let login = auth::log_in(&mut connected.handle, &user, credentials, limits.auth_attempts_max);
-    let auth = tokio::time::timeout(limits.login, login).await.map_err(|_elapsed| {
-        TransportError::Timeout { what: "logging in", limit: limits.login }
-    })??;
+    let auth = tokio::time::timeout(limits.login, login)
+        .await
+        .map_err(|_elapsed| TransportError::Timeout { what: "logging in", limit: limits.login })??;
     progress(Progress::LoggedIn);
     let Connected { handle, holder, host_key, peer } = connected;
     Ok((Session { handle, _holder: holder, host_key, peer, auth }, privilege))
@@ -79,10 +79,7 @@ impl Session {
     }
 
     /// Opens a further channel and starts a shell in it; none when the host allows no more (EXE-18).
-    pub(crate) async fn second_shell(
-        &self,
-        limits: &Limits,
-    ) -> Result<Option<Pipe>, TransportError> {
+    pub(crate) async fn second_shell(&self, limits: &Limits) -> Result<Option<Pipe>, TransportError> {
         let lost = || TransportError::Lost { during: "while a channel was opened".to_owned() };
         let opened = tokio::time::timeout(limits.hello, self.handle.channel_open_session()).await;
         let channel = match opened {
@@ -96,10 +93,7 @@ impl Session {
         };
         channel.exec(true, driver::EXEC).await.map_err(|_err| lost())?;
         let (channel, input) = channel.split();
-        Ok(Some(Pipe {
-            input: Input::Ssh(input),
-            output: Output::Ssh { channel, orderly: false },
-        }))
+        Ok(Some(Pipe { input: Input::Ssh(input), output: Output::Ssh { channel, orderly: false } }))
     }
 
     /// Says goodbye and waits for the connection to end, at most for `limit`; then it is cut.
@@ -145,9 +139,7 @@ impl Dial<'_> {
         let verdict = verdict.lock().map_or(Verdict::Unasked, |verdict| verdict.clone());
         match (connected, verdict) {
             (_, Verdict::Refused(refusal)) => Err(TransportError::HostKey(refusal)),
-            (Ok(handle), Verdict::Accepted(host_key)) => {
-                Ok(Connected { handle, holder, host_key, peer })
-            }
+            (Ok(handle), Verdict::Accepted(host_key)) => Ok(Connected { handle, holder, host_key, peer }),
             (Ok(_), Verdict::Unasked) => Err(self.handshake("it proved no host key".to_owned())),
             (Err(err), Verdict::Unasked | Verdict::Accepted(_)) => {
                 Err(self.handshake(handshake_problem(&err)))
@@ -212,7 +204,8 @@ impl Dial<'_> {
             Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
         ];
         let known = |algorithm: &Algorithm| {
-            let name = if matches!(algorithm, Algorithm::Rsa { .. }) { "ssh-rsa" } else { algorithm.as_str() };
+            let name =
+                if matches!(algorithm, Algorithm::Rsa { .. }) { "ssh-rsa" } else { algorithm.as_str() };
             self.known_key_types.iter().any(|known| known == name)
         };
         all.sort_by_key(|algorithm| !known(algorithm));
@@ -261,10 +254,7 @@ pub(crate) struct Watcher {
 impl client::Handler for Watcher {
     type Error = russh::Error;
 
-    async fn check_server_key(
-        &mut self,
-        offered: &PublicKeyOrCertificate,
-    ) -> Result<bool, Self::Error> {
+    async fn check_server_key(&mut self, offered: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
         let verdict = self.decide(offered).await;
         let accepted = matches!(verdict, Verdict::Accepted(_));
         match self.verdict.lock() {

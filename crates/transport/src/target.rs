@@ -70,6 +70,8 @@ pub enum PrivilegeUsed {
 /// The authentication method that let us in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMethod {
+    /// The host asked for nothing.
+    None,
     PublicKey,
     Agent,
     Password,
@@ -81,6 +83,7 @@ impl AuthMethod {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::None => "none",
             Self::PublicKey => "publickey",
             Self::Agent => "agent",
             Self::Password => "password",

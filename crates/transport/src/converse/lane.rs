@@ -74,9 +74,7 @@ impl<'a> Talk<'a> {
         let (elevation, password) = match privilege {
             Privilege::None => (Elevation::None, None),
             Privilege::Sudo { password: None } => (Elevation::SudoNoPassword, None),
-            Privilege::Sudo { password: Some(password) } => {
-                (Elevation::SudoPassword, Some(password))
-            }
+            Privilege::Sudo { password: Some(password) } => (Elevation::SudoPassword, Some(password)),
         };
         let used = self.climb(pipe, elevation, password).await?;
         self.wire.round_trips += 1;
@@ -88,11 +86,7 @@ impl<'a> Talk<'a> {
     }
 
     /// Opens a further shell; its hello is read with the first answers.
-    pub(super) async fn open(
-        &mut self,
-        pipe: &mut Pipe,
-        elevation: Elevation,
-    ) -> Result<(), TransportError> {
+    pub(super) async fn open(&mut self, pipe: &mut Pipe, elevation: Elevation) -> Result<(), TransportError> {
         self.climb(pipe, elevation, None).await.map(drop)
     }
 
@@ -120,11 +114,7 @@ impl<'a> Talk<'a> {
         }
         let opening = driver::opening(self.nonce, Elevation::None).into_bytes();
         self.send(&mut pipe.input, opening).await;
-        Ok(if climb.password_sent {
-            PrivilegeUsed::SudoPassword
-        } else {
-            PrivilegeUsed::SudoNoPassword
-        })
+        Ok(if climb.password_sent { PrivilegeUsed::SudoPassword } else { PrivilegeUsed::SudoNoPassword })
     }
 
     /// Looks at what sudo and the shell behind it have said. The password goes out only after sudo has
@@ -246,9 +236,9 @@ impl<'a> Talk<'a> {
     fn deadline(&self, sent: &[&Command], seen: usize) -> Instant {
         let own = match seen.checked_sub(1) {
             None => self.limits.hello,
-            Some(index) => sent
-                .get(index)
-                .map_or(Duration::ZERO, |c| Duration::from_millis(c.timeout_ms.into())),
+            Some(index) => {
+                sent.get(index).map_or(Duration::ZERO, |c| Duration::from_millis(c.timeout_ms.into()))
+            }
         };
         Instant::now() + own + self.limits.grace
     }
@@ -329,9 +319,7 @@ async fn wait(second: &mut Option<oneshot::Receiver<bool>>) -> bool {
 fn name(sent: &[&Command], seen: usize) -> String {
     match seen.checked_sub(1) {
         None => "the hello".to_owned(),
-        Some(index) => {
-            sent.get(index).map_or_else(|| "the goodbye".to_owned(), |c| c.key.clone())
-        }
+        Some(index) => sent.get(index).map_or_else(|| "the goodbye".to_owned(), |c| c.key.clone()),
     }
 }
 

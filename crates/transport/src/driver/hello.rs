@@ -31,8 +31,7 @@ pub(crate) struct Greeting {
 pub(crate) fn read_hello(text: &[u8]) -> Result<Greeting, TransportError> {
     let bad = |problem: &str| TransportError::Hello { problem: problem.to_owned() };
     let text = std::str::from_utf8(text).map_err(|_err| bad("it is not UTF-8"))?;
-    let (head, os_release) =
-        text.split_once("\nos-release\n").ok_or_else(|| bad("it has no os-release"))?;
+    let (head, os_release) = text.split_once("\nos-release\n").ok_or_else(|| bad("it has no os-release"))?;
     let mut lines = head.lines();
     if lines.next() != Some("plumbline-hello 1") {
         return Err(bad("it has another version"));
@@ -46,9 +45,7 @@ pub(crate) fn read_hello(text: &[u8]) -> Result<Greeting, TransportError> {
     };
     let (uid, uname) = (field("uid")?, field("uname")?);
     let (timeout, tools) = (field("timeout")?, field("tools")?);
-    let uid = uid
-        .parse()
-        .map_err(|_err| bad(&format!("its user id is {:?}", excerpt(uid.as_bytes()))))?;
+    let uid = uid.parse().map_err(|_err| bad(&format!("its user id is {:?}", excerpt(uid.as_bytes()))))?;
     let [hostname, kernel, arch] = uname.split(' ').collect::<Vec<_>>()[..] else {
         return Err(bad(&format!("its uname is {:?}", excerpt(uname.as_bytes()))));
     };

@@ -30,7 +30,6 @@ fn command(script: &str, timeout_ms: u32) -> Command {
 
 /// Runs a whole program in `shell` with `environment`, and decodes what it says.
 fn run(shell: &[&str], path: &str, program: &str, frames: &[u32]) -> Vec<Answer> {
-    #[expect(clippy::disallowed_methods, reason = "only the async kind is transport's; this is a test")]
     let mut child = Process::new(shell[0])
         .args(&shell[1..])
         // A hostile environment: it exports the driver's own variable and asks for German.
@@ -71,8 +70,7 @@ fn converse(shell: &[&str], path: &str, commands: &[Command]) -> (Greeting, Vec<
     let greeting = read_hello(&hello[0].stdout).unwrap();
     let count = commands.len() + 1;
     let program = format!("{open}{}{}", probes(commands.iter(), 1, greeting.dialect), goodbye(count));
-    let frames: Vec<u32> =
-        std::iter::once(u32::MAX).chain(commands.iter().map(|c| c.timeout_ms)).collect();
+    let frames: Vec<u32> = std::iter::once(u32::MAX).chain(commands.iter().map(|c| c.timeout_ms)).collect();
     (greeting, run(shell, path, &program, &frames).split_off(1))
 }
 
@@ -114,7 +112,13 @@ fn whatever_a_probe_does_stays_inside_it() {
         (r"printf '\000\033[31m\377\n\n'", 9_000, ok, b"\0\x1b[31m\xff\n\n", Some(b"")),
         ("exit 3", 9_000, Ending::Exited(3), b"", Some(b"")),
         ("echo e >&2; exit 124", 9_000, Ending::Exited(124), b"", Some(b"e\n")),
-        ("cd /tmp; umask 0; set -e; plumb_n=1; unset PATH; trap 'echo bye' EXIT", 9_000, ok, b"bye\n", Some(b"")),
+        (
+            "cd /tmp; umask 0; set -e; plumb_n=1; unset PATH; trap 'echo bye' EXIT",
+            9_000,
+            ok,
+            b"bye\n",
+            Some(b""),
+        ),
         ("pwd; umask; echo $LC_ALL $LANGUAGE", 9_000, ok, b"/\n0077\nC\n", Some(b"")),
         ("echo \"unterminated", 9_000, Ending::Exited(2), b"", None),
         ("}", 9_000, Ending::Exited(2), b"", None),
@@ -189,7 +193,8 @@ fn the_tools_are_sorted_and_named_once() {
 
 #[test]
 fn a_hello_with_anything_unexpected_is_refused() {
-    let good = "plumbline-hello 1\nuid 0\nuname h 6.1 x86_64\ntimeout whole\ntools awk cat\nos-release\nID=debian\n";
+    let good =
+        "plumbline-hello 1\nuid 0\nuname h 6.1 x86_64\ntimeout whole\ntools awk cat\nos-release\nID=debian\n";
     assert_eq!(read_hello(good.as_bytes()).unwrap().dialect, Dialect::Whole);
     for (from, to) in [
         ("hello 1", "hello 2"),
@@ -236,7 +241,6 @@ proptest! {
     fn any_text_survives_quoting_by_a_real_shell(text in "[^\\x00]{0,200}", noise in "['\"\\\\$`!\n ]{0,40}") {
         let text = format!("{text}{noise}x");
         for shell in ["dash", "bash"] {
-            #[expect(clippy::disallowed_methods, reason = "only the async kind is transport's; this is a test")]
             let output = Process::new(shell).arg("-c").arg(format!("printf %s {}", quote(&text))).output().unwrap();
             prop_assert_eq!(&output.stdout, text.as_bytes());
         }

@@ -23,9 +23,7 @@ pub(super) fn parse(text: &[u8]) -> Option<Line> {
     let text = std::str::from_utf8(text).ok()?;
     let fields: Vec<&str> = text.split(' ').collect();
     match fields.as_slice() {
-        ["S", frame, clock] => {
-            Some(Line::Start { frame: number(frame)?, clock_ms: self::clock(clock)? })
-        }
+        ["S", frame, clock] => Some(Line::Start { frame: number(frame)?, clock_ms: self::clock(clock)? }),
         ["E", frame, exit, clock] => {
             let exit = i32::try_from(number(exit)?).ok().filter(|exit| *exit <= 255)?;
             Some(Line::End { frame: number(frame)?, exit, clock_ms: self::clock(clock)? })
@@ -66,8 +64,6 @@ pub fn render_answer(nonce: &Nonce, frame: usize, exit: i32, ran_ms: u64, output
     let mut bytes = format!("\n{nonce} S {frame} 0.00\n").into_bytes();
     bytes.extend_from_slice(output);
     let (seconds, hundredths) = (ran_ms / 1000, ran_ms % 1000 / 10);
-    bytes.extend(
-        format!("\n{nonce} E {frame} {exit} {seconds}.{hundredths:02}\n").into_bytes(),
-    );
+    bytes.extend(format!("\n{nonce} E {frame} {exit} {seconds}.{hundredths:02}\n").into_bytes());
     bytes
 }

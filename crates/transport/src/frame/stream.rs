@@ -110,9 +110,7 @@ impl Stream {
                 *rest = after.get(1..).unwrap_or_default();
                 return match parsed {
                     Some(line) => Ok(Some(Item::Line(line))),
-                    None => {
-                        Err(FrameError::Malformed { channel: self.channel, line: excerpt(&line) })
-                    }
+                    None => Err(FrameError::Malformed { channel: self.channel, line: excerpt(&line) }),
                 };
             }
             if let Some(data) = self.match_mark(rest) {
@@ -177,9 +175,7 @@ impl Stream {
             Place::Inside => {
                 let frame = self.parts.len();
                 let (keep, read) = match (self.channel, budgets.get(frame)) {
-                    (Channel::Stdout, Some(budget)) => {
-                        (budget.keep_bytes_max, budget.read_bytes_max)
-                    }
+                    (Channel::Stdout, Some(budget)) => (budget.keep_bytes_max, budget.read_bytes_max),
                     (Channel::Stderr, Some(_)) => {
                         (limits.stderr_keep_bytes_max, limits.stderr_read_bytes_max)
                     }
@@ -196,12 +192,7 @@ impl Stream {
     }
 
     /// Moves on by one line; `expected` is how many frames there may be.
-    pub(super) fn turn(
-        &mut self,
-        line: &Line,
-        expected: usize,
-        at_ms: u64,
-    ) -> Result<(), FrameError> {
+    pub(super) fn turn(&mut self, line: &Line, expected: usize, at_ms: u64) -> Result<(), FrameError> {
         let next = self.parts.len();
         match (line, self.place) {
             (Line::Start { frame, clock_ms }, Place::Banner | Place::Between)
@@ -234,9 +225,7 @@ impl Stream {
             (
                 Line::Start { .. } | Line::End { .. } | Line::Bye { .. } | Line::Notice { .. },
                 Place::Banner | Place::Between | Place::Inside | Place::Over,
-            ) => {
-                Err(FrameError::OutOfOrder { channel: self.channel, line: format!("{line:?}") })
-            }
+            ) => Err(FrameError::OutOfOrder { channel: self.channel, line: format!("{line:?}") }),
         }
     }
 }

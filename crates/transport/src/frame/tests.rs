@@ -161,8 +161,26 @@ fn frames_out_of_order_are_errors() {
 #[test]
 fn malformed_frame_lines_are_errors() {
     for line in [
-        "", "S", "S 0", "S x 1.00", "S 0 1", "S 0 1.0", "S 0 -1.00", "S 0 1.00 ", "S  0 1.00", "E 0 256 1.00",
-        "E 0 -1 1.00", "E 0 1.00", "B", "B x", "B 9999999999", "P", "P Sudo!", "X 0", "\u{0}", "S 0 1.00\r",
+        "",
+        "S",
+        "S 0",
+        "S x 1.00",
+        "S 0 1",
+        "S 0 1.0",
+        "S 0 -1.00",
+        "S 0 1.00 ",
+        "S  0 1.00",
+        "E 0 256 1.00",
+        "E 0 -1 1.00",
+        "E 0 1.00",
+        "B",
+        "B x",
+        "B 9999999999",
+        "P",
+        "P Sudo!",
+        "X 0",
+        "\u{0}",
+        "S 0 1.00\r",
     ] {
         let err = refused(&format!("\nN {line}\n"));
         assert!(matches!(err, FrameError::Malformed { .. }), "{line:?}: {err}");
@@ -216,13 +234,14 @@ fn nearly_marks() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(any::<u8>(), 0..20),
     ];
     // The whole mark is the secret: no output holds it, so a run of pieces may not form it either.
-    prop::collection::vec(piece, 0..8)
-        .prop_map(|pieces| pieces.concat())
-        .prop_filter("holds the mark", |bytes| {
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat()).prop_filter(
+        "holds the mark",
+        |bytes| {
             let mark = format!("\n{N} ");
             let with_edges = [b"\n", bytes.as_slice()].concat();
             !with_edges.windows(mark.len()).any(|w| w == mark.as_bytes())
-        })
+        },
+    )
 }
 
 proptest! {

@@ -7,7 +7,6 @@ use super::*;
 fn keygen(arguments: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
-    #[expect(clippy::disallowed_methods, reason = "only the async kind is transport's; this is a test")]
     let made = Process::new("ssh-keygen").args(["-q", "-f"]).arg(&path).args(arguments).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     std::fs::read(path).unwrap()
@@ -60,8 +59,16 @@ fn an_rsa_key_shorter_than_2048_bits_is_refused() {
 fn what_is_no_private_key_is_malformed() {
     let good = keygen(&["-t", "ed25519", "-N", ""]);
     let half = &good[..good.len() / 2];
-    let public = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJx7o9P4yJ1K8Gx1TqQk4pSLJx1bS9m0Q2xZl4y2d5sY me".to_vec();
-    for bytes in [b"".as_slice(), b"\xff\xfe", b"-----BEGIN OPENSSH PRIVATE KEY-----\n", half, &public, &[b'a'; 70_000]] {
+    let public =
+        b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJx7o9P4yJ1K8Gx1TqQk4pSLJx1bS9m0Q2xZl4y2d5sY me".to_vec();
+    for bytes in [
+        b"".as_slice(),
+        b"\xff\xfe",
+        b"-----BEGIN OPENSSH PRIVATE KEY-----\n",
+        half,
+        &public,
+        &[b'a'; 70_000],
+    ] {
         let err = load_private_key(bytes, None).unwrap_err();
         assert_eq!(err, KeyError::Malformed, "{}", String::from_utf8_lossy(&bytes[..bytes.len().min(40)]));
     }

@@ -43,8 +43,7 @@ pub(super) async fn log_in(
     credentials: Credentials,
     attempts_max: usize,
 ) -> Result<AuthMethod, TransportError> {
-    let mut login =
-        Login { handle, user, left: attempts_max, offered: None, tried: Vec::new() };
+    let mut login = Login { handle, user, left: attempts_max, offered: None, tried: Vec::new() };
     // One attempt stays for the password, however many keys there are.
     let reserved = usize::from(credentials.password.is_some());
     let found = login.try_all(&credentials, reserved).await?;
@@ -71,6 +70,12 @@ impl Login<'_> {
             return Ok(Some(AuthMethod::Agent));
         }
         let Some(password) = &credentials.password else { return Ok(None) };
+        // Nothing has told yet which of the two methods the host takes.
+        if self.offered.is_none()
+            && let Outcome::In = self.nothing().await?
+        {
+            return Ok(Some(AuthMethod::None));
+        }
         // Both methods would check the same password: one that was refused is not sent again (SSH-12).
         if self.left > 0 && self.may(MethodKind::Password) {
             self.tried.push("password".to_owned());
@@ -130,8 +135,7 @@ impl Login<'_> {
             self.left -= 1;
             self.tried.push(format!("agent key {}", key.fingerprint(HashAlg::Sha256)));
             let hash = self.hash_for(&key).await?;
-            let result =
-                self.handle.authenticate_publickey_with(self.user, key, hash, &mut agent).await;
+            let result = self.handle.authenticate_publickey_with(self.user, key, hash, &mut agent).await;
             match result {
                 Ok(result) => {
                     if let Outcome::In = self.judge(Ok(result))? {
@@ -146,10 +150,16 @@ impl Login<'_> {
         Ok(Outcome::Refused)
     }
 
+    /// Asks to be let in without a credential: the refusal lists what the host accepts (RFC 4252,
+    /// section 5.2), and servers do not count it.
+    async fn nothing(&mut self) -> Result<Outcome, TransportError> {
+        let result = self.handle.authenticate_none(self.user).await;
+        self.judge(result)
+    }
+
     async fn password(&mut self, password: &SecretString) -> Result<Outcome, TransportError> {
         self.left -= 1;
-        let result =
-            self.handle.authenticate_password(self.user, password.expose_secret()).await;
+        let result = self.handle.authenticate_password(self.user, password.expose_secret()).await;
         self.judge(result)
     }
 
@@ -157,8 +167,7 @@ impl Login<'_> {
     async fn interactive(&mut self, password: &SecretString) -> Result<Outcome, TransportError> {
         self.left -= 1;
         let mut answered = false;
-        let mut reply =
-            self.handle.authenticate_keyboard_interactive_start(self.user, None).await;
+        let mut reply = self.handle.authenticate_keyboard_interactive_start(self.user, None).await;
         for _round in 0..ROUNDS_MAX {
             let prompts = match reply {
                 Ok(Interactive::Success) => return Ok(Outcome::In),
@@ -178,10 +187,7 @@ impl Login<'_> {
         Ok(Outcome::Refused)
     }
 
-    fn judge(
-        &mut self,
-        result: Result<AuthResult, russh::Error>,
-    ) -> Result<Outcome, TransportError> {
+    fn judge(&mut self, result: Result<AuthResult, russh::Error>) -> Result<Outcome, TransportError> {
         match result {
             Ok(AuthResult::Success) => Ok(Outcome::In),
             Ok(AuthResult::Failure { remaining_methods, .. }) => {
@@ -195,17 +201,16 @@ impl Login<'_> {
     }
 
     fn lost(&self) -> TransportError {
-        if self.tried.len() > 1 { self.failed() } else {
+        if self.tried.len() > 1 {
+            self.failed()
+        } else {
             TransportError::Lost { during: "while logging in".to_owned() }
         }
     }
 
     fn failed(&self) -> TransportError {
-        let tried = if self.tried.is_empty() {
-            "nothing that it accepts".to_owned()
-        } else {
-            self.tried.join(", ")
-        };
+        let tried =
+            if self.tried.is_empty() { "nothing that it accepts".to_owned() } else { self.tried.join(", ") };
         let mut offered = String::new();
         for method in self.offered.iter().flat_map(|set| set.iter()) {
             let name: &str = method.into();
@@ -221,11 +226,7 @@ impl Login<'_> {
 }
 
 /// The answers to one round of prompts; none when something else than the password is asked for.
-fn answers(
-    prompts: &[Prompt],
-    password: &SecretString,
-    answered: &mut bool,
-) -> Option<Vec<String>> {
+fn answers(prompts: &[Prompt], password: &SecretString, answered: &mut bool) -> Option<Vec<String>> {
     match prompts {
         [] => Some(Vec::new()),
         [prompt] if !prompt.echo && !*answered => {

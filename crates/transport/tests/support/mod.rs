@@ -1,7 +1,11 @@
 //! What the conversation tests share: asking this machine, and building commands.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+pub(crate) mod sshd;
+
 use model::{Command, Lane};
-use transport::{ConverseError, Conversation, Limits, Privilege, Request, Target, TransportError};
+use transport::{Conversation, ConverseError, Limits, Privilege, Request, Target, TransportError};
 
 /// A plan that is never refused.
 pub(crate) type Outcome = Result<Conversation, ConverseError<std::convert::Infallible>>;
