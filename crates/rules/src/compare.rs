@@ -344,3 +344,6 @@ fn quote_empty(text: &str) -> String {
 fn number(value: &str) -> Result<i64, String> {
     value.trim().parse().map_err(|_err| format!("{value:?} is not a whole number"))
 }
+
+#[cfg(test)]
+mod tests;

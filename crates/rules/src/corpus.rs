@@ -71,7 +71,7 @@ impl Corpus {
             loader.file(path, text);
         }
         let Loader { rules, profiles, mappings, mut errors } = loader;
-        let corpus = Self::link(rules, profiles, mappings, &mut errors);
+        let corpus = Self::link(rules, &profiles, &mappings, &mut errors);
         if errors.is_empty() {
             return Ok(corpus);
         }
@@ -122,22 +122,22 @@ impl Corpus {
 
     fn link(
         rules: BTreeMap<RuleId, Rule>,
-        profile_files: Vec<Parsed<ProfileFile>>,
-        mapping_files: Vec<Parsed<MappingFile>>,
+        profile_files: &[Parsed<ProfileFile>],
+        mapping_files: &[Parsed<MappingFile>],
         errors: &mut Vec<LoadError>,
     ) -> Self {
         let mut corpus = Self { rules, profiles: BTreeMap::new(), mappings: Vec::new() };
-        for parsed in &profile_files {
+        for parsed in profile_files {
             let profile = corpus.build_profile(parsed, errors);
             if let Some(other) = corpus.profiles.insert(profile.id.clone(), profile) {
                 let message = format!("profile {} stands in {} too", other.id, other.path);
                 errors.push(LoadError::new(&parsed.path, At::START, message));
             }
         }
-        for parsed in &profile_files {
+        for parsed in profile_files {
             corpus.check_lineage(parsed, errors);
         }
-        for parsed in &mapping_files {
+        for parsed in mapping_files {
             let mapping = corpus.build_mapping(parsed, errors);
             corpus.mappings.push(mapping);
         }

@@ -9,7 +9,7 @@ use crate::mask::Masker;
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::Plan;
 use crate::rule::CompiledRule;
-use crate::shown::shown;
+use crate::shown::{floor, shown};
 
 /// Judges the answers of one host: one result per rule of the plan, in the order of ids.
 ///
@@ -82,11 +82,7 @@ fn masked(value: Value, masker: &Masker) -> Value {
 fn bounded(text: &str, masker: &Masker) -> String {
     let mut text = masker.mask_text(text).0;
     if text.len() > VALUE_TEXT_BYTES_MAX {
-        let mut end = VALUE_TEXT_BYTES_MAX;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
+        text.truncate(floor(&text, VALUE_TEXT_BYTES_MAX));
         text.push_str("...");
     }
     text

@@ -6,7 +6,7 @@ use model::{
 
 use crate::mask::Masker;
 use crate::outcome::{Answer, Finding, Verdict};
-use crate::shown::shown;
+use crate::shown::{floor, shown, shown_command};
 
 /// Longest command that evidence shows. Bytes.
 const COMMAND_BYTES_MAX: usize = 4_096;
@@ -74,13 +74,6 @@ fn text_of(output: &Output) -> &str {
     }
 }
 
-fn floor(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
 fn check(finding: &Finding<'_>, masker: &Masker, limit: usize) -> (EvidenceCheck, bool) {
     let mut hit = false;
     let mut mask = |text: &str| {
@@ -88,8 +81,7 @@ fn check(finding: &Finding<'_>, masker: &Masker, limit: usize) -> (EvidenceCheck
         hit |= masked;
         text
     };
-    let mut command = mask(&finding.command);
-    command.truncate(floor(&command, COMMAND_BYTES_MAX.min(command.len())));
+    let command = shown_command(&mask(&finding.command), COMMAND_BYTES_MAX);
     let (expected, actual) = (shown(&mask(&finding.expected)), shown(&mask(&finding.actual)));
     let source =
         finding.source.as_ref().map(|source| Source { file: shown(&mask(&source.file)), line: source.line });
@@ -138,7 +130,7 @@ fn answer(answer: &Answer<'_>, masker: &Masker) -> (Vec<u8>, Digest, u64, bool) 
 fn excerpt_of(bytes: &[u8], limit: usize) -> (Output, bool) {
     let clean = |text: &str| !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t');
     if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| clean(text)) {
-        let end = floor(text, limit.min(text.len()));
+        let end = floor(text, limit);
         return (Output::Text(text[..end].to_owned()), end < text.len());
     }
     let end = bytes.len().min(limit / 4 * 3);

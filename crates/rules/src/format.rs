@@ -9,3 +9,6 @@ pub(crate) mod modprobe;
 pub(crate) mod mounts;
 pub(crate) mod passwd;
 pub(crate) mod sysctl_d;
+
+#[cfg(test)]
+mod tests;

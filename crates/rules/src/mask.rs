@@ -13,7 +13,7 @@ const SECRET_BYTES_MIN: usize = 4;
 /// Shapes of secrets, each with the part to keep as its first group.
 const SHAPES: [&str; 6] = [
     r"(?s)()-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
-    r#"(?i)(\bauthorization\b["']?[ \t]*[:=][ \t]*)[^\r\n]+"#,
+    r#"(?i)(authorization["']?[ \t]*[:=][ \t]*)[^\r\n]+"#,
     r#"(?i)((?:password|passphrase|secret|token|api[_-]?key)["']?[ \t]*[=:][ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
     r#"(?i)(passwd["']?[ \t]*=[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
     r"(password_pbkdf2[ \t]+\S+[ \t]+)\S+",

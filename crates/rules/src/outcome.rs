@@ -137,3 +137,6 @@ pub(crate) fn layers<'a>(running: Option<Outcome<'a>>, persistent: Option<Outcom
     outcome.value = Value::Object(value);
     outcome
 }
+
+#[cfg(test)]
+mod tests;

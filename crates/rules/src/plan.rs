@@ -30,12 +30,8 @@ pub struct Plan {
 /// What the selected rules need to know.
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
-    pub(crate) sshd: bool,
-    pub(crate) shadow: bool,
-    pub(crate) packages: bool,
-    pub(crate) unit_files: bool,
-    pub(crate) units: bool,
-    pub(crate) homes: bool,
+    /// Keys of the probes that take no parameters.
+    fixed: BTreeSet<&'static str>,
     pub(crate) stat: BTreeSet<String>,
     pub(crate) text: BTreeSet<String>,
     pub(crate) sysctl: BTreeSet<String>,
@@ -56,6 +52,11 @@ impl Needs {
             }
         }
         needs
+    }
+
+    /// Asks for a probe that takes no parameters, by its key.
+    pub(crate) fn ask(&mut self, key: &'static str) {
+        self.fixed.insert(key);
     }
 
     /// Asks for the text of files.
@@ -94,6 +95,7 @@ pub fn plan(selected: Selected, timeout_ms: u32) -> Plan {
 }
 
 fn commands(needs: &Needs, timeout_ms: u32) -> Vec<Command> {
+    let asked = |key: &str| needs.fixed.contains(key);
     let mut commands = Vec::new();
     let mut add = |wanted: bool, key: &str, script: &dyn Fn() -> String| {
         if wanted {
@@ -103,12 +105,12 @@ fn commands(needs: &Needs, timeout_ms: u32) -> Vec<Command> {
     add(!needs.text.is_empty(), key::TEXT, &|| probe::text::script(&needs.text));
     add(!needs.stat.is_empty(), key::STAT, &|| probe::stat::script(&needs.stat));
     add(!needs.sysctl.is_empty(), key::SYSCTL, &|| probe::sysctl::script(&needs.sysctl));
-    add(needs.shadow, key::SHADOW, &|| probe::shadow::SCRIPT.to_owned());
-    add(needs.homes, key::HOMES, &|| probe::homes::SCRIPT.to_owned());
-    add(needs.packages, key::PACKAGES, &|| probe::packages::SCRIPT.to_owned());
-    add(needs.sshd, key::SSHD, &|| probe::sshd::SCRIPT.to_owned());
-    add(needs.unit_files, key::UNIT_FILES, &|| probe::units::FILES_SCRIPT.to_owned());
-    add(needs.units, key::UNITS, &|| probe::units::UNITS_SCRIPT.to_owned());
+    add(asked(key::SHADOW), key::SHADOW, &|| probe::shadow::SCRIPT.to_owned());
+    add(asked(key::HOMES), key::HOMES, &|| probe::homes::SCRIPT.to_owned());
+    add(asked(key::PACKAGES), key::PACKAGES, &|| probe::packages::SCRIPT.to_owned());
+    add(asked(key::SSHD), key::SSHD, &|| probe::sshd::SCRIPT.to_owned());
+    add(asked(key::UNIT_FILES), key::UNIT_FILES, &|| probe::units::FILES_SCRIPT.to_owned());
+    add(asked(key::UNITS), key::UNITS, &|| probe::units::UNITS_SCRIPT.to_owned());
     add(!needs.modules.is_empty(), key::MODULES, &|| probe::modules::script(&needs.modules));
     let mut shell: Vec<_> = needs.shell.iter().collect();
     shell.sort_by_key(|(_, key)| *key);
@@ -140,18 +142,18 @@ impl Check {
                 checks.iter().for_each(|check| check.needs(needs, timeout_ms));
             }
             Self::Not(check) => check.needs(needs, timeout_ms),
-            Self::Sshd(_) => needs.sshd = true,
+            Self::Sshd(_) => needs.ask(key::SSHD),
             Self::File(file) => {
                 needs.stat.insert(file.path.clone());
             }
-            Self::Package(_) => needs.packages = true,
+            Self::Package(_) => needs.ask(key::PACKAGES),
             Self::Unit(unit) => unit.needs(needs),
             Self::Sysctl(sysctl) => sysctl.needs(needs),
             Self::Module(module) => module.needs(needs),
             Self::Mount(mount) => mount.needs(needs),
             Self::KernelCmdline(cmdline) => cmdline.needs(needs),
             Self::Accounts(accounts) => accounts.needs(needs),
-            Self::PasswordAging(_) => needs.shadow = true,
+            Self::PasswordAging(_) => needs.ask(key::SHADOW),
             Self::Setting(setting) => {
                 needs.texts(setting.drop_ins.iter().chain([&setting.file]).map(String::as_str));
             }

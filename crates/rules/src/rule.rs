@@ -6,11 +6,10 @@ use model::{Platform, RuleId, Severity};
 
 use crate::compile::Scope;
 use crate::error::{At, LoadError};
+use crate::fix::{self, Fix};
 use crate::located::{Located, Text};
 use crate::methods::Check;
-use crate::source::file::{
-    Disruption, FixSource, MechanismSource, PlatformSource, RuleFile, SeverityName, ValueKind, ValueSource,
-};
+use crate::source::file::{PlatformSource, RuleFile, SeverityName, ValueKind, ValueSource};
 use crate::source::value::Tunable;
 use crate::version;
 
@@ -54,30 +53,6 @@ pub struct ValueSpec {
     pub default: Tunable,
     pub min: Option<i64>,
     pub max: Option<i64>,
-}
-
-/// How the wanted state is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fix {
-    /// In words, on one line.
-    pub text: String,
-    /// Typed, with the default values filled in.
-    pub mechanism: Option<Mechanism>,
-    pub disruption: Disruption,
-    pub reboot: bool,
-}
-
-/// A typed fix with its values.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mechanism {
-    SshdSetting { setting: String, value: String },
-    Sysctl { key: String, value: String },
-    FilePermissions { path: String, mode: Option<String>, owner: Option<String>, group: Option<String> },
-    Package { name: String, installed: bool },
-    Unit { name: String, enabled: Option<bool>, active: Option<bool> },
-    ModuleDisabled { name: String },
-    Setting { file: String, key: String, value: String, format: crate::methods::setting::Format },
-    MountOptions { point: String, options: Vec<String> },
 }
 
 /// A rule's checks with one set of values.
@@ -136,9 +111,8 @@ impl Rule {
 
 impl PlatformPattern {
     fn matches(&self, id: &str, version: &str, platform: &Platform) -> bool {
-        let named = self.id == id
-            || self.id == platform.id
-            || (self.like && platform.id_like.iter().any(|like| *like == self.id));
+        let named =
+            self.id == id || self.id == platform.id || (self.like && platform.id_like.contains(&self.id));
         // A range speaks of the releases of `id` itself; a look-alike counts its own releases.
         let of_itself = self.id == id || self.id == platform.id;
         let version = if self.id == platform.id { platform.version.as_str() } else { version };
@@ -172,18 +146,6 @@ impl ValueSpec {
     }
 }
 
-impl Fix {
-    /// Returns the fix in one line, with what it disturbs.
-    #[must_use]
-    pub fn line(&self) -> String {
-        let mut line = self.text.clone();
-        if self.reboot {
-            line.push_str(" (takes effect after a restart)");
-        }
-        line
-    }
-}
-
 /// Checks a parsed rule file and makes the rule; all complaints at once.
 pub(crate) fn build(path: &str, raw: &str, source: RuleFile) -> Result<Rule, Vec<LoadError>> {
     let mut errors = Vec::new();
@@ -196,7 +158,7 @@ pub(crate) fn build(path: &str, raw: &str, source: RuleFile) -> Result<Rule, Vec
         when.compile(&mut scope);
     }
     source.check.compile(&mut scope);
-    let fix = source.fix.as_ref().and_then(|fix| build_fix(fix, &mut scope));
+    let fix = source.fix.as_ref().and_then(|fix| fix::build(fix, &mut scope));
     for (name, value) in &source.values {
         if !scope.uses(name) {
             scope.error(value.at, format!("value {name} is not used"));
@@ -242,7 +204,7 @@ impl SeverityName {
 /// Longest title. Characters.
 const TITLE_CHARS_MAX: usize = 100;
 /// Longest description, rationale or fix text. Characters.
-const PROSE_CHARS_MAX: usize = 2_000;
+pub(crate) const PROSE_CHARS_MAX: usize = 2_000;
 
 fn check_texts(path: &str, source: &RuleFile, errors: &mut Vec<LoadError>) {
     let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".yaml")).unwrap_or("");
@@ -291,7 +253,8 @@ pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-fn one_line(text: &str) -> String {
+/// Puts a text on one line.
+pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -368,54 +331,4 @@ pub(crate) fn check_overrides(
             errors.push(LoadError::new(path, value.at, problem));
         }
     }
-}
-
-fn build_fix(source: &FixSource, scope: &mut Scope<'_>) -> Option<Fix> {
-    if let Some(problem) = prose_problem(&source.text, PROSE_CHARS_MAX) {
-        scope.error(source.text.at, format!("fix text {problem}"));
-    }
-    let mechanism = match &source.mechanism {
-        Some(mechanism) => Some(build_mechanism(mechanism, scope)?),
-        None => None,
-    };
-    Some(Fix {
-        text: one_line(&source.text.value),
-        mechanism,
-        disruption: source.disruption,
-        reboot: source.reboot,
-    })
-}
-
-fn build_mechanism(source: &MechanismSource, scope: &mut Scope<'_>) -> Option<Mechanism> {
-    Some(match source {
-        MechanismSource::SshdSetting { setting, value } => {
-            Mechanism::SshdSetting { setting: scope.text(setting)?, value: scope.text(value)? }
-        }
-        MechanismSource::Sysctl { key, value } => {
-            Mechanism::Sysctl { key: scope.text(key)?, value: scope.text(value)? }
-        }
-        MechanismSource::FilePermissions { path, mode, owner, group } => Mechanism::FilePermissions {
-            path: scope.path(path)?,
-            mode: mode.as_ref().and_then(|text| scope.text(text)),
-            owner: owner.as_ref().and_then(|text| scope.text(text)),
-            group: group.as_ref().and_then(|text| scope.text(text)),
-        },
-        MechanismSource::Package { name, installed } => {
-            Mechanism::Package { name: scope.text(name)?, installed: *installed }
-        }
-        MechanismSource::Unit { name, enabled, active } => {
-            Mechanism::Unit { name: scope.text(name)?, enabled: *enabled, active: *active }
-        }
-        MechanismSource::ModuleDisabled { name } => Mechanism::ModuleDisabled { name: scope.text(name)? },
-        MechanismSource::Setting { file, key, value, format } => Mechanism::Setting {
-            file: scope.path(file)?,
-            key: scope.text(key)?,
-            value: scope.text(value)?,
-            format: *format,
-        },
-        MechanismSource::MountOptions { point, options } => Mechanism::MountOptions {
-            point: scope.path(point)?,
-            options: options.iter().filter_map(|option| scope.text(option)).collect(),
-        },
-    })
 }

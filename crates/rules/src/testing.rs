@@ -8,7 +8,7 @@ use model::{Digest, Hello, Platform, RuleId, Status};
 
 use crate::corpus::Corpus;
 use crate::evaluate::evaluate;
-use crate::mask::Masker;
+use crate::mask::{Masker, MaskerError};
 use crate::plan::{Needs, TIMEOUT_MS, plan};
 use crate::rule::Rule;
 use crate::select::Selected;
@@ -39,24 +39,31 @@ impl TestOutcome {
 /// Runs every test of every rule, in the order of rule ids and files.
 #[must_use]
 pub fn run_rule_tests(corpus: &Corpus) -> Vec<TestOutcome> {
-    corpus.rules().flat_map(|rule| rule.source.tests.iter().map(|test| run(rule, &test.value))).collect()
+    // Digests of evidence are not what a rule test looks at.
+    let masker = Masker::new(&[], |_| Digest([0; 32]));
+    let tests = corpus.rules().flat_map(|rule| rule.source.tests.iter().map(move |test| (rule, &test.value)));
+    tests.map(|(rule, test)| run(rule, test, &masker)).collect()
 }
 
-fn run(rule: &Rule, test: &TestSource) -> TestOutcome {
+fn run(rule: &Rule, test: &TestSource, masker: &Result<Masker, MaskerError>) -> TestOutcome {
     let expected = match test.expect {
         StatusName::Pass => Status::Pass,
         StatusName::Fail => Status::Fail,
         StatusName::Error => Status::Error,
         StatusName::NotApplicable => Status::NotApplicable,
     };
-    let (got, detail) = match answer(rule, test) {
+    let (got, detail) = match answer(rule, test, masker) {
         Ok((status, detail)) => (Some(status), detail),
         Err(problem) => (None, problem),
     };
     TestOutcome { rule_id: rule.id.clone(), name: test.name.clone(), expected, got, detail }
 }
 
-fn answer(rule: &Rule, test: &TestSource) -> Result<(Status, String), String> {
+fn answer(
+    rule: &Rule,
+    test: &TestSource,
+    masker: &Result<Masker, MaskerError>,
+) -> Result<(Status, String), String> {
     let overrides = test.values.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect();
     let compiled = rule
         .compile(&rule.values_with(&overrides))
@@ -65,9 +72,8 @@ fn answer(rule: &Rule, test: &TestSource) -> Result<(Status, String), String> {
     let needs = Needs::of(&selected.rules, TIMEOUT_MS);
     let plan = plan(selected, TIMEOUT_MS);
     let observations = answers::observations(&plan, &needs, &test.given)?;
-    // Digests of evidence are not what a rule test looks at.
-    let masker = Masker::new(&[], |_| Digest([0; 32])).map_err(|err| err.to_string())?;
-    let results = evaluate(&plan, &hello(test.uid), &observations, &masker);
+    let masker = masker.as_ref().map_err(ToString::to_string)?;
+    let results = evaluate(&plan, &hello(test.uid), &observations, masker);
     let result = results.into_iter().next().ok_or("the rule gave no result")?;
     Ok((result.status, result.evidence.detail))
 }

@@ -1,35 +1,9 @@
 //! The shipped content: everything loads, every rule's tests hold, and every rule has been seen to pass
 //! and to fail.
 
-use std::path::Path;
+mod common;
 
-use rules::Corpus;
-
-fn files_under(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) {
-    let mut entries: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            files_under(root, &path, files);
-        } else if path.extension().is_some_and(|ext| ext == "yaml") {
-            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-            files.push((name, std::fs::read_to_string(&path).unwrap()));
-        }
-    }
-}
-
-fn shipped() -> Corpus {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../content");
-    let mut files = Vec::new();
-    files_under(&root, &root, &mut files);
-    match Corpus::load(&files) {
-        Ok(corpus) => corpus,
-        Err(errors) => {
-            let text: String = errors.iter().map(|err| format!("content/{err}\n")).collect();
-            panic!("{} complaints\n{text}", errors.len());
-        }
-    }
-}
+use common::shipped;
 
 #[test]
 fn shipped_content_loads_and_holds_no_free_shell() {

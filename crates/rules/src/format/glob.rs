@@ -69,10 +69,19 @@ pub(crate) fn fixed_directory(pattern: &str) -> &str {
     }
 }
 
-/// Returns the fixed directory with its slash.
-pub(crate) fn fixed_prefix(pattern: &str) -> String {
-    let dir = fixed_directory(pattern);
-    if dir == "/" { dir.to_owned() } else { format!("{dir}/") }
+/// Tells whether a path of which only the beginning is known can be one that `pattern` names.
+///
+/// Shape: `beginning` ends inside the part that a wildcard found.
+pub(crate) fn may_begin(pattern: &str, beginning: &str) -> bool {
+    let Some((directory, _)) = beginning.rsplit_once('/') else {
+        return false;
+    };
+    let depth = beginning.matches('/').count();
+    let parts: Vec<&str> = pattern.split('/').collect();
+    match (parts.get(..depth), parts.get(depth)) {
+        (Some(above), Some(part)) => is_glob(part) && matches(&above.join("/"), directory),
+        (None, _) | (_, None) => false,
+    }
 }
 
 /// Tells whether a part before the last holds a wildcard.

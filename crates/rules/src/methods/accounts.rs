@@ -15,9 +15,10 @@ use crate::methods::judge::{Place, in_answer, in_files, none_of};
 use crate::methods::setting::Format;
 use crate::outcome::Outcome;
 use crate::plan::Needs;
+use crate::probe::key;
 use crate::probe::shadow::{self, Password};
 use crate::probe::unexpected;
-use crate::shown::shown;
+use crate::shown::bounded;
 use crate::source::value::ListSource;
 
 /// A statement about the local accounts and groups.
@@ -97,15 +98,15 @@ impl Accounts {
             SystemAccountsHaveNoShell => needs.texts([PASSWD, LOGIN_DEFS]),
             NoEmptyPasswords => {
                 needs.texts([PASSWD]);
-                needs.shadow = true;
+                needs.ask(key::SHADOW);
             }
             SystemAccountsAreLocked => {
                 needs.texts([PASSWD, LOGIN_DEFS]);
-                needs.shadow = true;
+                needs.ask(key::SHADOW);
             }
             HomesExist => {
                 needs.texts([PASSWD, LOGIN_DEFS]);
-                needs.homes = true;
+                needs.ask(key::HOMES);
             }
         }
     }
@@ -270,7 +271,7 @@ fn homes(facts: &Facts<'_>) -> Result<Offenders, Reason> {
             None => {
                 return Err(unexpected(format!(
                     "the home directory probe said nothing about {}",
-                    shown(&user.name)
+                    bounded(&user.name)
                 )));
             }
         }

@@ -12,7 +12,7 @@ use crate::methods::judge::in_answer;
 use crate::outcome::{self, Outcome};
 use crate::probe::stat::Known;
 use crate::probe::unexpected;
-use crate::shown::shown;
+use crate::shown::bounded;
 use crate::source::value::ListSource;
 
 /// Kind, mode and owners of every file that `path` names, links followed.
@@ -95,27 +95,27 @@ impl File {
         };
         let found = metadata.find(&self.path, facts.uid);
         if !glob::is_glob(&self.path) {
-            let outcomes = found.into_iter().map(|(path, known)| self.judge(&path, known));
-            return outcomes.last().unwrap_or_else(|| Outcome::error(unexpected("stat said nothing")));
+            let mut outcomes = found.into_iter().map(|(path, known)| self.judge(&path, known));
+            return outcomes.next_back().unwrap_or_else(|| Outcome::error(unexpected("stat said nothing")));
         }
         let mut outcomes = Vec::new();
         let mut values = serde_json::Map::new();
         for (path, known) in found {
             let outcome = self.judge(&path, known);
-            values.insert(shown(&path), outcome.value.clone());
+            values.insert(bounded(&path), outcome.value.clone());
             outcomes.push(outcome);
         }
         let mut outcome = outcome::all(outcomes);
         // Good files come and go without a change of the result: only the others are part of the value.
         values.retain(|path, _| {
-            !outcome.findings.iter().any(|f| f.holds == Some(true) && shown(&f.subject) == *path)
+            !outcome.findings.iter().any(|f| f.holds == Some(true) && bounded(&f.subject) == *path)
         });
         outcome.value = serde_json::Value::Object(values);
         outcome
     }
 
     fn judge<'a>(&self, path: &str, known: Known) -> Outcome<'a> {
-        let command = format!("stat -L -c '%a:%u:%g:%U:%G:%F:%n' {}", shown(path));
+        let command = format!("stat -L -c '%a:%u:%g:%U:%G:%F:%n' {}", bounded(path));
         let entry = match known {
             Known::Is(entry) => entry,
             Known::Absent(line) => {
@@ -123,14 +123,14 @@ impl File {
                 finding.excerpt = Some(Vec::new());
                 finding.exit = Some(1);
                 finding.expected = self.expected();
-                finding.actual = format!("not there ({})", shown(&line));
+                finding.actual = format!("not there ({})", bounded(&line));
                 return Outcome::missing(self.missing, serde_json::Value::Null, finding);
             }
             Known::Unknown(reason) => return Outcome::error(reason),
         };
         let mut finding = in_answer(path, command, format!("{}\n", entry.line).into_bytes());
         finding.expected = self.expected();
-        finding.actual = shown(&format!(
+        finding.actual = bounded(&format!(
             "{} {:04o}, owner {}, group {}",
             entry.kind, entry.mode, entry.owner, entry.group
         ));
@@ -142,8 +142,8 @@ impl File {
         finding.holds = Some(pass);
         let value = serde_json::json!({
             "mode": format!("{:04o}", entry.mode),
-            "owner": shown(&entry.owner),
-            "group": shown(&entry.group),
+            "owner": bounded(&entry.owner),
+            "group": bounded(&entry.group),
             "kind": kind_word(&entry.kind),
         });
         Outcome::decided(pass, value, vec![finding])

@@ -7,7 +7,7 @@ use crate::compare::{Comparator, Seen};
 use crate::outcome::{Answer, Finding, Outcome, Verdict};
 use crate::probe::text::TextFile;
 use crate::probe::unexpected;
-use crate::shown::{listed, shown};
+use crate::shown::{bounded, listed};
 
 /// A place in a file with the text that stands there.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +77,7 @@ pub(crate) fn compared<'a>(
     finding.actual = if seen.values.is_empty() {
         "not set".to_owned()
     } else if let [value] = seen.values {
-        if value.is_empty() { "an empty value".to_owned() } else { shown(value) }
+        if value.is_empty() { "an empty value".to_owned() } else { bounded(value) }
     } else {
         listed(seen.values)
     };
@@ -88,7 +88,7 @@ pub(crate) fn compared<'a>(
             Outcome::decided(pass, value, vec![finding])
         }
         Err(problem) => {
-            let reason = unexpected(format!("{}: {}", finding.subject, shown(&problem)));
+            let reason = unexpected(format!("{}: {}", finding.subject, bounded(&problem)));
             Outcome { verdict: Verdict::Error(reason), value: Value::Null, findings: vec![finding] }
         }
     }

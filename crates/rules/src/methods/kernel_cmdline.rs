@@ -1,7 +1,7 @@
 //! `kernel_cmdline`: a kernel boot parameter, running (/proc/cmdline) and persistent (what the boot loader
 //! is configured to pass).
 
-use model::Reason;
+use model::{Reason, ReasonCode};
 
 use crate::compare::{Case, Comparator, Seen, comparing};
 use crate::compile::Scope;
@@ -14,7 +14,7 @@ use crate::methods::judge::{Place, compared, in_files};
 use crate::outcome::{self, Finding, Outcome};
 use crate::plan::Needs;
 use crate::probe::unexpected;
-use crate::shown::shown;
+use crate::shown::bounded;
 
 comparing! {
     /// A kernel boot parameter, running and persistent.
@@ -87,13 +87,14 @@ impl KernelCmdline {
             files = text.find(boot::ENTRIES)?;
             for file in &files {
                 let entry = boot::specification(file, env).ok_or_else(|| {
-                    unexpected(format!("the kernel options of {} are not understood", shown(&file.path)))
+                    unexpected(format!("the kernel options of {} are not understood", bounded(&file.path)))
                 })?;
                 entries.push(entry);
             }
         }
         if entries.is_empty() {
-            return Err(unexpected("no boot loader configuration that is understood names a kernel"));
+            let text = "no boot loader configuration that is understood names a kernel";
+            return Err(Reason::new(ReasonCode::SubjectAbsent, text));
         }
         let mut outcomes: Vec<Outcome<'a>> = Vec::new();
         for entry in &entries {

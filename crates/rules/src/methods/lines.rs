@@ -14,7 +14,7 @@ use crate::methods::Missing;
 use crate::methods::judge::{Place, in_files};
 use crate::outcome::{self, Outcome};
 use crate::probe::text::TextFile;
-use crate::shown::{listed, shown};
+use crate::shown::{bounded, listed};
 use crate::source::value::ListSource;
 
 /// Lines of text files against regular expressions; comment lines and blank lines are left out.
@@ -129,7 +129,7 @@ impl Lines {
         let mut finding = in_files(&listed(&names), files, &[], &places);
         finding.expected = expected(regex, any);
         finding.actual = match places.first() {
-            Some(first) => shown(&format!("{count} matching: {}", first.text.trim())),
+            Some(first) => bounded(&format!("{count} matching: {}", first.text.trim())),
             None => "no line matches".to_owned(),
         };
         finding.holds = Some(pass);

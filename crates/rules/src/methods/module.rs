@@ -1,5 +1,6 @@
 //! `module`: a kernel module cannot be used: not loaded, not built in, and not loadable.
 
+use model::{Reason, ReasonCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -13,6 +14,7 @@ use crate::outcome::{self, Answer, Outcome};
 use crate::plan::Needs;
 use crate::probe;
 use crate::probe::modules::Origin;
+use crate::probe::text::TextFile;
 
 /// A kernel module is not available: not loaded, and disabled by `install NAME /bin/false` or not there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -43,10 +45,11 @@ impl ModuleSource {
 
 /// Where the kernel lists what is loaded.
 const LOADED: &str = "/proc/modules";
+const CMDLINE: &str = "/proc/cmdline";
 
 impl Module {
     pub(crate) fn needs(&self, needs: &mut Needs) {
-        needs.texts(modprobe::DROP_INS.into_iter().chain([LOADED]));
+        needs.texts(modprobe::DROP_INS.into_iter().chain([LOADED, CMDLINE]));
         needs.modules.insert(self.name.clone());
     }
 
@@ -55,8 +58,15 @@ impl Module {
     }
 
     fn not_loaded<'a>(&self, facts: &Facts<'a>) -> Outcome<'a> {
-        let file = match facts.needed(LOADED) {
-            Ok(file) => file,
+        // A kernel that takes no modules has no list of them; that /proc is there shows it is no accident.
+        let no_modules = TextFile { path: LOADED.to_owned(), ..TextFile::default() };
+        let file = match facts.text().and_then(|text| Ok((text.read(LOADED)?, text.read(CMDLINE)?))) {
+            Ok((Some(file), _)) => file,
+            Ok((None, Some(_))) => &no_modules,
+            Ok((None, None)) => {
+                let text = format!("neither {LOADED} nor {CMDLINE} is there");
+                return Outcome::error(Reason::new(ReasonCode::ToolFailed, text));
+            }
             Err(reason) => return Outcome::error(reason),
         };
         let line = file.lines.iter().zip(1_u32..).find(|(line, _)| {

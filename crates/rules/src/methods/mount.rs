@@ -16,8 +16,9 @@ use crate::methods::judge::{Place, in_files};
 use crate::methods::setting::Format;
 use crate::outcome::{self, Outcome};
 use crate::plan::Needs;
+use crate::probe::key;
 use crate::probe::text::TextFile;
-use crate::shown::shown;
+use crate::shown::bounded;
 use crate::source::value::ListSource;
 
 /// A mount point and its options, running and persistent.
@@ -50,7 +51,7 @@ impl MountSource {
         if point.contains(['*', '?']) {
             scope.error(self.point.at, "a mount point has no wildcards");
         }
-        let options = scope.optional_list(self.options.as_ref()).unwrap_or_else(Vec::new);
+        let options = scope.optional_list(self.options.as_ref()).unwrap_or_default();
         let mounted = self.mounted.as_ref().is_none_or(|mounted| mounted.value);
         if !mounted && self.options.is_some() {
             scope.error(at, "options need mounted: true");
@@ -91,7 +92,7 @@ impl Mount {
             needs.texts([FSTAB]);
             needs.texts(self.unit_files().iter().map(String::as_str));
             needs.texts(self.unit_drop_ins().iter().map(String::as_str));
-            needs.unit_files = true;
+            needs.ask(key::UNIT_FILES);
         }
     }
 
@@ -155,7 +156,7 @@ impl Mount {
             finding.holds = Some(!self.mounted);
             return Outcome::decided(!self.mounted, "no mount".into(), vec![finding]);
         };
-        finding.actual = shown(&format!("a mount with {}", entry.options.join(",")));
+        finding.actual = bounded(&format!("a mount with {}", entry.options.join(",")));
         let has = |wanted: &String| {
             entry.options.contains(wanted)
                 || (!wanted.contains('=')

@@ -12,7 +12,7 @@ use crate::methods::judge::{in_answer, none_of};
 use crate::outcome::Outcome;
 use crate::probe::shadow::{self, Account, Password};
 use crate::probe::unexpected;
-use crate::shown::shown;
+use crate::shown::bounded;
 use crate::source::value::ListSource;
 
 comparing! {
@@ -27,12 +27,15 @@ comparing! {
 
 /// A field of shadow(5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
 pub(crate) enum Field {
-    MaxDays,
-    MinDays,
-    WarnDays,
-    InactiveDays,
+    #[serde(rename = "max_days")]
+    Max,
+    #[serde(rename = "min_days")]
+    Min,
+    #[serde(rename = "warn_days")]
+    Warn,
+    #[serde(rename = "inactive_days")]
+    Inactive,
 }
 
 /// See [`PasswordAgingSource`].
@@ -75,7 +78,7 @@ impl PasswordAging {
                     lines.push_str(&account.line);
                     lines.push('\n');
                 }
-                Err(problem) => return Outcome::error(unexpected(format!("{}: {problem}", shown(name)))),
+                Err(problem) => return Outcome::error(unexpected(format!("{}: {problem}", bounded(name)))),
             }
         }
         let subject = format!("accounts with another {}", self.field.name());
@@ -87,10 +90,10 @@ impl PasswordAging {
 
     const fn days(&self, account: &Account) -> Option<i64> {
         match self.field {
-            Field::MaxDays => account.max_days,
-            Field::MinDays => account.min_days,
-            Field::WarnDays => account.warn_days,
-            Field::InactiveDays => account.inactive_days,
+            Field::Max => account.max_days,
+            Field::Min => account.min_days,
+            Field::Warn => account.warn_days,
+            Field::Inactive => account.inactive_days,
         }
     }
 }
@@ -98,10 +101,10 @@ impl PasswordAging {
 impl Field {
     const fn name(self) -> &'static str {
         match self {
-            Self::MaxDays => "max_days",
-            Self::MinDays => "min_days",
-            Self::WarnDays => "warn_days",
-            Self::InactiveDays => "inactive_days",
+            Self::Max => "max_days",
+            Self::Min => "min_days",
+            Self::Warn => "warn_days",
+            Self::Inactive => "inactive_days",
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::located::Text;
 use crate::methods::judge::in_answer;
 use crate::outcome::{self, Outcome};
 use crate::plan::Needs;
-use crate::probe::units;
-use crate::shown::shown;
+use crate::probe::{key, units};
+use crate::shown::bounded;
 
 /// Whether a systemd unit is enabled (systemctl is-enabled), active or masked.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -57,42 +57,52 @@ const MASKED: [&str; 2] = ["masked", "masked-runtime"];
 /// Active states of a unit that runs or is about to.
 const ACTIVE: [&str; 3] = ["active", "reloading", "activating"];
 
+/// One statement about a unit's state.
+struct Statement<'s> {
+    command: &'s str,
+    /// The states that make it true.
+    states: &'s [&'s str],
+    wanted: bool,
+    /// What it says, and its opposite.
+    words: [&'s str; 2],
+}
+
 impl Unit {
-    pub(crate) const fn needs(&self, needs: &mut Needs) {
-        needs.unit_files |= self.enabled.is_some() || self.masked.is_some();
-        needs.units |= self.active.is_some();
+    pub(crate) fn needs(&self, needs: &mut Needs) {
+        if self.enabled.is_some() || self.masked.is_some() {
+            needs.ask(key::UNIT_FILES);
+        }
+        if self.active.is_some() {
+            needs.ask(key::UNITS);
+        }
     }
 
     pub(crate) fn evaluate<'a>(&self, facts: &Facts<'a>) -> Outcome<'a> {
+        let of_file =
+            |wanted, states, words| Statement { command: units::FILES_COMMAND, states, wanted, words };
+        let statements = [
+            self.enabled.map(|wanted| of_file(wanted, &ENABLED, ["enabled", "not enabled"])),
+            self.masked.map(|wanted| of_file(wanted, &MASKED, ["masked", "not masked"])),
+            self.active.map(|wanted| Statement {
+                command: units::UNITS_COMMAND,
+                states: &ACTIVE,
+                wanted,
+                words: ["active", "not active"],
+            }),
+        ];
         let mut outcomes = Vec::new();
         let mut value = serde_json::Map::new();
-        for (wanted, states, yes, no) in [
-            (self.enabled, &ENABLED[..], "enabled", "not enabled"),
-            (self.masked, &MASKED[..], "masked", "not masked"),
-        ] {
-            let Some(wanted) = wanted else {
-                continue;
-            };
-            let outcome = match facts.unit_files() {
+        for statement in statements.iter().flatten() {
+            let of_unit = statement.command == units::UNITS_COMMAND;
+            let table = if of_unit { facts.units() } else { facts.unit_files() };
+            let outcome = match table {
                 Ok(table) => {
-                    let found = table.file_state(&self.name);
-                    self.judge(units::FILES_COMMAND, found, states, if wanted { yes } else { no }, wanted)
+                    let found = if of_unit { table.state(&self.name) } else { table.file_state(&self.name) };
+                    self.judge(statement, found)
                 }
                 Err(reason) => Outcome::error(reason),
             };
-            value.insert("unit_file".to_owned(), outcome.value.clone());
-            outcomes.push(outcome);
-        }
-        if let Some(wanted) = self.active {
-            let outcome = match facts.units() {
-                Ok(table) => {
-                    let found = table.state(&self.name);
-                    let word = if wanted { "active" } else { "not active" };
-                    self.judge(units::UNITS_COMMAND, found, &ACTIVE, word, wanted)
-                }
-                Err(reason) => Outcome::error(reason),
-            };
-            value.insert("active".to_owned(), outcome.value.clone());
+            value.insert(if of_unit { "active" } else { "unit_file" }.to_owned(), outcome.value.clone());
             outcomes.push(outcome);
         }
         let mut outcome = outcome::all(outcomes);
@@ -100,21 +110,16 @@ impl Unit {
         outcome
     }
 
-    fn judge<'a>(
-        &self,
-        command: &str,
-        found: Option<(&str, &str)>,
-        states: &[&str],
-        expected: &str,
-        wanted: bool,
-    ) -> Outcome<'a> {
+    fn judge<'a>(&self, statement: &Statement<'_>, found: Option<(&str, &str)>) -> Outcome<'a> {
         let line = found.map_or_else(String::new, |(_, line)| format!("{line}\n"));
-        let mut finding = in_answer(&self.name, format!("{command} {}", self.name), line.into_bytes());
+        let command = format!("{} {}", statement.command, self.name);
+        let mut finding = in_answer(&self.name, command, line.into_bytes());
         let state = found.map_or("not there", |(state, _)| state);
-        expected.clone_into(&mut finding.expected);
-        finding.actual = shown(state);
-        let pass = states.contains(&state) == wanted;
+        let [yes, no] = statement.words;
+        if statement.wanted { yes } else { no }.clone_into(&mut finding.expected);
+        finding.actual = bounded(state);
+        let pass = statement.states.contains(&state) == statement.wanted;
         finding.holds = Some(pass);
-        Outcome::decided(pass, shown(state).into(), vec![finding])
+        Outcome::decided(pass, bounded(state).into(), vec![finding])
     }
 }

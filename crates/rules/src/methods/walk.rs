@@ -10,7 +10,7 @@ use crate::located::Located;
 use crate::methods::judge::{in_answer, none_of};
 use crate::outcome::Outcome;
 use crate::probe;
-use crate::shown::shown;
+use crate::shown::bounded;
 use crate::source::value::ListSource;
 
 /// No file of one sort stands on the local file systems.
@@ -64,7 +64,7 @@ impl Walk {
             if self.allow.iter().any(|pattern| glob::matches(pattern, &hit.path)) {
                 continue;
             }
-            offenders.push(shown(&hit.path));
+            offenders.push(bounded(&hit.path));
             lines.push_str(&format!("{} {} {} {}\n", hit.mode, hit.owner, hit.group, hit.path));
         }
         let command = format!("{} {} -printf '%m %u %g %p\\n'", probe::walk::COMMAND, self.sort.predicate());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Observation, Reason, ReasonCode};
 
 use super::{lossy, unexpected};
-use crate::shown::{first_line, shown};
+use crate::shown::{bounded, first_line};
 
 pub(crate) const SCRIPT: &str = r#"if [ -s /var/lib/dpkg/status ] && command -v dpkg-query >/dev/null 2>&1; then
   echo dpkg
@@ -57,7 +57,7 @@ pub(crate) fn parse(observation: &Observation, exit: i32) -> Result<Packages, Re
         else {
             return Err(unexpected(format!(
                 "the package database printed a line that is no package: {}",
-                shown(&line)
+                bounded(&line)
             )));
         };
         // Every other state leaves files of the package in place.

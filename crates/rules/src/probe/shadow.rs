@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Observation, Reason, ReasonCode};
 
 use super::{lossy, unexpected};
-use crate::shown::shown;
+use crate::shown::bounded;
 
 /// As a person would type it.
 pub(crate) const COMMAND: &str = "getent shadow";
@@ -68,7 +68,7 @@ pub(crate) fn parse(observation: &Observation) -> Result<Accounts, Reason> {
             _ => {}
         }
         let (name, account) = account(&line).ok_or_else(|| {
-            unexpected(format!("a line of the shadow probe is no account: {}", shown(&line)))
+            unexpected(format!("a line of the shadow probe is no account: {}", bounded(&line)))
         })?;
         // The C library takes the first line of a name.
         accounts.entry(name).or_insert(account);

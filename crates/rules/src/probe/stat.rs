@@ -6,7 +6,7 @@ use model::{Observation, Reason, ReasonCode};
 
 use super::{lossy, unexpected};
 use crate::format::glob;
-use crate::shown::shown;
+use crate::shown::bounded;
 
 /// Writes the script for the paths and globs that rules ask about.
 ///
@@ -83,8 +83,8 @@ impl Metadata {
                 });
             return vec![(pattern.to_owned(), known)];
         }
-        if let Some(odd) = self.odd.iter().find(|odd| odd.starts_with(&glob::fixed_prefix(pattern))) {
-            let text = format!("a file name that begins with {} holds a line feed", shown(odd));
+        if let Some(odd) = self.odd.iter().find(|odd| glob::may_begin(pattern, odd)) {
+            let text = format!("a file name that begins with {} holds a line feed", bounded(odd));
             return vec![(pattern.to_owned(), Known::Unknown(unexpected(text)))];
         }
         if uid != 0 && glob::has_inner_wildcard(pattern) {
@@ -131,8 +131,9 @@ pub(crate) fn parse(observation: &Observation) -> Result<Metadata, Reason> {
                 Reason::new(ReasonCode::PermissionDenied, format!("{pattern}: the directory cannot be read"));
             metadata.known.insert(pattern.to_owned(), Known::Unknown(reason));
         } else {
-            let (path, entry) = entry(line)
-                .ok_or_else(|| unexpected(format!("stat printed a line that is no file: {}", shown(line))))?;
+            let (path, entry) = entry(line).ok_or_else(|| {
+                unexpected(format!("stat printed a line that is no file: {}", bounded(line)))
+            })?;
             metadata.known.entry(path).or_insert(Known::Is(entry));
         }
     }
@@ -159,7 +160,7 @@ fn complaint(line: &str, metadata: &mut Metadata) -> Result<(), Reason> {
     if line.trim().is_empty() {
         return Ok(());
     }
-    let strange = || unexpected(format!("stat complained in words that are not known: {}", shown(line)));
+    let strange = || unexpected(format!("stat complained in words that are not known: {}", bounded(line)));
     let (what, why) = line.rsplit_once(": ").ok_or_else(strange)?;
     let start = what.find('/').ok_or_else(strange)?;
     let path = what[start..].trim_end_matches(['\'', '"', '`']).to_owned();
@@ -167,11 +168,12 @@ fn complaint(line: &str, metadata: &mut Metadata) -> Result<(), Reason> {
         "No such file or directory" | "Not a directory" => Known::Absent(line.to_owned()),
         "Permission denied" => Known::Unknown(Reason::new(
             ReasonCode::PermissionDenied,
-            format!("{}: permission denied", shown(&path)),
+            format!("{}: permission denied", bounded(&path)),
         )),
-        other => {
-            Known::Unknown(Reason::new(ReasonCode::ToolFailed, format!("{}: {}", shown(&path), shown(other))))
-        }
+        other => Known::Unknown(Reason::new(
+            ReasonCode::ToolFailed,
+            format!("{}: {}", bounded(&path), bounded(other)),
+        )),
     };
     metadata.known.entry(path).or_insert(known);
     Ok(())

@@ -6,7 +6,7 @@ use model::{Observation, Reason, ReasonCode};
 
 use super::{lossy, unexpected};
 use crate::format::glob;
-use crate::shown::shown;
+use crate::shown::bounded;
 
 /// Most text that is taken of one file. Bytes, with two a line for its frame.
 const FILE_TEXT_BYTES_MAX: usize = 1_048_576;
@@ -97,12 +97,13 @@ impl TextFiles {
         match self.states.get(path) {
             Some(State::Text(file)) => Ok(Some(file)),
             Some(State::Absent | State::Special) => Ok(None),
-            Some(State::Denied) => {
-                Err(Reason::new(ReasonCode::PermissionDenied, format!("{}: permission denied", shown(path))))
-            }
+            Some(State::Denied) => Err(Reason::new(
+                ReasonCode::PermissionDenied,
+                format!("{}: permission denied", bounded(path)),
+            )),
             Some(State::Cut) => Err(Reason::new(
                 ReasonCode::OutputCut,
-                format!("{} is too long to be read whole", shown(path)),
+                format!("{} is too long to be read whole", bounded(path)),
             )),
             None => Err(unexpected(format!("the text probe said nothing about {path}"))),
         }
@@ -119,8 +120,11 @@ impl TextFiles {
                 .into_iter()
                 .collect());
         }
-        if let Some(odd) = self.odd.iter().find(|odd| odd.starts_with(&glob::fixed_prefix(pattern))) {
-            return Err(unexpected(format!("a file name that begins with {} holds a line feed", shown(odd))));
+        if let Some(odd) = self.odd.iter().find(|odd| glob::may_begin(pattern, odd)) {
+            return Err(unexpected(format!(
+                "a file name that begins with {} holds a line feed",
+                bounded(odd)
+            )));
         }
         if self.uid != 0 && glob::has_inner_wildcard(pattern) {
             let text = format!("only root can look into every directory of {pattern}");

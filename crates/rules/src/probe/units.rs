@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Observation, Reason, ReasonCode};
 
 use super::{lossy, unexpected};
-use crate::shown::{first_line, shown};
+use crate::shown::{bounded, first_line};
 
 /// As a person would type it.
 pub(crate) const FILES_COMMAND: &str = "systemctl list-unit-files --full";
@@ -68,7 +68,7 @@ fn parse(observation: &Observation, exit: i32, state_column: usize) -> Result<Ta
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         let (Some(name), Some(state)) = (words.first(), words.get(state_column)) else {
-            return Err(unexpected(format!("systemctl printed a line that is no unit: {}", shown(line))));
+            return Err(unexpected(format!("systemctl printed a line that is no unit: {}", bounded(line))));
         };
         table.0.entry((*name).to_owned()).or_insert(((*state).to_owned(), line.to_owned()));
     }

@@ -6,7 +6,7 @@ use model::{Observation, Reason, ReasonCode};
 
 use super::{lossy, unexpected};
 use crate::methods::walk::Sort;
-use crate::shown::{first_line, shown};
+use crate::shown::{bounded, first_line};
 
 /// As a person would type it.
 pub(crate) const COMMAND: &str = "find / -xdev";
@@ -120,7 +120,7 @@ pub(crate) fn parse(observation: &Observation) -> Result<Hits, Reason> {
     for record in records {
         let record = lossy(record);
         let (sort, hit) = hit(&record).ok_or_else(|| {
-            unexpected(format!("the walk printed a record that is no file: {}", shown(&record)))
+            unexpected(format!("the walk printed a record that is no file: {}", bounded(&record)))
         })?;
         hits.0.entry(sort).or_default().insert(hit);
     }
@@ -135,7 +135,7 @@ fn incomplete(stderr: &[u8]) -> Result<(), Reason> {
     match trouble {
         Some(line) if line.ends_with(": Permission denied") => Err(Reason::new(
             ReasonCode::PermissionDenied,
-            format!("the walk could not go everywhere: {}", shown(line)),
+            format!("the walk could not go everywhere: {}", bounded(line)),
         )),
         Some(line) => Err(Reason::new(
             ReasonCode::ToolFailed,

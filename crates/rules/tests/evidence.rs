@@ -1,0 +1,113 @@
+//! Evidence: bounded, exact, masked (EXE-12, EXE-13, EXE-14, TLW-34).
+
+mod common;
+
+use common::{answer, hello, load, masker, rule};
+use model::{EVIDENCE_BYTES_MAX, Observation, Output, ReasonCode, RuleResult, Source, Status};
+
+fn evaluate(checks: &[(&str, &str)], answers: &[Observation], secrets: &[&str]) -> Vec<RuleResult> {
+    let files: Vec<(String, String)> = checks.iter().map(|(id, check)| rule(id, check)).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let plan = common::plan_all(&load(&files));
+    rules::evaluate(&plan, &hello(0), answers, &masker(secrets))
+}
+
+fn one(check: &str, answers: &[Observation]) -> RuleResult {
+    evaluate(&[("the_rule", check)], answers, &[]).remove(0)
+}
+
+#[test]
+fn evidence_names_the_command_the_deciding_line_and_its_place_exe_13() {
+    let text = b"@/etc/login.defs\n:/etc/login.defs\n=# comment\n=PASS_MAX_DAYS 99999\n=UMASK 022\n.\n";
+    let result = one(
+        "{setting: {file: /etc/login.defs, format: space, key: PASS_MAX_DAYS, at_most: 365}}",
+        &[answer("text_files", 0, text, b"")],
+    );
+    assert_eq!(result.status, Status::Fail);
+    assert_eq!(result.value, serde_json::json!("99999"));
+    let check = &result.evidence.checks[0];
+    assert_eq!(check.command, "cat /etc/login.defs");
+    assert_eq!(check.output, Output::Text("PASS_MAX_DAYS 99999\n".to_owned()));
+    assert_eq!(check.output_len, "# comment\nPASS_MAX_DAYS 99999\nUMASK 022\n".len() as u64);
+    assert_eq!((check.expected.as_str(), check.actual.as_str()), ("at most 365", "99999"));
+    assert_eq!(check.source, Some(Source { file: "/etc/login.defs".to_owned(), line: Some(2) }));
+    assert_eq!(result.evidence.detail, "PASS_MAX_DAYS: found 99999, expected at most 365");
+}
+
+#[test]
+fn odd_bytes_are_kept_exactly_in_base64_and_words_are_escaped_exe_13() {
+    let result =
+        one("{command: {run: x, equal: clean}}", &[answer("command:the_rule", 0, b"a\0\x1b[2J\xff\n", b"")]);
+    assert_eq!(result.status, Status::Fail);
+    let check = &result.evidence.checks[0];
+    // RFC 4648 by hand: 61 00 1b | 5b 32 4a | ff 0a.
+    assert_eq!(check.output, Output::Base64("YQAbWzJK/wo=".to_owned()));
+    let words = format!("{} {} {}", check.actual, check.expected, result.evidence.detail);
+    assert!(!words.chars().any(char::is_control), "{words:?}");
+}
+
+#[test]
+fn evidence_fits_however_long_the_output_is_exe_12() {
+    let long = "\"\\\t".repeat(120_000);
+    let checks: Vec<String> = (0..10).map(|n| format!("{{command: {{run: echo {n}, equal: y}}}}")).collect();
+    let keys =
+        ["command:the_rule".to_owned()].into_iter().chain((2..=10).map(|n| format!("command:the_rule:{n}")));
+    let answers: Vec<_> = keys.map(|key| answer(&key, 0, long.as_bytes(), b"")).collect();
+    let result = one(&format!("{{all: [{}]}}", checks.join(", ")), &answers);
+    let size = serde_json::to_vec(&result.evidence).unwrap().len();
+    assert!(size <= EVIDENCE_BYTES_MAX, "{size}");
+    assert_eq!(result.evidence.checks.len(), 10);
+    assert!(result.evidence.checks.iter().all(|check| check.cut && check.output_len == 360_000));
+}
+
+#[test]
+fn secrets_are_masked_before_anything_leaves_tlw_34() {
+    let said = b"hunter22\n-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n\
+        db_password = s3cret\nAuthorization: Bearer abc.def\napi_token=\"x y z\"\n$6$salt$abcdefghijkl\n";
+    let result = evaluate(
+        &[("the_rule", "{command: {run: x, equal: hunter22}}")],
+        &[answer("command:the_rule", 0, said, b"")],
+        &["hunter22"],
+    )
+    .remove(0);
+    let whole = serde_json::to_string(&result).unwrap();
+    for secret in ["hunter22", "AAAA", "s3cret", "abc.def", "x y z", "abcdefghijkl"] {
+        assert!(!whole.contains(secret), "{secret} in {whole}");
+    }
+    assert!(result.evidence.masked);
+    let clean = one(
+        "{command: {run: x, equal: passwordauthentication no}}",
+        &[answer("command:the_rule", 0, b"passwordauthentication no\n", b"")],
+    );
+    assert_eq!((clean.status, clean.evidence.masked), (Status::Pass, false));
+}
+
+#[test]
+fn exit_statuses_are_judged_and_one_line_feed_is_dropped_exe_14() {
+    let run = |check: &str, exit: i32, stdout: &str| {
+        let result = one(check, &[answer("command:the_rule", exit, stdout.as_bytes(), b"x: not found")]);
+        (result.status, result.reason.map(|reason| reason.code))
+    };
+    assert_eq!(run("{command: {run: x, equal: a}}", 0, "a\n"), (Status::Pass, None));
+    assert_eq!(run("{command: {run: x, equal: a}}", 0, "a\n\n"), (Status::Fail, None));
+    assert_eq!(run("{command: {run: x, equal: a}}", 1, "a\n"), (Status::Fail, None));
+    assert_eq!(run("{command: {run: x, exit: [1]}}", 1, ""), (Status::Pass, None));
+    assert_eq!(run("{command: {run: x, equal: a}}", 127, ""), (Status::Error, Some(ReasonCode::ToolMissing)));
+    assert_eq!(
+        run("{command: {run: x, absent: true}}", 127, ""),
+        (Status::Error, Some(ReasonCode::ToolMissing))
+    );
+}
+
+#[test]
+fn the_value_does_not_change_with_order_or_noise_exe_25() {
+    let value = |lines: &str| {
+        let text = format!("@/etc/group\n@/etc/passwd\n:/etc/group\n=root:x:0:\n:/etc/passwd\n{lines}.\n");
+        one("{accounts: {assert: only_root_has_uid_0}}", &[answer("text_files", 0, text.as_bytes(), b"")])
+            .value
+    };
+    let a = value("=root:x:0:0::/root:/bin/sh\n=b:x:0:0::/:/bin/sh\n=a:x:0:0::/:/bin/sh\n");
+    let b = value("=a:x:0:0::/:/bin/sh\n=root:x:0:0::/root:/bin/sh\n=b:x:0:0::/:/bin/sh\n");
+    assert_eq!(a, serde_json::json!(["a", "b"]));
+    assert_eq!(a, b);
+}
