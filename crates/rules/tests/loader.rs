@@ -191,3 +191,113 @@ fn what_a_check_cannot_say_is_named() {
     "#]],
     );
 }
+
+/// Loads the good rule with one more file and compares the complaints.
+fn check_with(path: &str, text: &str, want: &Expect) {
+    let said = load(&[("rules/ssh/max_tries.yaml", GOOD), (path, text)]).err();
+    want.assert_eq(&said.unwrap_or_else(|| "accepted\n".to_owned()));
+}
+
+#[test]
+fn profiles_may_only_name_what_is_there() {
+    check_with(
+        "profiles/p.yaml",
+        "id: p\ntitle: T\ndescription: D.\ninclude: {rules: [max_trees], tags: [shh]}\n",
+        &expect![[r#"
+            profiles/p.yaml:4:19: there is no rule "max_trees"; did you mean "max_tries"?
+            profiles/p.yaml:4:38: no rule has the tag "shh"
+        "#]],
+    );
+    check_with(
+        "profiles/p.yaml",
+        "id: p\ntitle: T\ndescription: D.\nvalues: {max_tries: {max_tries: 11, other: 1}}\n",
+        &expect![[r#"
+            profiles/p.yaml:4:33: value max_tries: 11 is not 1 to 10
+            profiles/p.yaml:4:44: there is no value other
+        "#]],
+    );
+    check_with(
+        "profiles/p.yaml",
+        "id: p\ntitle: T\ndescription: D.\nextends: p\n",
+        &expect![[r#"
+        profiles/p.yaml:4:10: profile "p" extends itself
+    "#]],
+    );
+    check_with(
+        "profiles/p.yaml",
+        "id: q\ntitle: T\ndescription: D.\nextends: r\n",
+        &expect![[r#"
+        profiles/p.yaml:1:5: id "q" is not the file's name "p"
+        profiles/p.yaml:4:10: there is no profile "r"
+    "#]],
+    );
+}
+
+#[test]
+fn mappings_name_rules_and_files_stand_in_their_places() {
+    check_with(
+        "mappings/cis-1.yaml",
+        "framework: cis\nedition: \"1\"\ntitle: T\nsource: S\nrules:\n  max_trees: [1.1]\n",
+        &expect![[r#"
+            mappings/cis-1.yaml:6:14: there is no rule "max_trees"; did you mean "max_tries"?
+        "#]],
+    );
+    check_with(
+        "mappings/cis-2.yaml",
+        "framework: cis\nedition: \"1\"\ntitle: T\nsource: S\nrules:\n  max_tries: []\n",
+        &expect![[r#"
+            mappings/cis-2.yaml:1:12: the file of this framework and edition is named cis-1.yaml
+            mappings/cis-2.yaml:6:14: at least one control id is needed
+        "#]],
+    );
+    check_with(
+        "rules/other/max_tries.yaml",
+        GOOD,
+        &expect![[r#"
+        rules/other/max_tries.yaml:1:1: rule max_tries stands in rules/ssh/max_tries.yaml too
+    "#]],
+    );
+    check_with(
+        "rules/x.yml",
+        "",
+        &expect![[r#"
+        rules/x.yml:1:1: a content file is named NAME.yaml
+    "#]],
+    );
+    check_with(
+        "other/x.yaml",
+        "",
+        &expect![[r#"
+        other/x.yaml:1:1: a content file stands under rules/, profiles/ or mappings/
+    "#]],
+    );
+    check_with(
+        "rules/x.yaml",
+        &"#".repeat(262_145),
+        &expect![[r#"
+        rules/x.yaml:1:1: the file has 262145 bytes; at most 262144 are read
+    "#]],
+    );
+}
+
+#[test]
+fn a_mapping_keeps_every_control_of_a_rule_pos_09() {
+    let text =
+        "framework: cis\nedition: \"1\"\ntitle: T\nsource: S\nrules:\n  max_tries: [5.2.1, 5.2.10, A-1]\n";
+    let corpus = load(&[("rules/ssh/max_tries.yaml", GOOD), ("mappings/cis-1.yaml", text)]).unwrap();
+    let controls: Vec<_> = corpus.mappings()[0].rules.values().flatten().map(String::as_str).collect();
+    assert_eq!(controls, ["5.2.1", "5.2.10", "A-1"]);
+}
+
+#[test]
+fn the_schema_knows_every_method_and_refuses_other_keys() {
+    let schema = rules::schema();
+    let text = schema.to_string();
+    for method in
+        ["sshd", "file", "package", "unit", "sysctl", "module", "mount", "kernel_cmdline", "accounts"]
+    {
+        assert!(text.contains(&format!("\"{method}\"")), "{method}");
+    }
+    assert_eq!(schema["additionalProperties"], serde_json::Value::Bool(false));
+    assert_eq!(schema["title"], "Plumbline rule");
+}

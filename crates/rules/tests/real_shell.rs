@@ -1,6 +1,6 @@
 //! The generated scripts with a real `sh`: the parsers understand this machine's own answers.
 
-#![allow(clippy::unwrap_used, reason = "a failure here fails the test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here fails the test")]
 
 mod common;
 
@@ -147,4 +147,113 @@ fn a_missing_tool_is_told_and_decides_nothing() {
             result.rule_id
         );
     }
+}
+
+/// Runs the plan of one check with paths of the host replaced by paths of a folder.
+fn with_paths(check: &str, paths: &[(&str, &Path)]) -> (RuleResult, String) {
+    let plan = plan_all(&corpus(&[("the_rule", check.to_owned())]));
+    let mut said = String::new();
+    let answers: Vec<_> = plan
+        .commands
+        .iter()
+        .map(|command| {
+            let script = paths.iter().fold(command.script.clone(), |script, (from, to)| {
+                script.replace(from, &to.display().to_string())
+            });
+            let mut answer = run("sh", &model::Command { script, ..command.clone() });
+            said.push_str(&String::from_utf8_lossy(&answer.stdout));
+            for (from, to) in paths {
+                let text = String::from_utf8_lossy(&answer.stdout).replace(&to.display().to_string(), from);
+                answer = common::answer(&answer.key, 0, text.as_bytes(), &answer.stderr);
+            }
+            answer
+        })
+        .collect();
+    let result = rules::evaluate(&plan, &hello(0), &answers, &masker(&[])).remove(0);
+    (result, said)
+}
+
+#[test]
+fn password_hashes_never_leave_the_host() {
+    let dir = std::env::temp_dir().join(format!("plumb-rules-hash-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    let (passwd, shadow) = (dir.join("passwd"), dir.join("shadow"));
+    // 5,000 accounts, one with a hash in passwd and one with an odd text in shadow.
+    let users: String = (1..=5_000).map(|n| format!("u{n}:x:{n}:1::/home/u{n}:/bin/sh\n")).collect();
+    fs::write(&passwd, format!("root:$6$s$SECRETHASH:0:0:root:/root:/bin/sh\ntoor::0:0::/:/bin/sh\n{users}"))
+        .unwrap();
+    let hashes: String = (1..=5_000).map(|n| format!("u{n}:!$y$j9T$SECRETHASH{n}:1:0:9:7:::\n")).collect();
+    fs::write(
+        &shadow,
+        format!(
+            "root:$6$s$SECRETHASH:19000:0:99999:7:::\nodd:SECRETHASH:1::::::\ntoor::1:0:9:7:::\n{hashes}"
+        ),
+    )
+    .unwrap();
+    let paths = [("/etc/passwd", passwd.as_path()), ("/etc/shadow", shadow.as_path())];
+    let (result, said) = with_paths("{accounts: {assert: no_empty_passwords}}", &paths);
+    assert_eq!((result.status, result.value), (Status::Fail, serde_json::json!(["toor"])));
+    assert!(!said.contains("SECRETHASH"), "a hash left the host");
+    let (result, said) =
+        with_paths("{password_aging: {field: max_days, at_most: 365, exempt: [odd]}}", &paths);
+    assert_eq!((result.status, result.value), (Status::Fail, serde_json::json!(["root=99999"])));
+    assert!(!said.contains("SECRETHASH"), "a hash left the host");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn sshd_with_match_blocks_is_asked_for_one_connection() {
+    let dir = std::env::temp_dir().join(format!("plumb-rules-sshd-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    let sshd = dir.join("sshd");
+    let text = "#!/bin/sh\ncase \"$*\" in\n'-T -C user=root,host=localhost,addr=127.0.0.1') echo 'permitrootlogin no';;\n\
+        *) echo \"'Match User' in configuration but 'user' not in connection test specification.\" >&2; exit 255;;\nesac\n";
+    fs::write(&sshd, text).unwrap();
+    fs::set_permissions(&sshd, fs::Permissions::from_mode(0o755)).unwrap();
+    let check = "{sshd: {setting: permitrootlogin, equal: no}}";
+    let (result, _) = with_paths(check, &[("/usr/sbin/sshd", &sshd)]);
+    assert_eq!(result.status, Status::Pass, "{:?}", result.reason);
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn a_walk_finds_files_with_any_name_and_lets_none_forge_another() {
+    let dir = std::env::temp_dir().join(format!("plumb-rules-walk-{}", std::process::id()));
+    fs::create_dir_all(dir.join("open")).unwrap();
+    fs::create_dir_all(dir.join("sticky")).unwrap();
+    let mode = |name: &str, mode: u32| {
+        fs::set_permissions(dir.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (name, bits) in [("plain", 0o644), ("su", 0o4755), ("x\nsetuid:4755:root:root:forged", 0o666)] {
+        fs::write(dir.join(name), "").unwrap();
+        mode(name, bits);
+    }
+    mode("open", 0o777);
+    mode("sticky", 0o1777);
+    let checks = ["world_writable_file", "world_writable_directory", "setuid", "setgid", "unowned"]
+        .map(|sort| (sort, format!("{{walk: {{find: {sort}}}}}")));
+    let plan = plan_all(&corpus(&checks));
+    let [command] = &plan.commands[..] else { panic!("one walk serves all rules") };
+    assert_eq!((command.lane, command.timeout_ms), (model::Lane::Slow, 300_000));
+    let script = command
+        .script
+        .replace("set -- /\n", &format!("set -- {}\n", dir.display()))
+        .replace("/proc/self/mounts", "/nonexistent");
+    let answer = run("sh", &model::Command { script, ..command.clone() });
+    let at = dir.display();
+    let told: Vec<String> = rules::evaluate(&plan, &hello(0), &[answer], &masker(&[]))
+        .iter()
+        .map(|r| format!("{} {} {}", r.rule_id, r.status, r.value))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "setgid pass []".to_owned(),
+            format!("setuid fail [\"{at}/su\"]"),
+            "unowned pass []".to_owned(),
+            format!("world_writable_directory fail [\"{at}/open\"]"),
+            format!("world_writable_file fail [\"{at}/x\\nsetuid:4755:root:root:forged\"]"),
+        ]
+    );
+    fs::remove_dir_all(&dir).unwrap();
 }
