@@ -5,8 +5,6 @@
 
 mod hello;
 
-use std::borrow::Cow;
-
 use model::Command;
 
 use crate::error::TransportError;
@@ -150,7 +148,8 @@ fn surroundings() -> String {
 /// `plumb_c` reads the host's clock, `plumb_m` writes a frame line to both streams, `plumb_q` ends the
 /// running probe and the shell, `plumb_a` waits for the probe and clears away what it left behind.
 /// `plumb_p` runs one probe under `timeout`, `plumb_b` one whose script is too long for an argument;
-/// `plumb_w` and `plumb_z` do the same under the watchdog of `plumb_g`, where the host has no `timeout`.
+/// `plumb_w` and `plumb_z` do the same under the watchdog of `plumb_g`, where the host has none that makes
+/// a process group: busybox's does not, and leaves a daemon of its own behind.
 /// A probe that ran out of time gets TERM, and KILL 2 seconds later. The driver itself ends processes by
 /// KILL: TERM can be lost on a child that has not yet become its program.
 const FUNCTIONS: &str = r#"
@@ -205,9 +204,7 @@ if command -v setsid >/dev/null; then plumb_o=setsid plumb_d=-; fi
 fn greeting() -> String {
     format!(
         r#"plumb_s 0
-if timeout -k 1 1.5 true; then plumb_l=fractional
-elif timeout -k 1 2 true; then plumb_l=whole
-else plumb_l=none; fi >/dev/null 2>&1
+if timeout --version && timeout -k 1 1.5 true; then plumb_l=yes; else plumb_l=no; fi >/dev/null 2>&1
 printf 'plumbline-hello 1\nuid %s\nuname %s\ntimeout %s\ntools' "$(id -u)" "$(uname -nrm)" "$plumb_l"
 for plumb_i in {tools}; do
   if command -v "$plumb_i" >/dev/null; then printf ' %s' "$plumb_i"; fi
@@ -234,13 +231,11 @@ pub(crate) fn probes<'a>(
     let mut program = String::new();
     for (frame, command) in (first..).zip(commands) {
         let long = command.script.len() > ARGUMENT_BYTES_MAX;
-        let (function, seconds): (&str, Cow<'_, str>) = match (dialect, long) {
-            (Dialect::Fractional, false) => ("plumb_p", fractional(command.timeout_ms).into()),
-            (Dialect::Fractional, true) => ("plumb_b", fractional(command.timeout_ms).into()),
-            (Dialect::Whole, false) => ("plumb_p", whole(command.timeout_ms).into()),
-            (Dialect::Whole, true) => ("plumb_b", whole(command.timeout_ms).into()),
-            (Dialect::Watchdog, false) => ("plumb_w", whole(command.timeout_ms).into()),
-            (Dialect::Watchdog, true) => ("plumb_z", whole(command.timeout_ms).into()),
+        let (function, seconds) = match (dialect, long) {
+            (Dialect::Timeout, false) => ("plumb_p", fractional(command.timeout_ms)),
+            (Dialect::Timeout, true) => ("plumb_b", fractional(command.timeout_ms)),
+            (Dialect::Watchdog, false) => ("plumb_w", whole(command.timeout_ms)),
+            (Dialect::Watchdog, true) => ("plumb_z", whole(command.timeout_ms)),
         };
         program.push_str(&format!("{function} {frame} {seconds} {}\n", quote(&command.script)));
     }

@@ -12,11 +12,9 @@ const HOSTNAME_BYTES_MAX: usize = 255;
 /// How this host bounds a probe in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// `timeout` that takes fractions of a second (GNU coreutils).
-    Fractional,
-    /// `timeout` that takes whole seconds (busybox).
-    Whole,
-    /// No `timeout` with `-k`: the driver's own watchdog.
+    /// A `timeout` that makes a process group and takes fractions of a second (coreutils).
+    Timeout,
+    /// The driver's own watchdog, in whole seconds.
     Watchdog,
 }
 
@@ -53,10 +51,9 @@ pub(crate) fn read_hello(text: &[u8]) -> Result<Greeting, TransportError> {
         return Err(bad("its host name is over-long or holds control characters"));
     }
     let dialect = match timeout.as_str() {
-        "fractional" => Dialect::Fractional,
-        "whole" => Dialect::Whole,
-        "none" => Dialect::Watchdog,
-        _ => return Err(bad("it has an unknown kind of timeout")),
+        "yes" => Dialect::Timeout,
+        "no" => Dialect::Watchdog,
+        _ => return Err(bad("it does not tell about timeout")),
     };
     let tools: Vec<String> = tools.split_whitespace().map(ToOwned::to_owned).collect();
     if !tools.iter().all(|tool| TOOLS.contains(&tool.as_str())) {

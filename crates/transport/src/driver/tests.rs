@@ -177,7 +177,7 @@ fn a_process_that_a_probe_left_behind_is_gone_before_its_frame_ends() {
 #[test]
 fn the_hello_tells_user_tools_and_platform() {
     let (greeting, _) = converse(SHELLS[0], PATH, &[]);
-    assert_eq!(greeting.dialect, Dialect::Fractional);
+    assert_eq!(greeting.dialect, Dialect::Timeout);
     assert!(greeting.hello.tools.contains(&"timeout".to_owned()));
     assert!(!greeting.hello.platform.id.is_empty() && !greeting.hello.platform.kernel.is_empty());
     let missing = path_without(&["timeout", "stat"]);
@@ -194,8 +194,8 @@ fn the_tools_are_sorted_and_named_once() {
 #[test]
 fn a_hello_with_anything_unexpected_is_refused() {
     let good =
-        "plumbline-hello 1\nuid 0\nuname h 6.1 x86_64\ntimeout whole\ntools awk cat\nos-release\nID=debian\n";
-    assert_eq!(read_hello(good.as_bytes()).unwrap().dialect, Dialect::Whole);
+        "plumbline-hello 1\nuid 0\nuname h 6.1 x86_64\ntimeout no\ntools awk cat\nos-release\nID=debian\n";
+    assert_eq!(read_hello(good.as_bytes()).unwrap().dialect, Dialect::Watchdog);
     for (from, to) in [
         ("hello 1", "hello 2"),
         ("uid 0", "uid root"),
@@ -203,7 +203,7 @@ fn a_hello_with_anything_unexpected_is_refused() {
         ("uid 0\n", ""),
         ("h 6.1", "h\x1b 6.1"),
         ("h 6.1 x86_64", "h x86_64"),
-        ("whole", "maybe"),
+        ("timeout no", "timeout maybe"),
         ("awk", "rm"),
         ("ID=debian", ""),
         ("os-release\n", ""),
