@@ -1,1 +1,25 @@
-//! app
+//! The use cases: scanning, posture, history, known keys, the ledger. Every surface calls these and nothing
+//! below them. Knows no HTTP, no HTML and no terminal.
+
+pub mod checkpoint;
+pub mod content;
+mod context;
+pub mod credentials;
+pub mod demo;
+mod error;
+pub mod export;
+mod holder;
+pub mod host_keys;
+pub mod hosts;
+pub mod known_hosts;
+mod open;
+pub mod posture;
+pub mod scan;
+pub mod state;
+pub mod targets;
+pub mod verify;
+pub mod why;
+
+pub use context::{App, Clock, Config};
+pub use error::{Error, Kind};
+pub use open::{Mode, open};

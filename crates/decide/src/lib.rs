@@ -9,4 +9,4 @@ pub mod score;
 pub use changes::{Change, CurrentResult, PriorState, changes};
 pub use diff::{DiffKind, PostureRow, RuleDiff, diff};
 pub use outcome::{FailOn, HostOutcome, Verdict, verdict};
-pub use score::{Counts, SCORE_DEFINITION, Score, control_status};
+pub use score::{Counts, CriticalFailure, SCORE_DEFINITION, Score, control_status};

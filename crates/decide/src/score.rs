@@ -1,9 +1,28 @@
 //! Score and compliance band of a host, and the status of a framework's control.
 
-use model::{ComplianceState, Status};
+use model::{ComplianceState, Severity, Status};
 
 /// Id of the score definition below; a changed definition gets a new id (POS-07).
 pub const SCORE_DEFINITION: &str = "score-v1";
+
+/// Whether a rule of severity `critical` fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CriticalFailure {
+    Present,
+    Absent,
+}
+
+impl CriticalFailure {
+    /// Looks for a failing critical rule.
+    pub fn among(results: impl IntoIterator<Item = (Status, Severity)>) -> Self {
+        let mut results = results.into_iter();
+        if results.any(|(status, severity)| status == Status::Fail && severity == Severity::Critical) {
+            Self::Present
+        } else {
+            Self::Absent
+        }
+    }
+}
 
 /// How many results have each status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,13 +73,17 @@ impl Counts {
     }
 
     /// Returns the band (SCH-09): decided on integers, lower bound inclusive.
+    ///
+    /// A failing rule of severity `critical` forces the band `critical` at any score (SCH-10).
     #[must_use]
-    pub const fn state(self) -> ComplianceState {
+    pub const fn state(self, critical: CriticalFailure) -> ComplianceState {
         const fn reaches(counts: Counts, bound: u64) -> bool {
             100 * counts.pass as u64 >= bound * counts.assessed() as u64
         }
         if self.assessed() == 0 {
             ComplianceState::Unknown
+        } else if matches!(critical, CriticalFailure::Present) {
+            ComplianceState::Critical
         } else if reaches(self, 90) {
             ComplianceState::Compliant
         } else if reaches(self, 70) {

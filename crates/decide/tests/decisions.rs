@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use decide::{
-    Counts, CurrentResult, DiffKind, FailOn, HostOutcome, PostureRow, PriorState, Verdict, changes,
-    control_status, diff, verdict,
+    Counts, CriticalFailure, CurrentResult, DiffKind, FailOn, HostOutcome, PostureRow, PriorState, Verdict,
+    changes, control_status, diff, verdict,
 };
 use model::{ChangeKind, ComplianceState, Digest, RuleId, Severity, Status};
 
@@ -80,8 +80,23 @@ fn bands_begin_at_their_lower_bound() {
         (1, 0, S::Compliant),
     ];
     for (pass, fail, state) in cases {
-        assert_eq!(Counts { pass, fail, ..Counts::default() }.state(), state, "{pass} of {}", pass + fail);
+        assert_eq!(
+            Counts { pass, fail, ..Counts::default() }.state(CriticalFailure::Absent),
+            state,
+            "{pass} of {}",
+            pass + fail
+        );
     }
+}
+
+/// SCH-10: 99 of 100 pass and the failing rule is critical.
+#[test]
+fn a_failing_critical_rule_forces_the_band_critical() {
+    let counts = Counts { pass: 99, fail: 1, ..Counts::default() };
+    let of =
+        |severity| CriticalFailure::among([(Status::Pass, Severity::Critical), (Status::Fail, severity)]);
+    assert_eq!(counts.state(of(Severity::Critical)), ComplianceState::Critical);
+    assert_eq!(counts.state(of(Severity::High)), ComplianceState::Compliant);
 }
 
 /// POS-01 and POS-04: 8,996 of 10,000 is 89.96 and shows 89.9.

@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AuditId, ChangeKind, Digest, FailureReason, HostId, ReasonCode, RuleId, RunStatus, ScanId, ScanTrigger,
-    Severity, Status, Timestamp, TransactionId,
+    AuditId, ChangeKind, Digest, FailureReason, HostId, LogId, ReasonCode, RuleId, RunStatus, ScanId,
+    ScanTrigger, Severity, Status, Timestamp, TransactionId,
 };
 
 /// How a host is reached.
@@ -216,6 +216,16 @@ pub struct AuditRecord {
     pub detail: String,
     pub correlation_id: String,
     pub recorded_at: Timestamp,
+}
+
+/// A row of `log_heads`, without the head that moves. Entry kind `log.genesis`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogRecord {
+    pub log_id: LogId,
+    pub origin: String,
+    pub vkey: String,
+    pub created_at: Timestamp,
 }
 
 /// One result in a scan manifest: enough to prove a verdict that did not change.

@@ -1,0 +1,120 @@
+//! Cutting a checkpoint: the tree grows over the new entries, and its head is signed. At the end of a command,
+//! after the answer (no server runs yet).
+
+use std::collections::BTreeMap;
+
+use ledger::TreeHead;
+use ledger::tile::{TileId, integrate, load_frontier};
+use ledger::tree::Frontier;
+use model::Digest;
+use store::log::{PAGE_MAX, StoredCheckpoint};
+
+use crate::context::App;
+use crate::error::{Error, Kind};
+
+/// Where the log stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    pub origin: String,
+    pub vkey: String,
+    pub size: u64,
+    pub checkpoint: Option<StoredCheckpoint>,
+    /// Entries that no checkpoint covers yet.
+    pub uncovered: u64,
+    /// Since the newest checkpoint. Seconds. What left the machine before that cannot be removed unseen.
+    pub window_seconds: Option<i64>,
+}
+
+/// Covers every entry by a signed checkpoint. Does nothing when all are covered.
+///
+/// # Errors
+/// When the stored tree does not fit its last signed head (`rollback_detected`): then nothing is signed.
+pub async fn cut(app: &App) -> Result<(), Error> {
+    let size = app.db.log_size(&app.tenant).await?;
+    let last = app.db.list_checkpoints(&app.tenant, 1).await?.pop();
+    let covered = last.as_ref().map_or(0, |last| last.size);
+    if size == covered {
+        return Ok(());
+    }
+    if size < covered {
+        return Err(rollback(covered, size));
+    }
+    let edge = app.db.load_edge(&app.tenant).await?;
+    let edge: BTreeMap<(u8, u64), Vec<u8>> =
+        edge.into_iter().map(|tile| ((tile.id.level, tile.id.index), tile.bytes)).collect();
+    let read = |id: TileId| -> Result<Vec<u8>, Error> {
+        let bytes = edge.get(&(id.level, id.index)).and_then(|bytes| bytes.get(..usize::from(id.width) * 32));
+        bytes.map(<[u8]>::to_vec).ok_or_else(|| Error::internal("a tile of the log is missing"))
+    };
+    let broken = |err: &dyn std::fmt::Display| Error::internal(format!("could not extend the tree: {err}"));
+    let old = if covered == 0 {
+        Frontier::new()
+    } else {
+        load_frontier(covered, read).map_err(|err| broken(&err))?
+    };
+    if let Some(last) = &last
+        && Digest(old.root()) != last.root
+    {
+        return Err(rollback(covered, size));
+    }
+    let leaves = leaves(app, covered, size).await?;
+    let grown = integrate(&old, &leaves, read).map_err(|err| broken(&err))?;
+    let head = TreeHead { origin: app.tenant.origin.clone(), size: grown.size, root: grown.root };
+    let note = head.sign(&app.signer).map_err(|err| broken(&err))?;
+    let stored = StoredCheckpoint {
+        size: grown.size,
+        root: Digest(grown.root),
+        note: note.to_text().into_bytes(),
+        created_at: app.now(),
+    };
+    // False: another process covered these entries while we hashed, which is as good.
+    let _stored_by_us: bool = app.db.store_head(&app.tenant, &grown.tiles, &stored).await?;
+    Ok(())
+}
+
+fn rollback(covered: u64, size: u64) -> Error {
+    let message = format!(
+        "rollback_detected: a checkpoint covers {covered} entries and the log of {size} does not extend it; \
+         nothing is signed"
+    );
+    Error::new(Kind::Internal, message).hint("run `plumb ledger verify`, then restore the newest backup")
+}
+
+async fn leaves(app: &App, from: u64, to: u64) -> Result<Vec<ledger::Hash>, Error> {
+    let mut leaves = Vec::new();
+    let mut next = from;
+    while next < to {
+        let page = app.db.list_entries(&app.tenant, (next, PAGE_MAX)).await?;
+        let Some(last) = page.last() else {
+            return Err(Error::internal(format!("entry {next} of the log is missing")));
+        };
+        next = last.index + 1;
+        leaves.extend(
+            page.iter().filter(|entry| entry.index < to).map(|entry| ledger::tree::leaf_hash(&entry.entry)),
+        );
+    }
+    Ok(leaves)
+}
+
+impl App {
+    /// Returns where the log stands.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn ledger_status(&self) -> Result<Status, Error> {
+        let size = self.db.log_size(&self.tenant).await?;
+        let checkpoint = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
+        let covered = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        let now = self.now();
+        Ok(Status {
+            origin: self.tenant.origin.clone(),
+            vkey: self.tenant.vkey.clone(),
+            size,
+            uncovered: size.saturating_sub(covered),
+            window_seconds: checkpoint
+                .as_ref()
+                .map(|checkpoint| now.micros_since(checkpoint.created_at) / 1_000_000),
+            checkpoint,
+        })
+    }
+}

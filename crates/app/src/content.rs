@@ -1,0 +1,345 @@
+//! The rules in use: the shipped corpus, embedded in the binary, or a directory of the operator's own.
+
+use std::fs;
+use std::path::Path;
+
+use model::{Digest, RuleId, Severity};
+use rules::{Corpus, Rule};
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::apply::Blob;
+
+use crate::error::{Error, Kind};
+use crate::scan::report::ControlRef;
+
+/// Longest content file. Bytes; the loader says the same.
+const FILE_BYTES_MAX: u64 = 262_144;
+/// Deepest folder of a content directory.
+const DEPTH_MAX: usize = 8;
+
+#[derive(rust_embed::RustEmbed)]
+#[folder = "../../content"]
+struct Shipped;
+
+/// A loaded rule package with its digests.
+#[derive(Debug)]
+pub struct Content {
+    corpus: Corpus,
+    /// What the corpus said, kept with every scan so that past answers keep their mapping (POS-07).
+    pub(crate) document: Blob,
+    /// True for the corpus that came with the binary.
+    pub(crate) shipped: bool,
+}
+
+impl Content {
+    /// Loads the shipped rules, or those of a directory.
+    ///
+    /// # Errors
+    /// When a file cannot be read or a rule does not load; the message names file, line and column.
+    pub fn open(dir: Option<&Path>) -> Result<Self, Error> {
+        let files = match dir {
+            None => shipped_files()?,
+            Some(dir) => read_files(dir)?,
+        };
+        let corpus = Corpus::load(&files).map_err(|errors| refused(&errors, dir))?;
+        let document = document(&corpus)?;
+        Ok(Self { corpus, document, shipped: dir.is_none() })
+    }
+
+    /// Returns the rules.
+    #[must_use]
+    pub const fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
+    /// Returns the digest of everything the corpus says.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.document.sha256
+    }
+
+    /// Returns the title of a rule; its id when the rule is not in this corpus any more.
+    #[must_use]
+    pub fn title<'c>(&'c self, id: &'c RuleId) -> &'c str {
+        self.corpus.find(id.as_str()).map_or(id.as_str(), |rule| rule.title.as_str())
+    }
+}
+
+/// Returns the digest of one rule's file.
+pub(crate) fn rule_digest(rule: &Rule) -> Digest {
+    Digest(ledger::sha256(rule.raw().as_bytes()))
+}
+
+/// Lists every complaint of the loader about a directory, for `plumb rules lint`.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn lint(dir: Option<&Path>) -> Result<Vec<rules::LoadError>, Error> {
+    let files = match dir {
+        None => shipped_files()?,
+        Some(dir) => read_files(dir)?,
+    };
+    Ok(Corpus::load(&files).err().unwrap_or_default())
+}
+
+fn refused(errors: &[rules::LoadError], dir: Option<&Path>) -> Error {
+    let first = errors.first().map_or_else(|| "it does not load".to_owned(), ToString::to_string);
+    let more = match errors.len() {
+        0 | 1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    let at = dir.map_or_else(String::new, |dir| format!("{}/", dir.display()));
+    Error::new(Kind::Config, format!("{at}{first}{more}"))
+        .hint("`plumb rules lint` lists every problem; unknown keys are refused on purpose")
+}
+
+fn shipped_files() -> Result<Vec<(String, String)>, Error> {
+    let mut files = Vec::new();
+    for path in Shipped::iter() {
+        let file = Shipped::get(&path).ok_or_else(|| Error::internal(format!("{path} is not embedded")))?;
+        let text = String::from_utf8(file.data.into_owned())
+            .map_err(|_err| Error::internal(format!("{path} is not UTF-8")))?;
+        files.push((path.into_owned(), text));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_files(dir: &Path) -> Result<Vec<(String, String)>, Error> {
+    let mut files = Vec::new();
+    walk(dir, dir, DEPTH_MAX, &mut files)?;
+    if files.is_empty() {
+        let message = format!("{} holds no rules", dir.display());
+        return Err(Error::new(Kind::Config, message).hint("rules stand in rules/<topic>/<id>.yaml below it"));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn walk(root: &Path, dir: &Path, depth: usize, files: &mut Vec<(String, String)>) -> Result<(), Error> {
+    let unreadable = |path: &Path, err: &dyn std::fmt::Display| {
+        Error::new(Kind::Config, format!("could not read {}: {err}", path.display()))
+    };
+    if depth == 0 {
+        return Err(unreadable(dir, &"folders are nested too deep"));
+    }
+    for entry in fs::read_dir(dir).map_err(|err| unreadable(dir, &err))? {
+        let entry = entry.map_err(|err| unreadable(dir, &err))?;
+        let path = entry.path();
+        let meta = fs::metadata(&path).map_err(|err| unreadable(&path, &err))?;
+        if meta.is_dir() {
+            walk(root, &path, depth - 1, files)?;
+            continue;
+        }
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        if meta.len() > FILE_BYTES_MAX || files.len() >= rules::FILES_MAX {
+            return Err(unreadable(&path, &"a limit on rule files is reached"));
+        }
+        let text = fs::read_to_string(&path).map_err(|err| unreadable(&path, &err))?;
+        let name = path.strip_prefix(root).map_err(|err| unreadable(&path, &err))?;
+        files.push((name.to_string_lossy().into_owned(), text));
+    }
+    Ok(())
+}
+
+/// Renders what a corpus says: rules by digest, and every mapping in full.
+fn document(corpus: &Corpus) -> Result<Blob, Error> {
+    let rules: Vec<Value> = corpus
+        .rules()
+        .map(|rule| json!({"id": rule.id, "sha256": rule_digest(rule), "title": rule.title, "severity": rule.severity}))
+        .collect();
+    let profiles: Vec<Value> = corpus
+        .profiles()
+        .map(|profile| json!({"id": profile.id, "sha256": Digest(ledger::sha256(profile.raw.as_bytes()))}))
+        .collect();
+    let mappings: Vec<Value> = corpus
+        .mappings()
+        .iter()
+        .map(|mapping| {
+            json!({
+                "framework": mapping.framework,
+                "edition": mapping.edition,
+                "title": mapping.title,
+                "rules": mapping.rules,
+            })
+        })
+        .collect();
+    let document =
+        json!({"schema": "plumbline.corpus/1", "rules": rules, "profiles": profiles, "mappings": mappings});
+    blob(&document)
+}
+
+/// Renders a document canonically, with its digest.
+pub(crate) fn blob(document: &impl serde::Serialize) -> Result<Blob, Error> {
+    let bytes = ledger::canonical::to_bytes(document)
+        .map_err(|err| Error::internal(format!("could not write a document: {err}")))?;
+    Ok(Blob { sha256: Digest(ledger::sha256(&bytes)), bytes })
+}
+
+/// One rule in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleSummary {
+    pub rule_id: RuleId,
+    pub title: String,
+    pub severity: Severity,
+    pub tags: Vec<String>,
+    /// `debian 12`, `debian 11-12`, in words.
+    pub platforms: Vec<String>,
+    /// True when the rule runs shell text of its own.
+    pub free_shell: bool,
+    /// Tests that the rule carries.
+    pub tests: usize,
+    pub sha256: Digest,
+}
+
+/// Everything about one rule.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleExplained {
+    pub summary: RuleSummary,
+    pub description: String,
+    pub rationale: String,
+    pub fix: Option<String>,
+    /// Tunable values with their defaults, in words.
+    pub values: Vec<String>,
+    pub controls: Vec<ControlRef>,
+}
+
+/// How one test of one rule ended.
+#[derive(Debug, Clone)]
+pub struct RuleTest {
+    pub rule_id: RuleId,
+    pub name: String,
+    /// What was expected and what came; none when it passed.
+    pub problem: Option<String>,
+}
+
+/// Returns the JSON Schema of a rule file.
+#[must_use]
+pub fn schema() -> Value {
+    rules::schema()
+}
+
+impl Content {
+    /// Lists rules by id, those with a tag when one is given.
+    #[must_use]
+    pub fn summaries(&self, tag: Option<&str>) -> Vec<RuleSummary> {
+        let wanted = |rule: &&Rule| tag.is_none_or(|tag| rule.tags.iter().any(|known| known == tag));
+        self.corpus.rules().filter(wanted).map(summary).collect()
+    }
+
+    /// Lists the ids of profiles.
+    #[must_use]
+    pub fn profiles(&self) -> Vec<String> {
+        self.corpus.profiles().map(|profile| profile.id.clone()).collect()
+    }
+
+    /// Lists frameworks with the editions that rules are mapped to.
+    #[must_use]
+    pub fn frameworks(&self) -> Vec<String> {
+        let editions = self.corpus.mappings().iter();
+        editions.map(|mapping| format!("{} {}", mapping.framework, mapping.edition)).collect()
+    }
+
+    /// Returns the text of a rule's file.
+    ///
+    /// # Errors
+    /// When there is no such rule.
+    pub fn raw(&self, id: &str) -> Result<&str, Error> {
+        self.load(id).map(Rule::raw)
+    }
+
+    /// Explains a rule.
+    ///
+    /// # Errors
+    /// When there is no such rule.
+    pub fn explain(&self, id: &str) -> Result<RuleExplained, Error> {
+        let rule = self.load(id)?;
+        let value = |(name, spec): (&String, &rules::ValueSpec)| {
+            format!("{name} = {} ({})", spec.default, spec.title)
+        };
+        Ok(RuleExplained {
+            summary: summary(rule),
+            description: rule.description.clone(),
+            rationale: rule.rationale.clone(),
+            fix: rule.fix_line(),
+            values: rule.values.iter().map(value).collect(),
+            controls: self.controls(&rule.id),
+        })
+    }
+
+    /// Returns every control that a rule is mapped to today.
+    #[must_use]
+    pub fn controls(&self, rule: &RuleId) -> Vec<ControlRef> {
+        self.corpus
+            .mappings()
+            .iter()
+            .filter_map(|mapping| {
+                Some(ControlRef {
+                    framework: mapping.framework.clone(),
+                    edition: mapping.edition.clone(),
+                    controls: mapping.rules.get(rule)?.clone(),
+                })
+            })
+            .collect()
+    }
+
+    /// Runs the tests that rules carry, of the named rules or of all.
+    ///
+    /// # Errors
+    /// When a named rule does not exist.
+    pub fn run_tests(&self, only: &[String]) -> Result<Vec<RuleTest>, Error> {
+        for id in only {
+            self.load(id)?;
+        }
+        let wanted = |rule: &RuleId| only.is_empty() || only.iter().any(|id| id == rule.as_str());
+        Ok(rules::run_rule_tests(&self.corpus)
+            .into_iter()
+            .filter(|outcome| wanted(&outcome.rule_id))
+            .map(|outcome| {
+                let got = outcome.got.map_or("nothing", model::Status::as_str);
+                let problem = format!("expected {}, got {got}: {}", outcome.expected, outcome.detail);
+                RuleTest {
+                    problem: (!outcome.passed()).then_some(problem),
+                    rule_id: outcome.rule_id,
+                    name: outcome.name,
+                }
+            })
+            .collect())
+    }
+
+    fn load(&self, id: &str) -> Result<&Rule, Error> {
+        self.corpus.find(id).ok_or_else(|| {
+            let error =
+                Error::new(Kind::NotFound, format!("there is no rule {:?}", crate::targets::shown(id)));
+            match self.corpus.nearest_rule(id) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None => error.hint("`plumb rules list` shows the rules"),
+            }
+        })
+    }
+}
+
+fn summary(rule: &Rule) -> RuleSummary {
+    let platform = |pattern: &rules::PlatformPattern| {
+        let like = if pattern.like { " and alike" } else { "" };
+        match (&pattern.min, &pattern.max) {
+            (Some(min), Some(max)) if min == max => format!("{} {min}{like}", pattern.id),
+            (Some(min), Some(max)) => format!("{} {min}-{max}{like}", pattern.id),
+            (Some(min), None) => format!("{} {min} and later{like}", pattern.id),
+            (None, Some(max)) => format!("{} up to {max}{like}", pattern.id),
+            (None, None) => format!("{}{like}", pattern.id),
+        }
+    };
+    RuleSummary {
+        rule_id: rule.id.clone(),
+        title: rule.title.clone(),
+        severity: rule.severity,
+        tags: rule.tags.clone(),
+        platforms: rule.platforms.iter().map(platform).collect(),
+        free_shell: rule.free_shell,
+        tests: rule.tests,
+        sha256: rule_digest(rule),
+    }
+}

@@ -1,0 +1,133 @@
+//! What every use case stands on: the database, the tenant, who acts, the clock and fresh randomness.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ledger::Signer;
+use model::record::{AuditPhase, AuditRecord};
+use model::{AuditId, Timestamp};
+use store::{Db, Tenant};
+use uuid::Uuid;
+
+use crate::content::Content;
+use crate::error::Error;
+
+/// Where "now" comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    System,
+    /// A story told about another day (`plumb demo`). Each reading is this instant.
+    At(Timestamp),
+}
+
+impl Clock {
+    /// Returns the instant.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn now(self) -> Timestamp {
+        match self {
+            Self::At(instant) => instant,
+            Self::System => {
+                let micros = match SystemTime::now().duration_since(UNIX_EPOCH) {
+                    Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+                    Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |us| -us),
+                };
+                Timestamp::from_micros(micros)
+            }
+        }
+    }
+}
+
+/// Where things are and who acts. Filled in by the surface.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Holds `plumb.db` and `ledger.key`.
+    pub data_dir: PathBuf,
+    /// Another database than the one in the data directory.
+    pub database_url: Option<String>,
+    /// Rules from this directory instead of the shipped ones.
+    pub content_dir: Option<PathBuf>,
+    /// Who acts: `local:<login name>`.
+    pub actor: String,
+    pub clock: Clock,
+}
+
+/// The opened product. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub(crate) db: Db,
+    pub(crate) tenant: Tenant,
+    pub(crate) signer: std::sync::Arc<Signer>,
+    pub(crate) content: std::sync::Arc<Content>,
+    pub(crate) actor: String,
+    pub(crate) clock: Clock,
+    pub(crate) created: bool,
+}
+
+impl App {
+    /// Returns the rules in use.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Tells whether opening made a new database, log and key.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.created
+    }
+
+    /// Returns the public key of the log.
+    #[must_use]
+    pub fn vkey(&self) -> &str {
+        &self.tenant.vkey
+    }
+
+    /// Returns where the database is.
+    #[must_use]
+    pub fn database_path(&self) -> &std::path::Path {
+        self.db.path()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes an audit record of an act of this actor; the store fills in the recorded time.
+    pub(crate) fn audit(
+        &self,
+        action: &str,
+        phase: AuditPhase,
+        subject: String,
+        detail: &serde_json::Value,
+    ) -> Result<AuditRecord, Error> {
+        let now = self.now();
+        let detail = ledger::canonical::render(detail)
+            .map_err(|err| Error::internal(format!("could not write an audit record: {err}")))?;
+        Ok(AuditRecord {
+            audit_id: AuditId::new(new_uuid(now)),
+            actor: self.actor.clone(),
+            action: action.to_owned(),
+            phase,
+            decision: phase.decision().to_owned(),
+            correlation_id: subject.clone(),
+            subject,
+            detail: String::from_utf8_lossy(&detail).into_owned(),
+            recorded_at: now,
+        })
+    }
+}
+
+/// Returns fresh random bytes. A machine without randomness cannot sign or name anything: it stops here.
+#[expect(clippy::expect_used, reason = "without randomness no id, nonce or key may be made")]
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+/// Makes an id (UUID version 7).
+pub(crate) fn new_uuid(now: Timestamp) -> Uuid {
+    let millis = u64::try_from(now.as_micros() / 1000).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random()).into_uuid()
+}

@@ -1,0 +1,116 @@
+//! The one error that surfaces see: a closed kind, a public message, an optional hint, a private cause.
+
+use std::fmt;
+
+use store::{Problem, StoreError};
+
+/// What a surface does with an error: exit status, HTTP status, tool error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The request makes no sense as given.
+    Usage,
+    NotFound,
+    Denied,
+    Conflict,
+    /// A setting or a content file is wrong.
+    Config,
+    /// The database, a file or the disk is not there for us.
+    Unavailable,
+    /// A broken promise of our own.
+    Internal,
+}
+
+/// An error for people and programs.
+#[derive(Debug)]
+pub struct Error {
+    pub kind: Kind,
+    /// One sentence without a full stop; safe to show.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// Makes an error of a kind.
+    #[must_use]
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, source: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn caused_by(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { source: Some(Box::new(source)), ..self }
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, message)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(err: StoreError) -> Self {
+        let kind = match &err {
+            StoreError::Open { .. } | StoreError::Database { .. } => Kind::Unavailable,
+            StoreError::HostBusy { .. } | StoreError::StaleFence | StoreError::Exists { .. } => {
+                Kind::Conflict
+            }
+            StoreError::Row { .. }
+            | StoreError::EvidenceOversize { .. }
+            | StoreError::BatchTooLarge { .. }
+            | StoreError::DuplicateRule { .. }
+            | StoreError::EvidenceInvalid { .. }
+            | StoreError::Ledger { .. } => Kind::Internal,
+        };
+        let hint = hint_for(&err);
+        let error = Self::new(kind, err.to_string()).caused_by(err);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+fn hint_for(err: &StoreError) -> Option<&'static str> {
+    if let StoreError::HostBusy { .. } = err {
+        return Some("wait for it to end, or scan again later");
+    }
+    let (StoreError::Open { problem, .. } | StoreError::Database { problem, .. }) = err else {
+        return None;
+    };
+    match problem {
+        Problem::Busy => Some("wait for the other command to end, then run this again"),
+        Problem::ReadOnly => {
+            Some("check that the data directory can be written, or name another by --data-dir")
+        }
+        Problem::DiskFull => Some("free some space; nothing was lost and nothing half-written"),
+        Problem::Corrupt => {
+            Some("keep the file as it is, restore a backup beside it and compare with `plumb ledger verify`")
+        }
+        Problem::NotADatabase | Problem::Foreign => Some("name another data directory by --data-dir"),
+        Problem::SchemaAhead { .. } => Some("use the newer plumb that wrote it"),
+        Problem::MigrationEdited { .. } => Some("use an unmodified build of plumb"),
+        Problem::Missing => Some("run `plumb scan` first, or name the data directory by --data-dir"),
+        Problem::Permission(_) => Some("check the owner and the mode of the data directory"),
+        Problem::Refused(_) | Problem::Other(_) => None,
+    }
+}

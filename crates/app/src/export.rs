@@ -1,0 +1,152 @@
+//! Exporting the log as a bundle that verifies offline (docs/formats/bundle.md).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use ledger::bundle::{BundleFile, BundleWriter, Folder, WriteError};
+use model::Digest;
+use serde::Deserialize;
+use store::blobs::Store;
+use store::log::PAGE_MAX;
+
+use crate::checkpoint;
+use crate::context::App;
+use crate::error::{Error, Kind};
+
+/// Blobs that the exported bodies name, so that the same range gives the same bundle (LED-25).
+#[derive(Debug, Default)]
+struct Named {
+    evidence: BTreeSet<Digest>,
+    manifests: BTreeSet<Digest>,
+}
+
+/// The members of a body that name blobs.
+#[derive(Debug, Deserialize)]
+struct NamingBody {
+    row: NamingRow,
+}
+
+#[derive(Debug, Deserialize)]
+struct NamingRow {
+    evidence_sha256: Option<Digest>,
+    manifest_sha256: Option<Digest>,
+}
+
+impl Named {
+    fn note(&mut self, body: &[u8]) -> Result<(), Error> {
+        let body: NamingBody = serde_json::from_slice(body)
+            .map_err(|err| Error::internal(format!("a stored body does not read: {err}")))?;
+        self.evidence.extend(body.row.evidence_sha256);
+        self.manifests.extend(body.row.manifest_sha256);
+        Ok(())
+    }
+}
+
+/// What an export wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    pub folder: PathBuf,
+    pub entries: u64,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+/// Writes files below a folder that is made for them.
+struct Sink {
+    folder: PathBuf,
+    files: u64,
+    bytes: u64,
+}
+
+impl Sink {
+    fn write(&mut self, file: &BundleFile) -> Result<(), Error> {
+        let path = self.folder.join(&file.path);
+        let failed = |err: std::io::Error| {
+            Error::new(Kind::Unavailable, format!("could not write {}: {err}", path.display()))
+                .hint("remove the unfinished folder, then export again")
+        };
+        if let Some(parent) = path.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
+        }
+        let mut out =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        out.write_all(&file.bytes).and_then(|()| out.sync_all()).map_err(failed)?;
+        self.files += 1;
+        self.bytes += file.bytes.len() as u64;
+        Ok(())
+    }
+}
+
+impl App {
+    /// Exports the whole log under a fresh checkpoint into a new or empty folder.
+    ///
+    /// # Errors
+    /// When the folder holds something, cannot be written, or the log does not have its checkpoint's root.
+    pub async fn export(&self, folder: &Path) -> Result<Exported, Error> {
+        let occupied = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+        if occupied {
+            return Err(Error::new(Kind::Usage, format!("{} is not empty", folder.display()))
+                .hint("name a folder that does not exist yet"));
+        }
+        checkpoint::cut(self).await?;
+        let head = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
+        let head = head.ok_or_else(|| Error::internal("the log has no checkpoint"))?;
+        let key = self.signer.verifier().clone();
+        let mut writer = BundleWriter::new(&head.note, &[key], None).map_err(|err| broken(&err))?;
+        let mut sink = Sink { folder: folder.to_owned(), files: 0, bytes: 0 };
+        let named = self.export_entries(&mut writer, &mut sink, head.size).await?;
+        let sets = [
+            (Store::Evidence, Folder::Evidence, &named.evidence),
+            (Store::Manifests, Folder::Manifests, &named.manifests),
+        ];
+        for (store, folder, digests) in sets {
+            for digest in digests {
+                let bytes = self.db.find_blob(&self.tenant, store, *digest).await?;
+                let missing = || Error::internal(format!("{} {digest} is missing", store.table()));
+                let bytes = bytes.ok_or_else(missing)?;
+                if let Some(file) = writer.blob(folder, &bytes).map_err(|err| broken(&err))? {
+                    sink.write(&file)?;
+                }
+            }
+        }
+        for file in writer.finish().map_err(|err| broken(&err))? {
+            sink.write(&file)?;
+        }
+        Ok(Exported { folder: sink.folder, entries: head.size, files: sink.files, bytes: sink.bytes })
+    }
+
+    async fn export_entries(
+        &self,
+        writer: &mut BundleWriter,
+        sink: &mut Sink,
+        size: u64,
+    ) -> Result<Named, Error> {
+        let mut named = Named::default();
+        let mut next = 0;
+        while next < size {
+            let page = self.db.list_entries(&self.tenant, (next, PAGE_MAX)).await?;
+            let Some(last) = page.last() else {
+                return Err(Error::internal(format!("entry {next} of the log is missing")));
+            };
+            next = last.index + 1;
+            for entry in page.into_iter().filter(|entry| entry.index < size) {
+                for file in writer.entry(&entry.entry).map_err(|err| broken(&err))? {
+                    sink.write(&file)?;
+                }
+                if let Some(file) = writer.blob(Folder::Bodies, &entry.body).map_err(|err| broken(&err))? {
+                    sink.write(&file)?;
+                }
+                named.note(&entry.body)?;
+            }
+        }
+        Ok(named)
+    }
+}
+
+fn broken(err: &WriteError) -> Error {
+    let source = std::error::Error::source(err).map_or_else(String::new, |source| format!(": {source}"));
+    Error::internal(format!("could not export the log: {err}{source}"))
+}

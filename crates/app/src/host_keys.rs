@@ -1,0 +1,303 @@
+//! Deciding about a host's key before anything secret is used, and keeping the store of known keys.
+
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use model::record::{AuditPhase, AuditRecord, HostKeyRecord, KeySource};
+use serde_json::json;
+use store::keys::{FirstUse, KnownKey};
+use transport::{HostKey, HostKeyCheck, HostKeyRefusal};
+
+use crate::context::{App, random};
+use crate::error::{Error, Kind};
+use crate::known_hosts::{self, Line, Skipped};
+
+/// What to do with a host that no key is known of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostKeyPolicy {
+    /// Refuse it before authentication.
+    RequireKnown,
+    /// Trust its key from now on, say so, and record it.
+    Tofu,
+}
+
+impl HostKeyPolicy {
+    /// Returns the written name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequireKnown => "require-known",
+            Self::Tofu => "tofu",
+        }
+    }
+}
+
+/// Lines for the user about keys, in the order they came up.
+pub type Notices = Arc<Mutex<Vec<String>>>;
+
+/// One question about a key.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyQuestion {
+    pub(crate) app: App,
+    pub(crate) address: String,
+    pub(crate) port: u16,
+    pub(crate) policy: HostKeyPolicy,
+    /// The user's own known_hosts, read as an import.
+    pub(crate) user_file: Arc<Vec<Line>>,
+    pub(crate) notices: Notices,
+}
+
+impl KeyQuestion {
+    /// Wraps the question for the transport.
+    pub(crate) fn into_check(self) -> HostKeyCheck {
+        HostKeyCheck::new(move |key| async move { self.decide(key).await })
+    }
+
+    async fn decide(&self, key: HostKey) -> Result<(), HostKeyRefusal> {
+        let undecided = |err: Error| HostKeyRefusal::Undecided(err.to_string());
+        let mut known = self.app.known_keys(&self.address, self.port).await.map_err(undecided)?;
+        if known.is_empty() && self.import_user_file().await.map_err(undecided)? > 0 {
+            known = self.app.known_keys(&self.address, self.port).await.map_err(undecided)?;
+        }
+        if !known.is_empty() {
+            return self.compare(&key, &known).await;
+        }
+        match self.policy {
+            HostKeyPolicy::RequireKnown => {
+                self.refuse("ssh.host_key.unknown", &key).await.map_err(undecided)?;
+                Err(HostKeyRefusal::Unknown(format!("{} shows {}", self.place(), key.fingerprint)))
+            }
+            HostKeyPolicy::Tofu => self.trust(&key).await,
+        }
+    }
+
+    async fn compare(&self, key: &HostKey, known: &[KnownKey]) -> Result<(), HostKeyRefusal> {
+        let undecided = |err: Error| HostKeyRefusal::Undecided(err.to_string());
+        let same = known.iter().find(|known| known.record.fingerprint == key.fingerprint);
+        match same {
+            Some(same) if same.record.revoked => {
+                self.refuse("ssh.host_key.revoked", key).await.map_err(undecided)?;
+                Err(HostKeyRefusal::Revoked(format!("{} shows {}", self.place(), key.fingerprint)))
+            }
+            Some(_) => {
+                let seen = (self.address.as_str(), self.port, key.fingerprint.as_str());
+                let noted = self.app.db.saw_key(&self.app.tenant, seen, self.app.now()).await;
+                noted.map_err(|err| undecided(err.into()))
+            }
+            None => {
+                self.refuse("ssh.host_key.mismatch", key).await.map_err(undecided)?;
+                let known = known.first().map_or("none", |known| known.record.fingerprint.as_str());
+                let text = format!("{} shows {}, known is {known}", self.place(), key.fingerprint);
+                Err(HostKeyRefusal::Mismatch(text))
+            }
+        }
+    }
+
+    async fn trust(&self, key: &HostKey) -> Result<(), HostKeyRefusal> {
+        let undecided = |err: Error| HostKeyRefusal::Undecided(err.to_string());
+        let record = self.app.key_record((&self.address, self.port), key, KeySource::FirstUse, "first use");
+        let audit = self.audit("ssh.host_key.trusted", AuditPhase::Event, key).map_err(undecided)?;
+        let by = (&self.app.tenant, &audit);
+        let stored = self.app.db.trust_first(by, &record, self.app.now(), &mut random).await;
+        match stored.map_err(|err| undecided(err.into()))? {
+            FirstUse::Stored => {
+                let line = format!("trusting {} of {} at first use", key.fingerprint, self.place());
+                self.note(line);
+                Ok(())
+            }
+            FirstUse::AlreadyKnown(known) => self.compare(key, &known).await,
+        }
+    }
+
+    /// Takes over what the user's known_hosts says of this host, at first contact only.
+    async fn import_user_file(&self) -> Result<usize, Error> {
+        let lines: Vec<&Line> =
+            self.user_file.iter().filter(|line| line.matches(&self.address, self.port)).collect();
+        let records: Vec<HostKeyRecord> = lines
+            .iter()
+            .map(|line| self.app.line_record(&self.address, self.port, line, "from known_hosts"))
+            .collect::<Result<_, _>>()?;
+        self.app.store_keys(&records, "ssh.host_key.imported").await?;
+        if !records.is_empty() {
+            self.note(format!("taking over {} known_hosts keys of {}", records.len(), self.place()));
+        }
+        Ok(records.len())
+    }
+
+    async fn refuse(&self, action: &str, key: &HostKey) -> Result<(), Error> {
+        let audit = self.audit(action, AuditPhase::Refusal, key)?;
+        let by = (&self.app.tenant, &audit);
+        Ok(self.app.db.put_keys(by, &[], self.app.now(), &mut random).await?)
+    }
+
+    fn audit(&self, action: &str, phase: AuditPhase, key: &HostKey) -> Result<AuditRecord, Error> {
+        let detail = json!({
+            "address": self.address,
+            "port": self.port,
+            "fingerprint": key.fingerprint,
+            "key_type": key.algorithm,
+            "mode": self.policy.as_str(),
+        });
+        self.app.audit(action, phase, format!("endpoint:{}", self.place()), &detail)
+    }
+
+    fn place(&self) -> String {
+        format!("{} port {}", self.address, self.port)
+    }
+
+    fn note(&self, line: String) {
+        match self.notices.lock() {
+            Ok(mut notices) => notices.push(line),
+            Err(poisoned) => poisoned.into_inner().push(line),
+        }
+    }
+}
+
+/// What an import came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Imported {
+    pub keys: Vec<HostKeyRecord>,
+    pub skipped: Vec<Skipped>,
+    /// Lines whose hashed host is none of the saved or named ones.
+    pub unmatched: usize,
+}
+
+impl App {
+    /// Lists known host keys.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_known_keys(&self) -> Result<Vec<KnownKey>, Error> {
+        Ok(self.db.list_keys(&self.tenant, None).await?)
+    }
+
+    pub(crate) async fn known_keys(&self, address: &str, port: u16) -> Result<Vec<KnownKey>, Error> {
+        Ok(self.db.list_keys(&self.tenant, Some((address, port))).await?)
+    }
+
+    /// Imports a known_hosts text. Hashed hosts are matched against saved hosts and `also`.
+    ///
+    /// # Errors
+    /// When nothing can be stored.
+    pub async fn import_known_hosts(
+        &self,
+        text: &str,
+        also: &[(String, u16)],
+        reason: &str,
+    ) -> Result<Imported, Error> {
+        let (lines, skipped) = known_hosts::parse(text);
+        let hosts = self.db.list_hosts(&self.tenant).await?;
+        let mut candidates: Vec<(String, u16)> = also.to_vec();
+        candidates.extend(hosts.into_iter().map(|host| (host.record.address, host.record.port)));
+        let mut imported = Imported { skipped, ..Imported::default() };
+        for line in &lines {
+            let mut endpoints = line.endpoints();
+            endpoints
+                .extend(candidates.iter().filter(|(address, port)| line.matches(address, *port)).cloned());
+            endpoints.sort();
+            endpoints.dedup();
+            imported.unmatched += usize::from(endpoints.is_empty());
+            for (address, port) in endpoints {
+                imported.keys.push(self.line_record(&address, port, line, reason)?);
+            }
+        }
+        self.store_keys(&imported.keys, "ssh.host_key.imported").await?;
+        Ok(imported)
+    }
+
+    /// Approves a key: the one that a host shows instead of the one we knew, by its fingerprint and type.
+    ///
+    /// # Errors
+    /// When the key line does not hold a key.
+    pub async fn approve_key(
+        &self,
+        (address, port): (&str, u16),
+        key_line: &str,
+        reason: &str,
+    ) -> Result<HostKeyRecord, Error> {
+        let (lines, _) = known_hosts::parse(&format!("* {key_line}"));
+        let line = lines.first().ok_or_else(|| {
+            Error::new(Kind::Usage, "this is not a public key".to_owned())
+                .hint("give the type and the base64 text, as `ssh-keyscan` prints them behind the host")
+        })?;
+        let mut record = self.line_record(address, port, line, reason)?;
+        record.source = KeySource::Approved;
+        self.store_keys(std::slice::from_ref(&record), "ssh.host_key.approved").await?;
+        Ok(record)
+    }
+
+    /// Revokes a known key by its fingerprint.
+    ///
+    /// # Errors
+    /// When no such key is known.
+    pub async fn revoke_key(&self, fingerprint: &str, reason: &str) -> Result<Vec<HostKeyRecord>, Error> {
+        let known = self.list_known_keys().await?;
+        let records: Vec<HostKeyRecord> = known
+            .into_iter()
+            .filter(|known| known.record.fingerprint == fingerprint)
+            .map(|known| HostKeyRecord { revoked: true, reason: reason.to_owned(), ..known.record })
+            .collect();
+        if records.is_empty() {
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("no known key has the fingerprint {fingerprint}"),
+            )
+            .hint("`plumb known-hosts list` shows them"));
+        }
+        self.store_keys(&records, "ssh.host_key.revoked").await?;
+        Ok(records)
+    }
+
+    async fn store_keys(&self, records: &[HostKeyRecord], action: &str) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<_> = records
+            .iter()
+            .map(|key| json!({"address": key.address, "port": key.port, "fingerprint": key.fingerprint}))
+            .collect();
+        let detail = json!({"keys": keys, "reason": records[0].reason});
+        let audit = self.audit(action, AuditPhase::Event, "known_hosts".to_owned(), &detail)?;
+        Ok(self.db.put_keys((&self.tenant, &audit), records, self.now(), &mut random).await?)
+    }
+
+    fn key_record(
+        &self,
+        (address, port): (&str, u16),
+        key: &HostKey,
+        source: KeySource,
+        reason: &str,
+    ) -> HostKeyRecord {
+        let now = self.now();
+        HostKeyRecord {
+            address: address.to_owned(),
+            port,
+            fingerprint: key.fingerprint.clone(),
+            key_type: key.algorithm.clone(),
+            wire_key: BASE64.encode(&key.wire),
+            source,
+            revoked: false,
+            reason: reason.to_owned(),
+            first_seen_at: now,
+            changed_at: now,
+        }
+    }
+
+    fn line_record(
+        &self,
+        address: &str,
+        port: u16,
+        line: &Line,
+        reason: &str,
+    ) -> Result<HostKeyRecord, Error> {
+        let wire = BASE64
+            .decode(&line.wire_key)
+            .map_err(|err| Error::internal(format!("a checked key does not decode: {err}")))?;
+        let fingerprint = format!("SHA256:{}", STANDARD_NO_PAD.encode(ledger::sha256(&wire)));
+        let key = HostKey { algorithm: line.key_type.clone(), wire, fingerprint };
+        let record = self.key_record((address, port), &key, KeySource::Imported, reason);
+        Ok(HostKeyRecord { revoked: line.revoked, ..record })
+    }
+}

@@ -1,0 +1,181 @@
+//! Reading known_hosts files (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT). Never writes one.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha1::Sha1;
+
+use crate::targets::SSH_PORT;
+
+/// Most lines that are read.
+const LINES_MAX: usize = 100_000;
+
+/// A key line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// From 1.
+    pub number: usize,
+    hosts: Vec<Pattern>,
+    pub key_type: String,
+    /// Base64 of the wire form, checked to decode.
+    pub wire_key: String,
+    pub revoked: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pattern {
+    Plain { text: String, negated: bool },
+    Hashed { salt: Vec<u8>, hash: Vec<u8> },
+}
+
+/// A line that is passed over, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    pub number: usize,
+    pub problem: &'static str,
+}
+
+/// Reads the lines of a known_hosts file.
+#[must_use]
+pub fn parse(text: &str) -> (Vec<Line>, Vec<Skipped>) {
+    let mut lines = Vec::new();
+    let mut skipped = Vec::new();
+    for (i, text) in text.lines().take(LINES_MAX).enumerate() {
+        let text = text.trim();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        match parse_line(i + 1, text) {
+            Ok(line) => lines.push(line),
+            Err(problem) => skipped.push(Skipped { number: i + 1, problem }),
+        }
+    }
+    (lines, skipped)
+}
+
+fn parse_line(number: usize, text: &str) -> Result<Line, &'static str> {
+    let mut fields = text.split_whitespace().peekable();
+    let marker = fields.next_if(|field| field.starts_with('@'));
+    let revoked = match marker {
+        None => false,
+        Some("@revoked") => true,
+        Some("@cert-authority") => return Err("certificate authorities are not supported"),
+        Some(_) => return Err("unknown marker"),
+    };
+    let hosts = fields.next().ok_or("it has no host")?;
+    let key_type = fields.next().ok_or("it has no key type")?;
+    let wire_key = fields.next().ok_or("it has no key")?;
+    let wire = BASE64.decode(wire_key).map_err(|_err| "the key is not base64")?;
+    if !names_type(&wire, key_type) {
+        return Err("the key is not of the type it says");
+    }
+    let hosts = hosts.split(',').map(pattern).collect::<Result<_, _>>()?;
+    Ok(Line { number, hosts, key_type: key_type.to_owned(), wire_key: wire_key.to_owned(), revoked })
+}
+
+/// Tells whether a key in wire form begins with its type (RFC 4253, section 6.6).
+fn names_type(wire: &[u8], key_type: &str) -> bool {
+    let Some((length, rest)) = wire.split_first_chunk::<4>() else { return false };
+    let length = u32::from_be_bytes(*length) as usize;
+    rest.get(..length) == Some(key_type.as_bytes())
+}
+
+fn pattern(text: &str) -> Result<Pattern, &'static str> {
+    if let Some(hashed) = text.strip_prefix("|1|") {
+        let (salt, hash) = hashed.split_once('|').ok_or("a hashed host has no hash")?;
+        let decode = |text| BASE64.decode(text).map_err(|_err| "a hashed host is not base64");
+        return Ok(Pattern::Hashed { salt: decode(salt)?, hash: decode(hash)? });
+    }
+    if text.is_empty() || text.starts_with('|') {
+        return Err("a host is empty or hashed in an unknown way");
+    }
+    let (negated, text) = match text.strip_prefix('!') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    Ok(Pattern::Plain { text: text.to_ascii_lowercase(), negated })
+}
+
+/// Writes a host as known_hosts does: bare on port 22, else in brackets with the port.
+fn written(address: &str, port: u16) -> String {
+    if port == SSH_PORT { address.to_owned() } else { format!("[{address}]:{port}") }
+}
+
+impl Line {
+    /// Tells whether the line speaks of an address and port.
+    #[must_use]
+    pub fn matches(&self, address: &str, port: u16) -> bool {
+        let name = written(address, port);
+        let mut found = false;
+        for pattern in &self.hosts {
+            match pattern {
+                Pattern::Plain { text, negated } if glob(text, &name) => {
+                    if *negated {
+                        return false;
+                    }
+                    found = true;
+                }
+                Pattern::Plain { .. } => {}
+                Pattern::Hashed { salt, hash } => {
+                    found |= hmac_sha1(salt, name.as_bytes()).is_some_and(|mac| mac == *hash);
+                }
+            }
+        }
+        found
+    }
+
+    /// Returns the addresses and ports that the line names in plain text, without wildcards.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<(String, u16)> {
+        let plain = self.hosts.iter().filter_map(|pattern| match pattern {
+            Pattern::Plain { text, negated: false } if !text.contains(['*', '?']) => Some(text),
+            Pattern::Plain { .. } | Pattern::Hashed { .. } => None,
+        });
+        plain
+            .filter_map(|text| match text.strip_prefix('[') {
+                None => Some((text.clone(), SSH_PORT)),
+                Some(rest) => {
+                    let (address, port) = rest.split_once("]:")?;
+                    Some((address.to_owned(), port.parse().ok()?))
+                }
+            })
+            .collect()
+    }
+
+    /// Tells whether some host of the line is hashed.
+    #[must_use]
+    pub fn is_hashed(&self) -> bool {
+        self.hosts.iter().any(|pattern| matches!(pattern, Pattern::Hashed { .. }))
+    }
+}
+
+fn hmac_sha1(salt: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+    let mut mac = Hmac::<Sha1>::new_from_slice(salt).ok()?;
+    mac.update(name);
+    Some(mac.finalize().into_bytes().to_vec())
+}
+
+/// Matches `*` and `?` (ssh_config(5), PATTERNS) in time linear in the name for each star.
+fn glob(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while n < name.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(b'?') => (p, n) = (p + 1, n + 1),
+            Some(byte) if *byte == name[n] => (p, n) = (p + 1, n + 1),
+            Some(_) | None => {
+                let Some((back, from)) = star else { return false };
+                star = Some((back, from + 1));
+                (p, n) = (back + 1, from + 1);
+            }
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests;

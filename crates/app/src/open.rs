@@ -1,0 +1,190 @@
+//! Opening the product: data directory, signing key, database, tenant, rules. The first use makes them all.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ledger::Signer;
+use model::{LogId, TenantId};
+use store::{Db, Tenant};
+use zeroize::Zeroizing;
+
+use crate::content::Content;
+use crate::context::{App, Config, new_uuid, random};
+use crate::error::{Error, Kind};
+
+/// The one tenant before there is a service (decision on identity).
+const TENANT_SLUG: &str = "default";
+/// Name of the database file in the data directory.
+const DATABASE_FILE: &str = "plumb.db";
+/// Name of the signing key's file in the data directory.
+const KEY_FILE: &str = "ledger.key";
+/// First word of the key file: its format and version.
+const KEY_FORMAT: &str = "plumbline-ledger-key/1";
+/// Origins of logs begin with this unless another prefix is set.
+const ORIGIN_PREFIX: &str = "plumbline.local";
+
+/// Whether a missing database is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Make what is missing.
+    Create,
+    /// Answer from what is there.
+    Existing,
+}
+
+/// Opens the product.
+///
+/// # Errors
+/// When a part cannot be used; each says which and what to do.
+pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
+    let content = Arc::new(Content::open(config.content_dir.as_deref())?);
+    let path = database_path(config)?;
+    if mode == Mode::Existing && !path.exists() {
+        return Err(Error::new(Kind::Unavailable, format!("there is no database at {}", path.display()))
+            .hint("run `plumb scan` first, or name the data directory by --data-dir"));
+    }
+    make_folder(&config.data_dir)?;
+    let db = Db::open(&path).await?;
+    let (tenant, signer, created) = match db.find_tenant(TENANT_SLUG).await? {
+        Some(tenant) => {
+            let key_path = config.data_dir.join(KEY_FILE);
+            let signer = signer_of(&key_path, &*read_seed(&key_path)?, &tenant)?;
+            (tenant, signer, false)
+        }
+        None => make_tenant(config, &db).await?,
+    };
+    Ok(App {
+        db,
+        tenant,
+        signer: Arc::new(signer),
+        content,
+        actor: config.actor.clone(),
+        clock: config.clock,
+        created,
+    })
+}
+
+fn database_path(config: &Config) -> Result<PathBuf, Error> {
+    let Some(url) = &config.database_url else {
+        return Ok(config.data_dir.join(DATABASE_FILE));
+    };
+    let scheme = url.split(':').next().unwrap_or_default();
+    match scheme {
+        "sqlite" => {
+            let path = url.trim_start_matches("sqlite:");
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() || path.contains(":memory:") {
+                let message = "PLUMB_DATABASE_URL names no file";
+                return Err(Error::new(Kind::Config, message).hint("write sqlite:///path/to/plumb.db"));
+            }
+            Ok(PathBuf::from(path))
+        }
+        "postgres" | "postgresql" => {
+            let message = "PLUMB_DATABASE_URL names a PostgreSQL database, which this version cannot use";
+            Err(Error::new(Kind::Config, message).hint("unset it, or write sqlite:///path/to/plumb.db"))
+        }
+        // The rest of the text may hold a password, so only the scheme is shown.
+        other => Err(Error::new(
+            Kind::Config,
+            format!(
+                "PLUMB_DATABASE_URL has the unknown scheme {:?}",
+                other.chars().take(20).collect::<String>()
+            ),
+        )
+        .hint("write sqlite:///path/to/plumb.db")),
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), Error> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|err| {
+        Error::new(Kind::Unavailable, format!("could not make the data directory {}: {err}", path.display()))
+            .hint("name another by --data-dir")
+    })
+}
+
+/// Makes the key if there is none, then the tenant and its log. Two processes at once end with one of each:
+/// the key is placed first and never replaced, and its one seed signs for whichever log was made.
+async fn make_tenant(config: &Config, db: &Db) -> Result<(Tenant, Signer, bool), Error> {
+    let now = config.clock.now();
+    let log = LogId::new(new_uuid(now));
+    let origin = format!("{ORIGIN_PREFIX}/{log}");
+    let key_path = config.data_dir.join(KEY_FILE);
+    if !key_path.exists() {
+        place_key(&config.data_dir, &key_path)?;
+    }
+    let seed = read_seed(&key_path)?;
+    let signer = Signer::from_seed(&origin, &seed)
+        .map_err(|err| Error::internal(format!("could not make a signing key: {err}")))?;
+    let wanted =
+        Tenant { id: TenantId::new(new_uuid(now)), log, origin, vkey: signer.verifier().to_string() };
+    let actual = db.create_tenant(TENANT_SLUG, (&wanted, &config.actor), now, &mut random).await?;
+    let created = actual == wanted;
+    let signer = signer_of(&key_path, &seed, &actual)?;
+    Ok((actual, signer, created))
+}
+
+/// Writes a new key beside its place and links it there, which fails where another process was first.
+fn place_key(folder: &Path, key_path: &Path) -> Result<(), Error> {
+    let seed = Zeroizing::new(random::<32>());
+    let mine = key_path.with_extension(format!("key.{}", std::process::id()));
+    write_key(&mine, &seed)?;
+    let linked = fs::hard_link(&mine, key_path);
+    fs::remove_file(&mine).map_err(|err| key_error(&mine, &err))?;
+    match linked {
+        Err(err) if err.kind() != std::io::ErrorKind::AlreadyExists => Err(key_error(key_path, &err)),
+        Ok(()) | Err(_) => fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|err| key_error(key_path, &err)),
+    }
+}
+
+fn key_error(path: &Path, err: &std::io::Error) -> Error {
+    Error::new(Kind::Unavailable, format!("could not write the signing key {}: {err}", path.display()))
+}
+
+fn write_key(path: &Path, seed: &[u8; 32]) -> Result<(), Error> {
+    let text = Zeroizing::new(format!("{KEY_FORMAT} {}\n", ledger::hex::encode(seed)));
+    let written =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
+    written.map_err(|err| key_error(path, &err))
+}
+
+fn key_refused(path: &Path, problem: &str) -> Error {
+    Error::new(Kind::Config, format!("refusing to start: the signing key {} {problem}", path.display()))
+}
+
+/// Reads the signing key's seed; looser permissions or a foreign owner refuse to start (LED-21).
+fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
+    let refused = |problem: &str| key_refused(path, problem);
+    let unreadable =
+        |err: std::io::Error| refused(&format!("cannot be read: {err}")).hint("restore it from your backup");
+    let meta = fs::symlink_metadata(path).map_err(unreadable)?;
+    if !meta.is_file() || meta.permissions().mode() & 0o077 != 0 {
+        return Err(refused("can be read by others").hint("chmod 600 it"));
+    }
+    let own = fs::metadata("/proc/self").map(|me| me.uid());
+    if own.is_ok_and(|uid| uid != meta.uid()) {
+        return Err(refused("belongs to another user").hint("run plumb as its owner"));
+    }
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(unreadable)?);
+    let seed = text.trim_end().strip_prefix(KEY_FORMAT).and_then(|rest| ledger::hex::decode(rest.trim()));
+    seed.map(Zeroizing::new).ok_or_else(|| refused("is not a key file of this version"))
+}
+
+fn signer_of(path: &Path, seed: &[u8; 32], tenant: &Tenant) -> Result<Signer, Error> {
+    let signer = Signer::from_seed(&tenant.origin, seed)
+        .map_err(|err| key_refused(path, &format!("cannot be used: {err}")))?;
+    if signer.verifier().to_string() != tenant.vkey {
+        return Err(
+            key_refused(path, "is not the key of this log").hint("restore the right one from your backup")
+        );
+    }
+    Ok(signer)
+}

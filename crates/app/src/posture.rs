@@ -1,0 +1,341 @@
+//! Posture as of any two instants: what was so, as far as it was known; through a framework's lens on request.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use decide::{Counts, CriticalFailure, SCORE_DEFINITION, control_status};
+pub use decide::{PostureRow, RuleDiff};
+use model::record::HostRecord;
+use model::{ComplianceState, Digest, RuleId, Status, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::blobs::Store;
+pub use store::history::HistoryRow;
+use store::history::Page;
+use store::posture::RuleState;
+
+use crate::context::App;
+use crate::error::{Error, Kind};
+
+/// Two instants and a framework.
+#[derive(Debug, Clone, Default)]
+pub struct AsOf {
+    /// What was so then; none for now.
+    pub valid_at: Option<Timestamp>,
+    /// As far as it was recorded then; none for now.
+    pub recorded_at: Option<Timestamp>,
+    pub framework: Option<String>,
+    /// Today's mapping instead of the one in force at the instant.
+    pub today_mapping: bool,
+}
+
+/// One rule in a posture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleView {
+    pub rule_id: RuleId,
+    pub title: String,
+    pub status: Status,
+    pub severity: model::Severity,
+    pub skip_reason: Option<model::ReasonCode>,
+    pub controls: Vec<String>,
+    pub since: Timestamp,
+    pub last_value_changed_at: Timestamp,
+    pub last_checked_at: Timestamp,
+    pub check_count: u64,
+    pub value_digest: Digest,
+    pub evidence_sha256: Digest,
+    pub log_index: u64,
+}
+
+/// One control of a framework.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ControlView {
+    pub control: String,
+    pub status: Status,
+    pub rules: Vec<RuleId>,
+}
+
+/// The posture of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Posture {
+    pub host: String,
+    pub host_id: model::HostId,
+    pub valid_at: Timestamp,
+    pub recorded_at: Timestamp,
+    /// False before the first completed full scan: then nothing is claimed.
+    pub measured: bool,
+    pub state: ComplianceState,
+    /// Cut to one decimal; none when nothing was assessed.
+    pub score: Option<String>,
+    pub score_definition: &'static str,
+    pub pass_count: u32,
+    pub fail_count: u32,
+    pub skipped_count: u32,
+    pub error_count: u32,
+    pub not_applicable_count: u32,
+    /// Newest check at or before the instant; none when it was never checked.
+    pub last_checked_at: Option<Timestamp>,
+    /// From that check to `valid_at`. Seconds.
+    pub age_seconds: Option<i64>,
+    pub framework: Option<String>,
+    /// Where the mapping comes from: its edition, and whether it is today's or that of the instant.
+    pub mapping: Option<String>,
+    pub controls: Vec<ControlView>,
+    pub rules: Vec<RuleView>,
+}
+
+/// What a stored corpus document says of mappings (`plumbline.corpus/1`).
+#[derive(Debug, Deserialize)]
+struct CorpusDocument {
+    mappings: Vec<StoredMapping>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct StoredMapping {
+    framework: String,
+    edition: String,
+    rules: BTreeMap<RuleId, Vec<String>>,
+}
+
+/// A lens: which controls each rule speaks to.
+struct Lens {
+    said: String,
+    rules: BTreeMap<RuleId, Vec<String>>,
+}
+
+impl App {
+    /// Returns the posture of a host at two instants.
+    ///
+    /// # Errors
+    /// When there is no such host or framework.
+    pub async fn posture(&self, host: &str, as_of: &AsOf) -> Result<Posture, Error> {
+        let host = self.load_host(host).await?.record;
+        self.posture_of(&host, as_of).await
+    }
+
+    /// Returns the postures of all hosts that were in the inventory at the instant.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn fleet_posture(&self, as_of: &AsOf) -> Result<Vec<Posture>, Error> {
+        let at = as_of.valid_at.unwrap_or_else(|| self.now());
+        let hosts = self.db.list_hosts(&self.tenant).await?;
+        let mut postures = Vec::new();
+        for host in hosts {
+            let here =
+                host.record.added_at <= at && host.record.removed_at.is_none_or(|removed| removed > at);
+            if here {
+                postures.push(self.posture_of(&host.record, as_of).await?);
+            }
+        }
+        Ok(postures)
+    }
+
+    async fn posture_of(&self, host: &HostRecord, as_of: &AsOf) -> Result<Posture, Error> {
+        let now = self.now();
+        let at = (as_of.valid_at.unwrap_or(now), as_of.recorded_at.unwrap_or(now));
+        let full = self.db.find_full_scan(&self.tenant, host.host_id, at).await?;
+        let (rule_set, corpus) = match &full {
+            Some(scan) => (scan.rule_set_sha256, Some(scan.corpus_digest)),
+            None => (None, None),
+        };
+        let states = match rule_set {
+            Some(set) => self.db.results_as_of((&self.tenant, host.host_id), at, Some(set)).await?,
+            None => Vec::new(),
+        };
+        let lens = match &as_of.framework {
+            Some(framework) => Some(self.lens(framework, corpus, as_of.today_mapping).await?),
+            None => None,
+        };
+        let rules: Vec<RuleView> =
+            states.into_iter().filter_map(|state| self.view(state, lens.as_ref())).collect();
+        let counts = Counts::of(rules.iter().map(|rule| rule.status));
+        let critical = CriticalFailure::among(rules.iter().map(|rule| (rule.status, rule.severity)));
+        let last_checked_at = rules.iter().map(|rule| rule.last_checked_at).max();
+        Ok(Posture {
+            host: host.name.clone(),
+            host_id: host.host_id,
+            valid_at: at.0,
+            recorded_at: at.1,
+            measured: full.is_some(),
+            state: counts.state(critical),
+            score: counts.score().map(|score| score.to_string()),
+            score_definition: SCORE_DEFINITION,
+            pass_count: counts.pass,
+            fail_count: counts.fail,
+            skipped_count: counts.skipped,
+            error_count: counts.error,
+            not_applicable_count: counts.not_applicable,
+            last_checked_at,
+            age_seconds: last_checked_at.map(|checked| at.0.micros_since(checked) / 1_000_000),
+            framework: as_of.framework.clone(),
+            controls: lens.as_ref().map(|lens| controls(lens, &rules)).unwrap_or_default(),
+            mapping: lens.map(|lens| lens.said),
+            rules,
+        })
+    }
+
+    fn view(&self, state: RuleState, lens: Option<&Lens>) -> Option<RuleView> {
+        let controls = match lens {
+            Some(lens) => lens.rules.get(&state.rule_id)?.clone(),
+            None => Vec::new(),
+        };
+        Some(RuleView {
+            title: self.content.title(&state.rule_id).to_owned(),
+            rule_id: state.rule_id,
+            status: state.status,
+            severity: state.severity,
+            skip_reason: state.skip_reason,
+            controls,
+            since: state.last_changed_at,
+            last_value_changed_at: state.last_value_changed_at,
+            last_checked_at: state.last_checked_at,
+            check_count: state.check_count,
+            value_digest: state.value_digest,
+            evidence_sha256: state.evidence_sha256,
+            log_index: state.log_index,
+        })
+    }
+
+    /// Returns the mapping of a framework: that of the corpus in force at the instant, or today's (POS-07).
+    async fn lens(&self, framework: &str, corpus: Option<Digest>, today: bool) -> Result<Lens, Error> {
+        let stored = match corpus.filter(|_| !today) {
+            Some(digest) => self.db.find_blob(&self.tenant, Store::Corpora, digest).await?,
+            None => None,
+        };
+        let (bytes, when) = match &stored {
+            Some(bytes) => (bytes.as_slice(), "as of that scan"),
+            None => (self.content.document.bytes.as_slice(), "today's"),
+        };
+        let document: CorpusDocument = serde_json::from_slice(bytes)
+            .map_err(|err| Error::internal(format!("a stored corpus does not read: {err}")))?;
+        let found: Vec<StoredMapping> =
+            document.mappings.iter().filter(|mapping| mapping.framework == framework).cloned().collect();
+        if found.is_empty() {
+            let known: BTreeSet<&str> = document.mappings.iter().map(|m| m.framework.as_str()).collect();
+            let known: Vec<&str> = known.into_iter().collect();
+            return Err(Error::new(Kind::Usage, format!("no rule is mapped to the framework {framework:?}"))
+                .hint(format!("there are: {}", known.join(", "))));
+        }
+        let editions: Vec<&str> = found.iter().map(|mapping| mapping.edition.as_str()).collect();
+        let said = format!("{} ({when})", editions.join(", "));
+        let mut rules: BTreeMap<RuleId, Vec<String>> = BTreeMap::new();
+        for mapping in found {
+            for (rule, controls) in mapping.rules {
+                rules.entry(rule).or_default().extend(controls);
+            }
+        }
+        Ok(Lens { said, rules })
+    }
+
+    /// Lists the changes of a host, newest first.
+    ///
+    /// # Errors
+    /// When there is no such host.
+    pub async fn history(
+        &self,
+        host: &str,
+        rule: Option<&RuleId>,
+        (before, limit): (Option<u64>, u32),
+    ) -> Result<Vec<HistoryRow>, Error> {
+        let host = self.load_host(host).await?.record;
+        let page = Page {
+            host_id: host.host_id,
+            rule_id: rule,
+            after: Timestamp::MIN,
+            until: Timestamp::MAX,
+            before,
+            limit,
+        };
+        Ok(self.db.list_changes(&self.tenant, page).await?)
+    }
+
+    /// Returns what differs between two instants, and the change rows in between.
+    ///
+    /// # Errors
+    /// When there is no such host.
+    pub async fn diff(&self, host: &str, from: Timestamp, to: Timestamp) -> Result<DiffView, Error> {
+        let before = self.posture(host, &AsOf { valid_at: Some(from), ..AsOf::default() }).await?;
+        let after = self.posture(host, &AsOf { valid_at: Some(to), ..AsOf::default() }).await?;
+        let rows = decide::diff(&rows(&before), &rows(&after));
+        let changes = self.changes_between(before.host_id, from, to).await?;
+        Ok(DiffView { host: after.host, from, to, rules: rows, changes })
+    }
+
+    async fn changes_between(
+        &self,
+        host_id: model::HostId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<HistoryRow>, Error> {
+        let mut changes: Vec<HistoryRow> = Vec::new();
+        let mut before = None;
+        loop {
+            let limit = store::history::PAGE_MAX;
+            let page = Page { host_id, rule_id: None, after: from, until: to, before, limit };
+            let rows = self.db.list_changes(&self.tenant, page).await?;
+            before = rows.last().map(|row| row.log_index);
+            let is_last = rows.len() < limit as usize;
+            changes.extend(rows);
+            // Bounded by the change log, which a scan's batch limit bounds in turn.
+            if is_last {
+                return Ok(changes);
+            }
+        }
+    }
+
+    /// Returns stored evidence, exactly.
+    ///
+    /// # Errors
+    /// When there is none with this digest.
+    pub async fn evidence(&self, sha256: Digest) -> Result<Vec<u8>, Error> {
+        let found = self.db.find_blob(&self.tenant, Store::Evidence, sha256).await?;
+        let found = match found {
+            Some(found) => Some(found),
+            None => self.db.find_blob(&self.tenant, Store::Manifests, sha256).await?,
+        };
+        found.ok_or_else(|| Error::new(Kind::NotFound, format!("no evidence has the digest {sha256}")))
+    }
+}
+
+/// What differs between two instants.
+#[derive(Debug, Clone)]
+pub struct DiffView {
+    pub host: String,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub rules: Vec<RuleDiff>,
+    /// The change rows in between, newest first.
+    pub changes: Vec<HistoryRow>,
+}
+
+fn rows(posture: &Posture) -> BTreeMap<RuleId, PostureRow> {
+    let row = |rule: &RuleView| PostureRow {
+        status: rule.status,
+        severity: rule.severity,
+        value_digest: rule.value_digest,
+    };
+    posture.rules.iter().map(|rule| (rule.rule_id.clone(), row(rule))).collect()
+}
+
+fn controls(lens: &Lens, rules: &[RuleView]) -> Vec<ControlView> {
+    let mut by_control: BTreeMap<&String, Vec<&RuleView>> = BTreeMap::new();
+    for rule in rules {
+        for control in lens.rules.get(&rule.rule_id).into_iter().flatten() {
+            by_control.entry(control).or_default().push(rule);
+        }
+    }
+    let mut controls: Vec<ControlView> = by_control
+        .into_iter()
+        .map(|(control, rules)| ControlView {
+            control: control.clone(),
+            status: control_status(rules.iter().map(|rule| rule.status)),
+            rules: rules.iter().map(|rule| rule.rule_id.clone()).collect(),
+        })
+        .collect();
+    controls.sort_by_key(|control| natural(&control.control));
+    controls
+}
+
+/// Orders `5.1.2` before `5.1.10`.
+fn natural(control: &str) -> Vec<(u64, String)> {
+    control.split(['.', '-']).map(|part| (part.parse().unwrap_or(u64::MAX), part.to_owned())).collect()
+}

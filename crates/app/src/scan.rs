@@ -1,0 +1,262 @@
+//! Scanning hosts: several at a time, each in one conversation and one transaction.
+
+mod batch;
+mod host;
+pub mod report;
+
+use std::sync::Arc;
+
+pub use decide::{FailOn, Verdict};
+use model::{FailureReason, Platform, RuleId, Severity};
+use rules::Selection;
+use store::apply::PostureUpdate;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+pub use transport::{Capture, Limits};
+
+use crate::checkpoint;
+use crate::context::App;
+use crate::credentials::{Ask, Login, Secrets, login};
+use crate::error::{Error, Kind};
+use crate::host_keys::{HostKeyPolicy, Notices};
+use crate::known_hosts::Line;
+use crate::targets::Resolved;
+use report::{HostScan, NotMeasured, Outcome, ScanReport};
+
+/// Most hosts that are scanned at the same time, whatever is asked.
+pub const CONCURRENCY_MAX: usize = 256;
+
+/// A platform that no rule is for.
+const NO_PLATFORM: Platform = Platform {
+    id: String::new(),
+    id_like: Vec::new(),
+    version: String::new(),
+    name: String::new(),
+    arch: String::new(),
+    kernel: String::new(),
+};
+
+/// Which rules to run, as the user narrowed them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Narrowing {
+    /// Another profile than the host's assigned one.
+    pub profile: Option<String>,
+    pub rules: Vec<String>,
+    pub tags: Vec<String>,
+    pub severities: Vec<Severity>,
+}
+
+impl Narrowing {
+    /// Says in words what was selected; empty for everything that applies.
+    fn describe(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some(profile) = &self.profile {
+            parts.push(format!("profile {profile}"));
+        }
+        let severities: Vec<&str> = self.severities.iter().map(|severity| severity.as_str()).collect();
+        let lists = [
+            ("rules", self.rules.join(" ")),
+            ("tags", self.tags.join(" ")),
+            ("severities", severities.join(" ")),
+        ];
+        parts.extend(
+            lists.iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| format!("{name} {list}")),
+        );
+        parts.join(", ")
+    }
+
+    fn selection(&self, assigned: &str) -> Selection {
+        let assigned = (!assigned.is_empty()).then(|| assigned.to_owned());
+        Selection {
+            profile: self.profile.clone().or(assigned),
+            rules: self.rules.clone(),
+            tags: self.tags.clone(),
+            severities: self.severities.clone(),
+        }
+    }
+
+    /// A full scan runs the host's assigned profile, whole; everything else leaves the current corpus alone.
+    fn is_full(&self, assigned: &str) -> bool {
+        self.rules.is_empty()
+            && self.tags.is_empty()
+            && self.severities.is_empty()
+            && self.profile.as_deref().is_none_or(|profile| profile == assigned)
+    }
+}
+
+/// What to scan and how.
+#[derive(Debug)]
+pub struct ScanRequest {
+    pub targets: Vec<ScanTarget>,
+    pub narrowing: Narrowing,
+    /// Show results through this framework only; never an input of the scan itself.
+    pub framework: Option<String>,
+    pub policy: HostKeyPolicy,
+    pub concurrency: usize,
+    pub secrets: Secrets,
+    /// The user's known_hosts, read as an import.
+    pub known_hosts: Vec<Line>,
+    pub limits: Limits,
+    /// Turns true when the user wants to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// One target of a request.
+#[derive(Debug)]
+pub struct ScanTarget {
+    /// As it was typed.
+    pub text: String,
+    pub host: Resolved,
+    /// A recorded capture instead of a host.
+    pub capture: Option<Capture>,
+}
+
+/// How far one host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScanProgress {
+    Started,
+    Connected,
+    LoggedIn,
+    Answered { done: usize, total: usize },
+    Storing,
+    Done,
+}
+
+/// Hears of progress: position of the target in the request, and how far it is.
+pub type Listener = Arc<dyn Fn(usize, ScanProgress) + Send + Sync>;
+
+/// What every host of one request shares.
+#[derive(Debug)]
+struct Shared {
+    narrowing: Narrowing,
+    framework: Option<String>,
+    policy: HostKeyPolicy,
+    known_hosts: Arc<Vec<Line>>,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+    notices: Notices,
+}
+
+impl App {
+    /// Scans hosts and returns what was found, in the order of the targets. One host that cannot be reached
+    /// does not hide the results of the others.
+    ///
+    /// # Errors
+    /// When nothing could be started at all: a selection of unknown names, a key that cannot be used, a
+    /// database that cannot be written.
+    pub async fn scan(
+        &self,
+        request: ScanRequest,
+        ask: Ask<'_>,
+        notices: Notices,
+        listener: Listener,
+    ) -> Result<ScanReport, Error> {
+        self.check_names(&request)?;
+        let mut logins = Vec::with_capacity(request.targets.len());
+        for target in &request.targets {
+            logins.push(login(&target.host.record, &request.secrets, &mut *ask));
+        }
+        let shared = Arc::new(Shared {
+            narrowing: request.narrowing,
+            framework: request.framework.clone(),
+            policy: request.policy,
+            known_hosts: Arc::new(request.known_hosts),
+            limits: request.limits,
+            stop: request.stop,
+            notices,
+        });
+        let slots = Arc::new(Semaphore::new(request.concurrency.clamp(1, CONCURRENCY_MAX)));
+        let mut running = JoinSet::new();
+        for (i, (target, login)) in request.targets.into_iter().zip(logins).enumerate() {
+            let (app, shared, slots, listener) =
+                (self.clone(), Arc::clone(&shared), Arc::clone(&slots), Arc::clone(&listener));
+            running.spawn(async move {
+                let scan = app.scan_in_slot((i, target), login, &shared, (&slots, &listener)).await;
+                listener(i, ScanProgress::Done);
+                (i, scan)
+            });
+        }
+        let mut hosts = Vec::with_capacity(running.len());
+        while let Some(joined) = running.join_next().await {
+            let (i, scan) =
+                joined.map_err(|err| Error::internal(format!("a scan ended by itself: {err}")))?;
+            hosts.push((i, scan?));
+        }
+        hosts.sort_by_key(|(i, _)| *i);
+        checkpoint::cut(self).await?;
+        Ok(ScanReport {
+            hosts: hosts.into_iter().map(|(_, host)| host).collect(),
+            framework: request.framework,
+            content_signed: self.content.shipped,
+        })
+    }
+
+    /// Refuses names of rules, profiles, tags and frameworks that do not exist, before any host is contacted.
+    fn check_names(&self, request: &ScanRequest) -> Result<(), Error> {
+        let corpus = self.content.corpus();
+        for target in &request.targets {
+            let selection = request.narrowing.selection(&target.host.record.profile_id);
+            // Names are checked before the platform matters, so any platform will do.
+            corpus.select(&selection, &NO_PLATFORM).map_err(|err| {
+                Error::new(Kind::Usage, err.to_string()).hint("`plumb rules list` shows what there is")
+            })?;
+        }
+        let Some(framework) = &request.framework else { return Ok(()) };
+        if corpus.mappings().iter().any(|mapping| mapping.framework == *framework) {
+            return Ok(());
+        }
+        let mut known: Vec<&str> = corpus.mappings().iter().map(|m| m.framework.as_str()).collect();
+        known.dedup();
+        Err(Error::new(Kind::Usage, format!("no rule is mapped to the framework {framework:?}"))
+            .hint(format!("there are: {}", known.join(", "))))
+    }
+
+    async fn scan_in_slot(
+        &self,
+        (i, target): (usize, ScanTarget),
+        login: Result<Login, Error>,
+        shared: &Shared,
+        (slots, listener): (&Semaphore, &Listener),
+    ) -> Result<HostScan, Error> {
+        let _slot = slots
+            .acquire()
+            .await
+            .map_err(|err| Error::internal(format!("the scan slots are closed: {err}")))?;
+        let text = target.text.clone();
+        let record = target.host.record.clone();
+        let not_measured = |reason, message: String, hint| HostScan {
+            target: text.clone(),
+            host: record.name.clone(),
+            host_id: record.host_id,
+            outcome: Outcome::NotMeasured(NotMeasured { reason, message, hint }),
+        };
+        let login = match login {
+            Ok(login) => login,
+            Err(err) => return Ok(not_measured(FailureReason::InvalidKey, err.message, err.hint)),
+        };
+        if *shared.stop.borrow() {
+            let message = "it was not started".to_owned();
+            return Ok(not_measured(FailureReason::Cancelled, message, None));
+        }
+        listener(i, ScanProgress::Started);
+        let progress = |progress| listener(i, progress);
+        match host::scan(self, target, login, (shared, &progress)).await {
+            Ok(scan) => Ok(scan),
+            Err(err) if err.kind == Kind::Conflict => {
+                Ok(not_measured(FailureReason::HostBusy, err.message, err.hint))
+            }
+            Err(err) => Err(err),
+        }
+    }
+}
+
+/// Lists ids with what they say, for the current corpus of a posture.
+fn ids(results: &[batch::Digested]) -> Vec<RuleId> {
+    results.iter().map(|digested| digested.result.rule_id.clone()).collect()
+}
+
+/// Returns the band and the score of a stored posture.
+fn score_of(posture: &PostureUpdate) -> Option<String> {
+    let counts = decide::Counts { pass: posture.pass_count, fail: posture.fail_count, ..Default::default() };
+    counts.score().map(|score| score.to_string())
+}

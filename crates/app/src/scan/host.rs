@@ -1,0 +1,456 @@
+//! One scan of one host: lease, conversation, evaluation, one transaction.
+
+use std::sync::Arc;
+
+use model::record::{AuditPhase, HostRecord, Reach, ScanRecord};
+use model::{Digest, Endpoint, FailureReason, RunStatus, ScanId, ScanTrigger};
+use rules::{Masker, Plan, SelectError};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use store::StoreError;
+use store::apply::{Applied, Batch};
+use store::locks::{Claim, Fence};
+use transport::{
+    Conversation, ConverseError, Progress, Request, SshTarget, Target, TransportError, converse,
+};
+
+use super::batch::{self, Digested, Prior};
+use super::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, essence};
+use super::{ScanProgress, ScanTarget, Shared};
+use crate::content::blob;
+use crate::context::{App, new_uuid, random};
+use crate::credentials::Login;
+use crate::error::Error;
+use crate::holder;
+use crate::host_keys::KeyQuestion;
+
+/// How much longer than the conversation a lease runs. Microseconds.
+const LEASE_MARGIN_US: i64 = 60_000_000;
+/// Name of the policy in force while there are no signed policies.
+const POLICY_VERSION: &str = "builtin-1";
+/// What the engine digest is taken of: the program and its version.
+const ENGINE: &str = concat!("plumbline/", env!("CARGO_PKG_VERSION"));
+
+/// Why a plan was not made.
+#[derive(Debug, thiserror::Error)]
+enum PlanError {
+    #[error("{0}")]
+    Select(#[from] SelectError),
+    #[error("no rule applies to {0}")]
+    NoRules(String),
+}
+
+/// Why a host was not measured.
+struct Failure {
+    reason: FailureReason,
+    message: String,
+    hint: Option<String>,
+}
+
+/// A conversation with the plan it answered.
+struct Answers {
+    plan: Plan,
+    conversation: Conversation,
+}
+
+type Report<'a> = &'a (dyn Fn(ScanProgress) + Send + Sync);
+
+/// Scans one host.
+///
+/// # Errors
+/// When the result cannot be stored; a host that cannot be measured is an outcome, not an error.
+pub(super) async fn scan(
+    app: &App,
+    target: ScanTarget,
+    login: Login,
+    (shared, report): (&Shared, Report<'_>),
+) -> Result<HostScan, Error> {
+    let began = std::time::Instant::now();
+    let secrets: Vec<Vec<u8>> =
+        login.secrets.iter().map(|secret| secret.expose_secret().as_bytes().to_vec()).collect();
+    let masker = Masker::new(&secrets, |bytes| Digest(ledger::sha256(bytes)))
+        .map_err(|err| Error::internal(err.to_string()))?;
+    let host = save(app, &target).await?;
+    let scan = begin_record(app, &host, shared)?;
+    let fence = begin(app, &scan, shared).await?;
+    let talked = talk(app, (&host, target.capture), login, (shared, report)).await;
+    let outcome = match talked {
+        Err(failure) => fail(app, fence, &scan, failure).await?,
+        Ok(answers) => {
+            report(ScanProgress::Storing);
+            let results = rules::evaluate(
+                &answers.plan,
+                &answers.conversation.hello,
+                &answers.conversation.observations,
+                &masker,
+            );
+            let results = batch::digest(&app.content, results)?;
+            let done = Done { host: &host, scan: &scan, fence, answers: &answers, results: &results };
+            apply(app, done, (shared, began)).await?
+        }
+    };
+    Ok(HostScan { target: target.text, host: host.name, host_id: host.host_id, outcome })
+}
+
+/// Saves a host that is new or was given other settings on the command line.
+async fn save(app: &App, target: &ScanTarget) -> Result<HostRecord, Error> {
+    if target.host.saved {
+        return Ok(target.host.record.clone());
+    }
+    app.save_host(&target.host.record, "host.saved").await
+}
+
+fn begin_record(app: &App, host: &HostRecord, shared: &Shared) -> Result<ScanRecord, Error> {
+    let now = app.now();
+    let policy = json!({
+        "schema": "plumbline.policy/1",
+        "host_key_policy": shared.policy.as_str(),
+        "sudo": host.sudo,
+    });
+    Ok(ScanRecord {
+        scan_id: ScanId::new(new_uuid(now)),
+        host_id: host.host_id,
+        trigger: ScanTrigger::OnDemand,
+        requested_by: app.actor.clone(),
+        is_full: shared.narrowing.is_full(&host.profile_id),
+        selection: shared.narrowing.describe(),
+        profile_id: shared.narrowing.profile.clone().unwrap_or_else(|| host.profile_id.clone()),
+        status: RunStatus::Running,
+        failure_reason: None,
+        failure_text: None,
+        pass_count: 0,
+        fail_count: 0,
+        skipped_count: 0,
+        error_count: 0,
+        not_applicable_count: 0,
+        change_count: 0,
+        policy_version: POLICY_VERSION.to_owned(),
+        corpus_digest: app.content.digest(),
+        engine_digest: Digest(ledger::sha256(ENGINE.as_bytes())),
+        policy_digest: blob(&policy)?.sha256,
+        manifest_sha256: None,
+        rule_set_sha256: None,
+        content_signed: app.content.shipped,
+        channel_count: 0,
+        round_trip_count: 0,
+        sent_bytes: 0,
+        received_bytes: 0,
+        queued_at: now,
+        started_at: Some(now),
+        measured_at: None,
+        finished_at: None,
+        recorded_at: None,
+    })
+}
+
+async fn begin(app: &App, scan: &ScanRecord, shared: &Shared) -> Result<Fence, Error> {
+    let now = app.now();
+    let lease_us = i64::try_from(shared.limits.conversation.as_micros()).unwrap_or(i64::MAX / 2);
+    let holder = holder::of_this_process();
+    let claim = Claim {
+        host_id: scan.host_id,
+        holder: &holder,
+        purpose: "scan",
+        now,
+        until: now.plus_micros(lease_us.saturating_add(LEASE_MARGIN_US)),
+    };
+    let detail = json!({"host_id": scan.host_id, "selection": scan.selection, "is_full": scan.is_full});
+    let audit = app.audit("scan.requested", AuditPhase::Intent, format!("scan:{}", scan.scan_id), &detail)?;
+    let fence = app.db.begin_scan((&app.tenant, &audit), &claim, scan, &holder::is_gone, &mut random).await?;
+    Ok(fence)
+}
+
+/// Holds the conversation; a wish to stop ends it.
+async fn talk(
+    app: &App,
+    (host, capture): (&HostRecord, Option<transport::Capture>),
+    login: Login,
+    (shared, report): (&Shared, Report<'_>),
+) -> Result<Answers, Failure> {
+    let target = match capture {
+        Some(capture) => Target::Replay(Box::new(capture)),
+        None => self::target(app, host, login, shared).await?,
+    };
+    let request = Request { target, limits: shared.limits.clone(), nonce_seed: random() };
+    let selection = shared.narrowing.selection(&host.profile_id);
+    let mut made = None;
+    let plan = |hello: &model::Hello| -> Result<Vec<model::Command>, PlanError> {
+        let selected = app.content.corpus().select(&selection, &hello.platform)?;
+        if selected.is_empty() {
+            return Err(PlanError::NoRules(hello.platform.name.clone()));
+        }
+        let plan = rules::plan(selected, rules::TIMEOUT_MS);
+        let commands = plan.commands.clone();
+        made = Some(plan);
+        Ok(commands)
+    };
+    let progress = |progress: Progress| match progress {
+        Progress::Connected => report(ScanProgress::Connected),
+        Progress::LoggedIn | Progress::Hello => report(ScanProgress::LoggedIn),
+        Progress::Answered { done, total } => report(ScanProgress::Answered { done, total }),
+    };
+    let mut stop = shared.stop.clone();
+    let conversation = tokio::select! {
+        conversation = converse(request, plan, &progress) => conversation.map_err(failure_of)?,
+        _ = stop.wait_for(|stop| *stop) => {
+            return Err(Failure {
+                reason: FailureReason::Cancelled,
+                message: "the scan was stopped before the host had answered".to_owned(),
+                hint: None,
+            });
+        }
+    };
+    let plan = made.ok_or_else(|| Failure {
+        reason: FailureReason::EngineError,
+        message: "the host answered without being asked".to_owned(),
+        hint: None,
+    })?;
+    Ok(Answers { plan, conversation })
+}
+
+async fn target(app: &App, host: &HostRecord, login: Login, shared: &Shared) -> Result<Target, Failure> {
+    let invalid = |message: String| Failure { reason: FailureReason::ConnectFailed, message, hint: None };
+    match host.transport {
+        Reach::Local => Ok(Target::Local { privilege: login.privilege }),
+        Reach::Replay => Err(invalid(format!("{} is a recorded host and can only be replayed", host.name))),
+        Reach::Ssh => {
+            let address =
+                host.address.parse().map_err(|err: model::AddressError| invalid(err.to_string()))?;
+            let known = app.known_keys(&host.address, host.port).await;
+            let known = known.map_err(|err| invalid(err.to_string()))?;
+            let question = KeyQuestion {
+                app: app.clone(),
+                address: host.address.clone(),
+                port: host.port,
+                policy: shared.policy,
+                user_file: Arc::clone(&shared.known_hosts),
+                notices: Arc::clone(&shared.notices),
+            };
+            let mut types: Vec<String> = known.into_iter().map(|known| known.record.key_type).collect();
+            if types.is_empty() {
+                let lines = shared.known_hosts.iter().filter(|line| line.matches(&host.address, host.port));
+                types.extend(lines.map(|line| line.key_type.clone()));
+            }
+            Ok(Target::Ssh(Box::new(SshTarget {
+                endpoint: Endpoint { address, port: host.port },
+                user: login.user,
+                credentials: login.credentials,
+                privilege: login.privilege,
+                known_key_types: types,
+                host_key: question.into_check(),
+            })))
+        }
+    }
+}
+
+fn failure_of(err: ConverseError<PlanError>) -> Failure {
+    match err {
+        ConverseError::Plan(PlanError::NoRules(platform)) => Failure {
+            reason: FailureReason::NoApplicableRules,
+            message: format!("no rule applies to {}", crate::targets::shown(&platform)),
+            hint: Some("`plumb rules list` shows the platforms that rules are for".to_owned()),
+        },
+        ConverseError::Plan(PlanError::Select(err)) => {
+            Failure { reason: FailureReason::NoApplicableRules, message: err.to_string(), hint: None }
+        }
+        ConverseError::Transport(err) => failure_of_transport(&err),
+    }
+}
+
+fn failure_of_transport(err: &TransportError) -> Failure {
+    let mut message = err.to_string();
+    if let Some(source) = std::error::Error::source(err) {
+        message = format!("{message}: {source}");
+    }
+    let reason = err.reason();
+    let hint = if reason == FailureReason::HostKeyUnknown {
+        Some("import it by `plumb known-hosts import`, or use --host-key-policy tofu".to_owned())
+    } else if reason == FailureReason::HostKeyMismatch {
+        Some("find out why it changed; then `plumb known-hosts approve` the new key".to_owned())
+    } else {
+        err.hint()
+    };
+    Failure { reason, message, hint }
+}
+
+/// Records that the host was not measured.
+async fn fail(app: &App, fence: Fence, scan: &ScanRecord, failure: Failure) -> Result<Outcome, Error> {
+    let now = app.now();
+    let text: String = failure.message.chars().take(1000).collect();
+    let stopped = failure.reason == FailureReason::Cancelled;
+    let status = if stopped { RunStatus::Cancelled } else { RunStatus::Failed };
+    let ended = ScanRecord {
+        status,
+        failure_reason: Some(failure.reason),
+        failure_text: Some(text),
+        finished_at: Some(now),
+        ..scan.clone()
+    };
+    let action = if stopped { "scan.cancelled" } else { "scan.failed" };
+    let detail = json!({"reason": failure.reason, "host_id": scan.host_id});
+    let audit = app.audit(action, AuditPhase::Outcome, format!("scan:{}", scan.scan_id), &detail)?;
+    app.db.fail_scan((&app.tenant, &audit), fence, &ended, now, &mut random).await?;
+    let Failure { reason, message, hint } = failure;
+    Ok(Outcome::NotMeasured(NotMeasured { reason, message, hint }))
+}
+
+/// A measured host, about to be stored.
+struct Done<'d> {
+    host: &'d HostRecord,
+    scan: &'d ScanRecord,
+    fence: Fence,
+    answers: &'d Answers,
+    results: &'d [Digested],
+}
+
+async fn apply(
+    app: &App,
+    done: Done<'_>,
+    (shared, began): (&Shared, std::time::Instant),
+) -> Result<Outcome, Error> {
+    let now = app.now();
+    let prior: Prior = app.db.load_prior(&app.tenant, done.scan.host_id).await?;
+    let saved = app.db.find_host(&app.tenant, done.scan.host_id).await?;
+    let known = saved.as_ref().and_then(|host| host.posture.as_ref());
+    // Valid time never runs back for a rule, even when the clock does (TLW-30).
+    let measured_at = known.and_then(|posture| posture.last_checked_at).map_or(now, |last| last.max(now));
+    let rules = super::ids(done.results);
+    let rule_set = blob(&rules)?.sha256;
+    let (corpus_rules, current) = if done.scan.is_full {
+        (rules.clone(), Some(rule_set))
+    } else {
+        match known.and_then(|posture| posture.current_rule_set) {
+            Some(current) => (app.db.load_rule_set(&app.tenant, current).await?, Some(current)),
+            None => (Vec::new(), None),
+        }
+    };
+    let posture = batch::posture(&corpus_rules, current, &prior, done.results);
+    let changes = batch::changes(&prior, done.results);
+    let scan = completed(&done, measured_at, now, changes.len())?;
+    let shared_columns = batch::Shared { scan: &scan, measured_at, now };
+    let evidence = changes.iter().map(|change| done.results[change.result].evidence.clone()).collect();
+    let manifest = batch::manifest(done.results)?;
+    let scan = ScanRecord {
+        manifest_sha256: Some(manifest.sha256),
+        rule_set_sha256: Some(rule_set),
+        ..scan.clone()
+    };
+    let detail = json!({
+        "host_id": scan.host_id,
+        "manifest_sha256": manifest.sha256,
+        "change_count": scan.change_count,
+        "privilege": format!("{:?}", done.answers.conversation.privilege),
+    });
+    let audit =
+        app.audit("scan.completed", AuditPhase::Outcome, format!("scan:{}", scan.scan_id), &detail)?;
+    let batch = Batch {
+        changes: batch::rows(&shared_columns, &changes, done.results),
+        evidence,
+        manifest,
+        corpus: app.content.document.clone(),
+        measured_at,
+        rules,
+        rule_set,
+        host: learned(done.host, &done.answers.conversation.hello.platform),
+        posture: posture.clone(),
+        audit: vec![audit],
+        scan,
+    };
+    let applied = app.db.apply((&app.tenant, &app.actor), done.fence, &batch, now, &mut random).await;
+    let scan = match applied {
+        Ok(Applied::Now(scan) | Applied::Before(scan)) => scan,
+        Err(err) => return refused(err),
+    };
+    let kinds = changes.iter().map(|change| (change.result, change.kind)).collect();
+    Ok(Outcome::Measured(Box::new(Measured {
+        platform: done.answers.conversation.hello.platform.clone(),
+        results: views(app, done.results, &kinds, shared.framework.as_deref()),
+        state: posture.state,
+        score: super::score_of(&posture),
+        duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        scan,
+    })))
+}
+
+/// A batch that breaks a limit, or a lost lease, is this host's failure; a lost database is everybody's.
+fn refused(err: StoreError) -> Result<Outcome, Error> {
+    let reason = if matches!(err, StoreError::StaleFence) {
+        FailureReason::StaleFence
+    } else if matches!(err, StoreError::EvidenceOversize { .. }) {
+        FailureReason::EvidenceOversize
+    } else {
+        return Err(Error::from(err));
+    };
+    Ok(Outcome::NotMeasured(NotMeasured { reason, message: err.to_string(), hint: None }))
+}
+
+fn completed(
+    done: &Done<'_>,
+    measured_at: model::Timestamp,
+    now: model::Timestamp,
+    n_changed: usize,
+) -> Result<ScanRecord, Error> {
+    let counts = decide::Counts::of(done.results.iter().map(|digested| digested.result.status));
+    let wire = done.answers.conversation.wire;
+    Ok(ScanRecord {
+        status: RunStatus::Completed,
+        pass_count: counts.pass,
+        fail_count: counts.fail,
+        skipped_count: counts.skipped,
+        error_count: counts.error,
+        not_applicable_count: counts.not_applicable,
+        change_count: u32::try_from(n_changed)
+            .map_err(|err| Error::internal(format!("too many changes: {err}")))?,
+        channel_count: wire.channels,
+        round_trip_count: wire.round_trips,
+        sent_bytes: wire.bytes_sent,
+        received_bytes: wire.bytes_received,
+        measured_at: Some(measured_at),
+        finished_at: Some(now),
+        ..done.scan.clone()
+    })
+}
+
+/// Returns the host with its platform when the scan learned something new about it.
+fn learned(host: &HostRecord, platform: &model::Platform) -> Option<HostRecord> {
+    let now = HostRecord {
+        os_id: platform.id.clone(),
+        os_version: platform.version.clone(),
+        os_name: platform.name.clone(),
+        arch: platform.arch.clone(),
+        ..host.clone()
+    };
+    (now != *host).then_some(now)
+}
+
+fn views(
+    app: &App,
+    results: &[Digested],
+    changes: &std::collections::BTreeMap<usize, model::ChangeKind>,
+    framework: Option<&str>,
+) -> Vec<ResultView> {
+    let views = results.iter().enumerate().map(|(i, digested)| {
+        let result = &digested.result;
+        let rule = app.content.corpus().find(result.rule_id.as_str());
+        let (expected, actual, decided_by) = essence(&result.evidence, result.status);
+        ResultView {
+            rule_id: result.rule_id.clone(),
+            title: app.content.title(&result.rule_id).to_owned(),
+            severity: result.severity,
+            status: result.status,
+            reason: result.reason.clone(),
+            expected,
+            actual,
+            decided_by,
+            fix: rule.and_then(rules::Rule::fix_line),
+            controls: app.content.controls(&result.rule_id),
+            change: changes.get(&i).copied(),
+            value_digest: digested.value_digest,
+            evidence_sha256: digested.evidence.sha256,
+        }
+    });
+    let in_lens = |view: &ResultView| {
+        framework.is_none_or(|framework| view.controls.iter().any(|control| control.framework == framework))
+    };
+    views.filter(in_lens).collect()
+}

@@ -1,0 +1,131 @@
+//! Rebuilding the current state from the change log and comparing it with what is stored (TLW-21).
+
+use std::collections::BTreeMap;
+
+use model::record::ChangeRecord;
+use model::{ChangeKind, HostId, RuleId, Timestamp};
+use serde::Serialize;
+use store::history::{PAGE_MAX, Page};
+use store::rebuild::StateRow;
+
+use crate::context::App;
+use crate::error::Error;
+
+/// One rule whose stored state is not what the change log says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    pub host: String,
+    pub rule_id: RuleId,
+    /// What differs: a column, `row is missing` or `row is extra`.
+    pub what: String,
+    pub stored: String,
+    pub rebuilt: String,
+}
+
+impl App {
+    /// Rebuilds every host's state and returns each difference.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn verify_state(&self) -> Result<Vec<Difference>, Error> {
+        let mut differences = Vec::new();
+        for host in self.db.list_hosts(&self.tenant).await? {
+            let stored = self.db.load_state(&self.tenant, host.record.host_id).await?;
+            let rebuilt = self.rebuild(host.record.host_id).await?;
+            differences.extend(compare(&host.record.name, &stored, &rebuilt));
+        }
+        Ok(differences)
+    }
+
+    /// Replays a host's change log, oldest first.
+    async fn rebuild(&self, host_id: HostId) -> Result<BTreeMap<RuleId, StateRow>, Error> {
+        let mut changes: Vec<ChangeRecord> = Vec::new();
+        let mut before = None;
+        loop {
+            let page = Page {
+                host_id,
+                rule_id: None,
+                after: Timestamp::MIN,
+                until: Timestamp::MAX,
+                before,
+                limit: PAGE_MAX,
+            };
+            let rows = self.db.list_changes(&self.tenant, page).await?;
+            before = rows.last().map(|row| row.log_index);
+            let is_last = rows.len() < PAGE_MAX as usize;
+            changes.extend(rows.into_iter().map(|row| row.change));
+            if is_last {
+                break;
+            }
+        }
+        let mut state = BTreeMap::new();
+        for change in changes.into_iter().rev() {
+            replay(&mut state, change);
+        }
+        Ok(state)
+    }
+}
+
+fn replay(state: &mut BTreeMap<RuleId, StateRow>, change: ChangeRecord) {
+    let at = change.occurred_at;
+    let row = state.entry(change.rule_id).or_insert(StateRow {
+        status: change.status,
+        severity: change.severity,
+        value_digest: change.value_digest,
+        evidence_sha256: change.evidence_sha256,
+        first_seen_at: at,
+        last_changed_at: at,
+        last_value_changed_at: at,
+    });
+    if change.change_kind != ChangeKind::ValueChanged {
+        row.last_changed_at = at;
+    }
+    if row.value_digest != change.value_digest {
+        row.last_value_changed_at = at;
+    }
+    row.status = change.status;
+    row.severity = change.severity;
+    row.value_digest = change.value_digest;
+    row.evidence_sha256 = change.evidence_sha256;
+}
+
+fn compare(
+    host: &str,
+    stored: &BTreeMap<RuleId, StateRow>,
+    rebuilt: &BTreeMap<RuleId, StateRow>,
+) -> Vec<Difference> {
+    let difference = |rule: &RuleId, what: &str, stored: String, rebuilt: String| Difference {
+        host: host.to_owned(),
+        rule_id: rule.clone(),
+        what: what.to_owned(),
+        stored,
+        rebuilt,
+    };
+    let mut found = Vec::new();
+    for (rule, row) in stored {
+        let Some(right) = rebuilt.get(rule) else {
+            found.push(difference(rule, "row is extra", row.status.to_string(), String::new()));
+            continue;
+        };
+        let columns = [
+            ("current_status", row.status.to_string(), right.status.to_string()),
+            ("severity", row.severity.to_string(), right.severity.to_string()),
+            ("value_digest", row.value_digest.to_string(), right.value_digest.to_string()),
+            ("evidence_sha256", row.evidence_sha256.to_string(), right.evidence_sha256.to_string()),
+            ("first_seen_at", row.first_seen_at.to_string(), right.first_seen_at.to_string()),
+            ("last_changed_at", row.last_changed_at.to_string(), right.last_changed_at.to_string()),
+            (
+                "last_value_changed_at",
+                row.last_value_changed_at.to_string(),
+                right.last_value_changed_at.to_string(),
+            ),
+        ];
+        let differing = columns.into_iter().filter(|(_, stored, rebuilt)| stored != rebuilt);
+        found.extend(differing.map(|(what, stored, rebuilt)| difference(rule, what, stored, rebuilt)));
+    }
+    let missing = rebuilt.iter().filter(|(rule, _)| !stored.contains_key(*rule));
+    found.extend(
+        missing.map(|(rule, row)| difference(rule, "row is missing", String::new(), row.status.to_string())),
+    );
+    found
+}

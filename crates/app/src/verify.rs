@@ -1,0 +1,266 @@
+//! Verifying the live log: every entry, body, blob, tile and checkpoint, and every row that an entry commits to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::tile::{TileId, integrate};
+use ledger::tree::Frontier;
+use ledger::verify::{Blob, Place, Reference, Verifier};
+use ledger::{Finding, FindingCode, Hash, Report};
+use model::Digest;
+use serde::Serialize;
+use serde_json::Value;
+use store::blobs::Store;
+use store::log::PAGE_MAX;
+use store::rebuild::Registry;
+
+use crate::context::App;
+use crate::error::{Error, Kind};
+
+/// Most checkpoints that are read back.
+const CHECKPOINTS_MAX: u32 = 1_000_000;
+/// Blobs that are read at a time.
+const BLOBS_PAGE: u32 = 200;
+
+/// What the newest entry of a row commits to.
+#[derive(Debug, Clone, Copy)]
+struct Committed {
+    index: u64,
+    record: Hash,
+    seen: bool,
+}
+
+/// Newest commitment of each (table, row).
+type Commitments = BTreeMap<(String, String), Committed>;
+
+impl App {
+    /// Verifies the live log.
+    ///
+    /// # Errors
+    /// When the database cannot be read to the end; whatever is wrong in it is a finding.
+    pub async fn verify_ledger(&self) -> Result<Report, Error> {
+        let mut verifier = Verifier::new(Some(&self.tenant.log.to_string()), 0);
+        let covered = self.expect_heads(&mut verifier).await?;
+        let mut commitments = Commitments::new();
+        let leaves = self.push_entries(&mut verifier, &mut commitments).await?;
+        self.check_tiles(&mut verifier, &leaves, covered).await?;
+        self.check_rows(&mut verifier, &mut commitments).await?;
+        self.check_blobs(&mut verifier).await?;
+        for difference in self.verify_state().await? {
+            let detail = format!(
+                "{} of {} on {}: stored {:?}, replayed {:?}",
+                difference.what, difference.rule_id, difference.host, difference.stored, difference.rebuilt
+            );
+            let finding = Finding::new(FindingCode::ReplayMismatch, detail);
+            verifier.add(finding.row("host_rule_state", difference.rule_id.as_str()));
+        }
+        let size = self.db.log_size(&self.tenant).await?;
+        if size > leaves.len() as u64 {
+            let detail = format!("the log head says {size} entries, {} are there", leaves.len());
+            verifier.add(Finding::new(FindingCode::Truncated, detail).index(leaves.len() as u64));
+        }
+        Ok(verifier.finish())
+    }
+
+    /// Demands every signed head; returns the size that the newest one covers.
+    async fn expect_heads(&self, verifier: &mut Verifier) -> Result<u64, Error> {
+        let key = self.signer.verifier().clone();
+        let checkpoints = self.db.list_checkpoints(&self.tenant, CHECKPOINTS_MAX).await?;
+        let covered = checkpoints.first().map_or(0, |checkpoint| checkpoint.size);
+        for stored in checkpoints.iter().rev() {
+            let detail = |text: String| format!("the checkpoint of size {}: {text}", stored.size);
+            match ledger::checkpoint::open(&stored.note, std::slice::from_ref(&key)) {
+                Ok(signed) if signed.head.size == stored.size && Digest(signed.head.root) == stored.root => {
+                    verifier.expect_head(&signed.head, &Place::default());
+                    for id in &signed.key_ids {
+                        let id = id.to_string();
+                        let ids = &mut verifier.report_mut().key_ids;
+                        if !ids.contains(&id) {
+                            ids.push(id);
+                        }
+                    }
+                }
+                Ok(_) => {
+                    let text = detail("its columns are not what was signed".to_owned());
+                    verifier.add(Finding::new(FindingCode::RootMismatch, text));
+                }
+                Err(err) => {
+                    verifier.add(Finding::new(FindingCode::CheckpointSignature, detail(err.to_string())));
+                }
+            }
+        }
+        if checkpoints.is_empty() && self.db.log_size(&self.tenant).await? > 0 {
+            let detail = "entries are there and no checkpoint covers them";
+            verifier.add(Finding::new(FindingCode::CheckpointMissing, detail));
+        }
+        Ok(covered)
+    }
+
+    async fn push_entries(
+        &self,
+        verifier: &mut Verifier,
+        commitments: &mut Commitments,
+    ) -> Result<Vec<Hash>, Error> {
+        let mut leaves = Vec::new();
+        let mut checked: BTreeSet<Reference> = BTreeSet::new();
+        let mut next = 0;
+        loop {
+            let page = self.db.list_entries(&self.tenant, (next, PAGE_MAX)).await?;
+            let Some(last) = page.last() else { return Ok(leaves) };
+            next = last.index + 1;
+            for stored in &page {
+                let pushed = verifier.push(&stored.entry, &Place::default());
+                leaves.push(pushed.leaf);
+                let Some(entry) = &pushed.entry else { continue };
+                let references = verifier.body(pushed.index, entry, Some(&stored.body), &Place::default());
+                for reference in references {
+                    if checked.insert(reference) {
+                        let bytes = self.referenced(reference).await?;
+                        verifier.blob(pushed.index, reference, bytes.as_deref(), &Place::default());
+                    }
+                }
+                if let Some(record) = record_of(&stored.body) {
+                    let key = (entry.table.clone(), entry.row.clone());
+                    commitments.insert(key, Committed { index: pushed.index, record, seen: false });
+                }
+            }
+        }
+    }
+
+    async fn referenced(&self, reference: Reference) -> Result<Option<Vec<u8>>, Error> {
+        let store = match reference.blob {
+            Blob::Evidence => Store::Evidence,
+            Blob::Manifest => Store::Manifests,
+        };
+        Ok(self.db.find_blob(&self.tenant, store, Digest(reference.sha256)).await?)
+    }
+
+    /// Computes the tiles again and compares each byte with what is stored.
+    async fn check_tiles(&self, verifier: &mut Verifier, leaves: &[Hash], covered: u64) -> Result<(), Error> {
+        let covered = usize::try_from(covered).map_or(leaves.len(), |covered| covered.min(leaves.len()));
+        let none = |_: TileId| -> Result<Vec<u8>, Error> { Err(Error::internal("a new tree reads no tile")) };
+        let grown = integrate(&Frontier::new(), &leaves[..covered], none)
+            .map_err(|err| Error::internal(format!("could not compute the tree: {err}")))?;
+        let mut wanted: BTreeMap<(u8, u64), Vec<u8>> =
+            grown.tiles.into_iter().map(|tile| ((tile.id.level, tile.id.index), tile.bytes)).collect();
+        let mismatch = |(level, index): (u8, u64), what: &str| {
+            Finding::new(FindingCode::TileMismatch, format!("tile {index} of level {level} {what}"))
+                .row("log_tiles", &format!("{level}/{index}"))
+        };
+        for tile in self.db.load_tiles(&self.tenant).await? {
+            let key = (tile.id.level, tile.id.index);
+            match wanted.remove(&key) {
+                Some(bytes) if bytes == tile.bytes => {}
+                Some(_) => verifier.add(mismatch(key, "is not what the entries give")),
+                None => verifier.add(mismatch(key, "belongs to no entry")),
+            }
+        }
+        for key in wanted.into_keys() {
+            verifier.add(mismatch(key, "is missing"));
+        }
+        Ok(())
+    }
+
+    async fn check_rows(&self, verifier: &mut Verifier, commitments: &mut Commitments) -> Result<(), Error> {
+        for registry in Registry::PAGED {
+            let mut after = String::new();
+            loop {
+                let rows = match self.db.render_rows(&self.tenant, registry, &after).await {
+                    Ok(rows) => rows,
+                    // A value outside its type is an edit of the row, not a reason to stop looking.
+                    Err(store::StoreError::Row { table, column, row, problem }) => {
+                        let detail = format!("column {column}: {problem}");
+                        verifier.add(Finding::new(FindingCode::RowAltered, detail).row(table, &row));
+                        break;
+                    }
+                    Err(err) => return Err(err.into()),
+                };
+                let Some(last) = rows.last() else { break };
+                after.clone_from(&last.key);
+                for row in &rows {
+                    check_row(
+                        verifier,
+                        commitments,
+                        (registry.table(), &row.key),
+                        &row.record,
+                        Some(row.log_index),
+                    );
+                }
+            }
+        }
+        for host in self.db.list_hosts(&self.tenant).await? {
+            let key = host.record.host_id.to_string();
+            check_row(verifier, commitments, ("hosts", &key), &value(&host.record)?, None);
+        }
+        for known in self.db.list_keys(&self.tenant, None).await? {
+            let key = &known.record;
+            let row = format!("{}|{}|{}", key.address, key.port, key.fingerprint);
+            check_row(verifier, commitments, ("host_keys", &row), &value(key)?, None);
+        }
+        for ((table, row), committed) in commitments.iter().filter(|(_, committed)| !committed.seen) {
+            // The log's own head row has no copy of its record: origin and key are checked by every signature.
+            if table != "log_heads" {
+                let finding =
+                    Finding::new(FindingCode::RowMissing, "the row that the entry speaks of is gone");
+                verifier.add(finding.index(committed.index).row(table, row));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that every stored blob has the digest it is stored under.
+    async fn check_blobs(&self, verifier: &mut Verifier) -> Result<(), Error> {
+        for store in [Store::Evidence, Store::Manifests, Store::Corpora] {
+            let mut after = String::new();
+            loop {
+                let page = self.db.list_blobs(&self.tenant, store, (&after, BLOBS_PAGE)).await?;
+                let Some((last, _)) = page.last() else { break };
+                after.clone_from(last);
+                for (key, bytes) in &page {
+                    if Digest(ledger::sha256(bytes)).to_string() != *key {
+                        let detail = "the bytes do not have the digest they are stored under";
+                        let finding = Finding::new(FindingCode::BodyAltered, detail);
+                        verifier.add(finding.row(store.table(), key));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compares a row, rendered again, with what its newest entry commits to (LED-09).
+fn check_row(
+    verifier: &mut Verifier,
+    commitments: &mut Commitments,
+    (table, row): (&str, &str),
+    record: &Value,
+    log_index: Option<u64>,
+) {
+    verifier.report_mut().rows_checked += 1;
+    let Some(committed) = commitments.get_mut(&(table.to_owned(), row.to_owned())) else {
+        let finding = Finding::new(FindingCode::RowExtra, "no entry speaks of this row");
+        verifier.add(finding.row(table, row));
+        return;
+    };
+    committed.seen = true;
+    let same_index = log_index.is_none_or(|index| index == committed.index);
+    if digest(record) != Some(committed.record) || !same_index {
+        let finding = Finding::new(FindingCode::RowAltered, "the row is not what its entry commits to");
+        verifier.add(finding.index(committed.index).row(table, row));
+    }
+}
+
+/// Returns the digest of the record in a body.
+fn record_of(body: &[u8]) -> Option<Hash> {
+    let body = ledger::canonical::parse(body).ok()?;
+    digest(body.get("row")?)
+}
+
+fn digest(record: &Value) -> Option<Hash> {
+    ledger::canonical::render(record).ok().map(|bytes| ledger::sha256(&bytes))
+}
+
+fn value(record: &impl Serialize) -> Result<Value, Error> {
+    serde_json::to_value(record)
+        .map_err(|err| Error::new(Kind::Internal, format!("could not write a record: {err}")))
+}

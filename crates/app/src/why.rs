@@ -1,0 +1,98 @@
+//! Why a rule stands as it does on a host: everything an operator needs on one screen.
+
+use model::record::HostRecord;
+use model::{Evidence, RuleId, Timestamp};
+use serde::Serialize;
+use store::blobs::Store;
+use store::history::{HistoryRow, Page};
+
+use crate::context::App;
+use crate::error::{Error, Kind};
+use crate::posture::RuleView;
+use crate::scan::report::ControlRef;
+
+/// How many changes are shown.
+const CHANGES_SHOWN: u32 = 5;
+
+/// One rule on one host.
+#[derive(Debug, Clone, Serialize)]
+pub struct Why {
+    pub host: String,
+    pub rule: RuleView,
+    pub description: Option<String>,
+    pub rationale: Option<String>,
+    pub fix: Option<String>,
+    pub evidence: Option<Evidence>,
+    pub controls: Vec<ControlRef>,
+    /// Newest first.
+    #[serde(skip)]
+    pub changes: Vec<HistoryRow>,
+}
+
+impl App {
+    /// Explains a rule on a host.
+    ///
+    /// # Errors
+    /// When the host is unknown, the rule does not exist, or it was never checked there.
+    pub async fn why(&self, rule: &str, host: &str) -> Result<Why, Error> {
+        let host: HostRecord = self.load_host(host).await?.record;
+        let rule_id = RuleId::parse(rule).map_err(|err| Error::new(Kind::Usage, err.to_string()))?;
+        let now = self.now();
+        let states = self.db.results_as_of((&self.tenant, host.host_id), (Timestamp::MAX, now), None).await?;
+        let Some(state) = states.into_iter().find(|state| state.rule_id == rule_id) else {
+            return Err(self.never_checked(&rule_id, &host));
+        };
+        let bytes = self.db.find_blob(&self.tenant, Store::Evidence, state.evidence_sha256).await?;
+        let evidence =
+            bytes.as_deref().filter(|bytes| *bytes != b"{}").map(serde_json::from_slice).transpose();
+        let evidence =
+            evidence.map_err(|err| Error::internal(format!("stored evidence does not read: {err}")))?;
+        let page = Page {
+            host_id: host.host_id,
+            rule_id: Some(&rule_id),
+            after: Timestamp::MIN,
+            until: Timestamp::MAX,
+            before: None,
+            limit: CHANGES_SHOWN,
+        };
+        let known = self.content.corpus().find(rule);
+        Ok(Why {
+            changes: self.db.list_changes(&self.tenant, page).await?,
+            description: known.map(|rule| rule.description.clone()),
+            rationale: known.map(|rule| rule.rationale.clone()),
+            fix: known.and_then(rules::Rule::fix_line),
+            controls: self.content.controls(&rule_id),
+            rule: RuleView {
+                title: self.content.title(&rule_id).to_owned(),
+                rule_id,
+                status: state.status,
+                severity: state.severity,
+                skip_reason: state.skip_reason,
+                controls: Vec::new(),
+                since: state.last_changed_at,
+                last_value_changed_at: state.last_value_changed_at,
+                last_checked_at: state.last_checked_at,
+                check_count: state.check_count,
+                value_digest: state.value_digest,
+                evidence_sha256: state.evidence_sha256,
+                log_index: state.log_index,
+            },
+            host: host.name,
+            evidence,
+        })
+    }
+
+    fn never_checked(&self, rule: &RuleId, host: &HostRecord) -> Error {
+        match self.content.corpus().find(rule.as_str()) {
+            Some(_) => Error::new(Kind::NotFound, format!("rule {rule} was never checked on {}", host.name))
+                .hint(format!("run `plumb scan {}`; it may not apply to this platform", host.name)),
+            None => {
+                let error = Error::new(Kind::NotFound, format!("there is no rule {rule}"));
+                match self.content.corpus().nearest_rule(rule.as_str()) {
+                    Some(near) => error.hint(format!("did you mean {near}?")),
+                    None => error.hint("`plumb rules list` shows the rules"),
+                }
+            }
+        }
+    }
+}

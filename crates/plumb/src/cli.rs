@@ -1,0 +1,411 @@
+//! The command line: what can be asked, in the words of the guide.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::{Digest, Severity, Timestamp};
+
+use crate::output::Format;
+
+/// Measures Linux hosts against hardening rules over SSH, and keeps a record that anyone can check.
+#[derive(Debug, Parser)]
+#[command(
+    name = "plumb",
+    version,
+    about,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    after_help = "Start with: plumb scan localhost\nExit statuses: 0 yes, 2 no, 3 incomplete, 64 usage, 69 unavailable, 70 internal, 78 configuration"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Folder of the database and the signing key [default: ~/.local/share/plumbline]
+    #[arg(long, global = true, value_name = "DIR", env = "PLUMB_DATA_DIR", hide_env_values = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Use the rules in this folder instead of the shipped ones
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) content: Option<PathBuf>,
+    /// No progress and no notes; results and errors only
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Measure hosts and record what changed
+    Scan(Box<ScanArgs>),
+    /// Explain one rule on one host: expected, found, where, since when, how to fix it
+    Why(WhyArgs),
+    /// Show results as of now, or as of any instant
+    Posture(PostureArgs),
+    /// Show what changed on a host, newest first
+    History(HistoryArgs),
+    /// Show what differs between two instants
+    Diff(DiffArgs),
+    /// Write stored evidence to standard output, exactly as it was hashed
+    Evidence(EvidenceArgs),
+    /// Manage the saved hosts
+    #[command(subcommand)]
+    Host(HostCommand),
+    /// Manage the known host keys
+    #[command(subcommand)]
+    KnownHosts(KnownHostsCommand),
+    /// Look at the rules, check them and test them
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Look at the ledger, verify it and export it
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Check that the current state is what the change log says
+    #[command(subcommand)]
+    State(StateCommand),
+    /// Verify an exported bundle with nothing but a public key
+    Verify(VerifyArgs),
+    /// Scan two recorded hosts on two dates, to look around without any host
+    Demo(DemoArgs),
+}
+
+/// List output: aligned on a terminal, tab-separated otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
+pub(crate) struct ScanArgs {
+    /// localhost, a saved host, host, user@host or user@host:port; several may be given
+    #[arg(required = true, value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    /// Private key file
+    #[arg(long, short = 'i', value_name = "FILE")]
+    pub(crate) identity: Option<String>,
+    /// Login name for targets that name none
+    #[arg(long, short = 'l', value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Ask for the login password (or set PLUMB_SSH_PASSWORD)
+    #[arg(long)]
+    pub(crate) ask_password: bool,
+    /// Become root by sudo
+    #[arg(long)]
+    pub(crate) sudo: bool,
+    /// Ask for the sudo password (or set PLUMB_SUDO_PASSWORD)
+    #[arg(long, requires = "sudo")]
+    pub(crate) ask_sudo_password: bool,
+    /// What to do with a host whose key is not known
+    #[arg(long, value_name = "POLICY", default_value = "tofu")]
+    pub(crate) host_key_policy: KeyPolicy,
+    /// Hosts that are scanned at the same time
+    #[arg(long, short = 'j', value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: u16,
+    /// Run another profile than the host's own
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// Run this rule only; may be repeated
+    #[arg(long = "rule", value_name = "ID")]
+    pub(crate) rules: Vec<String>,
+    /// Run rules with this tag only; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Run rules of this severity only; may be repeated
+    #[arg(long = "severity", value_name = "SEVERITY", value_parser = severity)]
+    pub(crate) severities: Vec<Severity>,
+    /// Show results through a framework: cis, stig, nist-800-53
+    #[arg(long, value_name = "NAME")]
+    pub(crate) framework: Option<String>,
+    /// Exit with status 2 only when a rule of at least this severity fails
+    #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = fail_on)]
+    pub(crate) fail_on: FailLevel,
+    /// How to write the results
+    #[arg(long, short, value_name = "FORMAT", default_value = "human")]
+    pub(crate) format: Format,
+    /// Write the results to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// List passing rules, too
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyPolicy {
+    /// Refuse it before anything secret is used
+    RequireKnown,
+    /// Trust it from now on and say so
+    Tofu,
+}
+
+/// From which severity on a failure counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailLevel {
+    AtLeast(Severity),
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// Rule id
+    pub(crate) rule: String,
+    /// Saved host
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: String,
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PostureArgs {
+    /// Saved host; all hosts when none is named
+    pub(crate) host: Option<String>,
+    /// What was so at this instant (UTC): 2026-03-01, 2026-03-01T10:00:00Z
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) at: Option<Timestamp>,
+    /// As far as it was recorded at this instant
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) recorded_at: Option<Timestamp>,
+    /// Show controls of a framework: cis, stig, nist-800-53
+    #[arg(long, value_name = "NAME")]
+    pub(crate) framework: Option<String>,
+    /// Use today's mapping of the framework instead of the one of that time
+    #[arg(long, requires = "framework")]
+    pub(crate) todays_mapping: bool,
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Saved host
+    pub(crate) host: String,
+    /// Rule id; all rules when none is named
+    pub(crate) rule: Option<String>,
+    /// Most rows
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) limit: u32,
+    /// Rows before this ledger index: the next page begins where the last one ended
+    #[arg(long, value_name = "INDEX")]
+    pub(crate) before: Option<u64>,
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Saved host
+    pub(crate) host: String,
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) from: Timestamp,
+    /// [default: now]
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) to: Option<Timestamp>,
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvidenceArgs {
+    /// SHA-256 of the evidence or of a scan manifest
+    #[arg(value_parser = digest)]
+    pub(crate) sha256: Digest,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HostCommand {
+    /// Save a host
+    Add(HostAddArgs),
+    /// List the saved hosts
+    List(ListArgs),
+    /// Show one host and its last scans
+    Show(HostNameArgs),
+    /// Remove a host; its history stays
+    Remove(HostRemoveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostAddArgs {
+    /// host, user@host or user@host:port
+    pub(crate) target: String,
+    /// Name to save it under [default: the target as written]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Private key file
+    #[arg(long, short = 'i', value_name = "FILE")]
+    pub(crate) identity: Option<String>,
+    /// Become root by sudo
+    #[arg(long)]
+    pub(crate) sudo: bool,
+    /// Profile that full scans run
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostNameArgs {
+    pub(crate) name: String,
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostRemoveArgs {
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KnownHostsCommand {
+    /// List the known host keys
+    List(ListArgs),
+    /// Import keys in the format of known_hosts, hashed names too
+    Import(ImportArgs),
+    /// Approve the key that a host shows now
+    Approve(ApproveArgs),
+    /// Revoke a key: a host that shows it is refused
+    Revoke(RevokeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// File in the format of known_hosts
+    pub(crate) file: PathBuf,
+    /// Address or address:port to match hashed names against, besides the saved hosts; may be repeated
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "imported")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// Address or address:port
+    pub(crate) host: String,
+    /// Public key as `ssh-keyscan` prints it behind the host: type and base64
+    #[arg(num_args = 2, value_names = ["TYPE", "BASE64"])]
+    pub(crate) key: Vec<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArgs {
+    /// SHA256:... as `plumb known-hosts list` shows it
+    pub(crate) fingerprint: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// List rules, profiles and frameworks
+    List(RulesListArgs),
+    /// Show a rule's file
+    Show(RuleArgs),
+    /// Explain a rule: what is measured, why, how to fix it, which controls
+    Explain(RuleArgs),
+    /// Check every file of a rule folder
+    Lint(LintArgs),
+    /// Run the tests that rules carry
+    Test(RulesTestArgs),
+    /// Print the JSON Schema of a rule file
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RulesListArgs {
+    /// Rules with this tag only
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RuleArgs {
+    pub(crate) rule: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// Folder with rules/, profiles/ and mappings/ [default: the shipped rules]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RulesTestArgs {
+    /// Rules to test [default: all]
+    pub(crate) rules: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Show size, newest checkpoint and public key
+    Status(ListArgs),
+    /// Re-read and verify everything that the ledger covers
+    Verify(ListArgs),
+    /// Export a bundle that verifies offline
+    Export(ExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Folder to write to; it must not exist or be empty
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// Rebuild the current state from the change log and report each difference
+    Verify(ListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Folder of the bundle
+    pub(crate) bundle: PathBuf,
+    /// Public key to trust, as `plumb ledger status` prints it; may be repeated
+    #[arg(long = "vkey", value_name = "KEY", required = true)]
+    pub(crate) vkeys: Vec<String>,
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Folder for the demo's own data [default: demo in the data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    text.parse().map_err(|err: model::UnknownName| err.to_string())
+}
+
+fn fail_on(text: &str) -> Result<FailLevel, String> {
+    if text == "never" { Ok(FailLevel::Never) } else { severity(text).map(FailLevel::AtLeast) }
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|err: model::TimestampError| err.to_string())
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    text.parse().map_err(|err: model::DigestError| err.to_string())
+}

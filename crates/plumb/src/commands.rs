@@ -1,0 +1,81 @@
+//! Each command: from arguments to one use case, from its answer to output and exit status.
+
+mod demo;
+mod host;
+mod known_hosts;
+mod ledger;
+mod posture;
+mod rules;
+mod scan;
+mod why;
+
+use app::{App, Error, Mode};
+
+use crate::cli::{Cli, Command, Global, KnownHostsCommand, LedgerCommand};
+use crate::exit::Exit;
+use crate::{config, console};
+
+/// Runs a command and says what went wrong, in one line and a hint.
+pub(crate) async fn run(cli: Cli) -> Exit {
+    match dispatch(cli).await {
+        Ok(exit) => exit,
+        Err(err) => {
+            console::error(&err.message, err.hint.as_deref());
+            Exit::of(err.kind)
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit, Error> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Scan(args) => scan::run(global, *args).await,
+        Command::Why(args) => why::run(&existing(global).await?, &args).await,
+        Command::Posture(args) => posture::show(&existing(global).await?, &args).await,
+        Command::History(args) => posture::history(&existing(global).await?, &args).await,
+        Command::Diff(args) => posture::diff(&existing(global).await?, &args).await,
+        Command::Evidence(args) => posture::evidence(&existing(global).await?, &args).await,
+        Command::Host(command) => host::run(&created(global).await?, command).await,
+        Command::KnownHosts(command) => {
+            let app = match &command {
+                KnownHostsCommand::List(_) => existing(global).await?,
+                KnownHostsCommand::Import(_)
+                | KnownHostsCommand::Approve(_)
+                | KnownHostsCommand::Revoke(_) => created(global).await?,
+            };
+            known_hosts::run(&app, command).await
+        }
+        Command::Rules(command) => rules::run(global, &command),
+        Command::Ledger(LedgerCommand::Status(args)) => ledger::status(&existing(global).await?, args).await,
+        Command::Ledger(LedgerCommand::Verify(args)) => ledger::verify(&existing(global).await?, args).await,
+        Command::Ledger(LedgerCommand::Export(args)) => ledger::export(&existing(global).await?, &args).await,
+        Command::State(crate::cli::StateCommand::Verify(args)) => {
+            ledger::state(&existing(global).await?, args).await
+        }
+        Command::Verify(args) => ledger::verify_bundle(&args),
+        Command::Demo(args) => demo::run(global, &args).await,
+    }
+}
+
+/// Opens what is there; a missing database is an error.
+async fn existing(global: &Global) -> Result<App, Error> {
+    app::open(&config::load(global), Mode::Existing).await
+}
+
+/// Opens, making what is missing, and says what was made.
+async fn created(global: &Global) -> Result<App, Error> {
+    let app = app::open(&config::load(global), Mode::Create).await?;
+    if app.is_new() && !global.quiet {
+        console::note(&format!("made {} with a new ledger and signing key", app.database_path().display()));
+        console::note(&format!("public key of the ledger: {}", app.vkey()));
+    }
+    Ok(app)
+}
+
+/// Renders a document for scripts.
+fn json(document: &impl serde::Serialize) -> Result<Vec<u8>, Error> {
+    let mut bytes = serde_json::to_vec_pretty(document)
+        .map_err(|err| Error::new(app::Kind::Internal, format!("could not write JSON: {err}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

@@ -1,0 +1,214 @@
+//! `plumb ledger`, `plumb state verify` and `plumb verify`: the record and its integrity.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use app::{App, Error, Kind};
+use ledger::bundle::{Options, verify_bundle as check_bundle};
+use ledger::{Report, VerifierKey};
+use serde_json::json;
+
+use crate::cli::{ExportArgs, ListArgs, ListFormat, VerifyArgs};
+use crate::console;
+use crate::exit::Exit;
+use crate::output::{Table, clean};
+
+/// Deepest folder of a bundle.
+const DEPTH_MAX: usize = 16;
+/// Findings that are shown as text; JSON has them all.
+const SHOWN_MAX: usize = 20;
+
+pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
+    let status = app.ledger_status().await?;
+    let checkpoint = status.checkpoint.as_ref();
+    if args.format == ListFormat::Json {
+        let document = json!({
+            "schema": "plumbline.ledger_status/1",
+            "origin": status.origin,
+            "vkey": status.vkey,
+            "size": status.size,
+            "checkpoint": checkpoint.map(|checkpoint| json!({
+                "size": checkpoint.size,
+                "root": checkpoint.root,
+                "created_at": checkpoint.created_at,
+                "note": String::from_utf8_lossy(&checkpoint.note),
+            })),
+            "uncovered": status.uncovered,
+            "window_seconds": status.window_seconds,
+        });
+        console::print(&super::json(&document)?)?;
+        return Ok(Exit::Success);
+    }
+    let (covered, at) = checkpoint.map_or_else(
+        || ("0".to_owned(), "never".to_owned()),
+        |c| (c.size.to_string(), c.created_at.to_string()),
+    );
+    let window = status.window_seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds} s"));
+    let text = format!(
+        "origin       {}\nvkey         {}\nentries      {}\ncheckpoint   over {covered} entries, signed {at}\n\
+         uncovered    {}\nwindow       {window} since the newest checkpoint; until a copy of a checkpoint has left\n\
+         \u{20}            this machine, its owner can still remove or rewrite entries unseen\n\
+         not shown    that a scan told the truth: the ledger proves what was recorded, when, and that it stayed\n",
+        clean(&status.origin),
+        clean(&status.vkey),
+        status.size,
+        status.uncovered,
+    );
+    console::print(text.as_bytes())?;
+    Ok(Exit::Success)
+}
+
+pub(super) async fn verify(app: &App, args: ListArgs) -> Result<Exit, Error> {
+    let report = app.verify_ledger().await?;
+    show(&report, args.format)
+}
+
+pub(super) async fn export(app: &App, args: &ExportArgs) -> Result<Exit, Error> {
+    let exported = app.export(&args.output).await?;
+    console::note(&format!(
+        "exported {} entries in {} files, {} bytes, to {}",
+        exported.entries,
+        exported.files,
+        exported.bytes,
+        exported.folder.display()
+    ));
+    let line = format!("plumb verify {} --vkey '{}'\n", exported.folder.display(), app.vkey());
+    console::print(line.as_bytes())?;
+    Ok(Exit::Success)
+}
+
+pub(super) async fn state(app: &App, args: ListArgs) -> Result<Exit, Error> {
+    let differences = app.verify_state().await?;
+    match args.format {
+        ListFormat::Json => console::print(&super::json(&differences)?)?,
+        ListFormat::Text if differences.is_empty() => {
+            console::print(b"the current state is what the change log says\n")?;
+        }
+        ListFormat::Text => {
+            let mut table = Table::new(["host", "rule", "what", "stored", "rebuilt"]);
+            for difference in &differences {
+                table.row([
+                    difference.host.clone(),
+                    difference.rule_id.as_str().to_owned(),
+                    difference.what.clone(),
+                    difference.stored.clone(),
+                    difference.rebuilt.clone(),
+                ]);
+            }
+            console::print(table.render(console::stdout_is_terminal()).as_bytes())?;
+        }
+    }
+    Ok(if differences.is_empty() { Exit::Success } else { Exit::AnswerIsNo })
+}
+
+/// Verifies a bundle offline: no database, no network, no configuration, no private key (LED-26).
+pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
+    let keys = args
+        .vkeys
+        .iter()
+        .map(|text| {
+            text.parse::<VerifierKey>().map_err(|err| {
+                Error::new(Kind::Usage, format!("--vkey: {err}"))
+                    .hint("copy it from `plumb ledger status` on the machine that signs, quotes included")
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let unreadable = |err: &io::Error| {
+        Error::new(Kind::Unavailable, format!("could not read the bundle {}: {err}", args.bundle.display()))
+    };
+    if !args.bundle.is_dir() {
+        return Err(Error::new(Kind::Unavailable, format!("{} is not a folder", args.bundle.display()))
+            .hint("name the folder that `plumb ledger export` wrote"));
+    }
+    let mut paths = Vec::new();
+    list_files(&args.bundle, Path::new(""), DEPTH_MAX, &mut paths).map_err(|err| unreadable(&err))?;
+    let read = |path: &str, max: usize| read_file(&args.bundle.join(path), max);
+    let options = Options { keys: &keys, against: &[] };
+    let report = check_bundle(paths.into_iter().map(Ok), read, &options).map_err(|err| unreadable(&err))?;
+    show(&report, args.format)
+}
+
+fn list_files(root: &Path, below: &Path, depth: usize, paths: &mut Vec<String>) -> io::Result<()> {
+    if depth == 0 {
+        return Err(io::Error::other("folders are nested too deep"));
+    }
+    let mut names: Vec<PathBuf> = fs::read_dir(root.join(below))?
+        .map(|entry| entry.map(|entry| below.join(entry.file_name())))
+        .collect::<Result<_, _>>()?;
+    names.sort();
+    for name in names {
+        if fs::symlink_metadata(root.join(&name))?.is_dir() {
+            list_files(root, &name, depth - 1, paths)?;
+        } else {
+            paths.push(name.to_string_lossy().into_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Reads at most one byte more than `max`; nothing where there is no plain file.
+fn read_file(path: &Path, max: usize) -> io::Result<Option<Vec<u8>>> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_file() => {}
+        Ok(_) => return Ok(None),
+        Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(err) => return Err(err),
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(max as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+fn show(report: &Report, format: ListFormat) -> Result<Exit, Error> {
+    match format {
+        ListFormat::Json => console::print(&super::json(report)?)?,
+        ListFormat::Text => console::print(text(report)?.as_bytes())?,
+    }
+    Ok(if report.ok { Exit::Success } else { Exit::AnswerIsNo })
+}
+
+fn text(report: &Report) -> Result<String, Error> {
+    let mut out = String::new();
+    let failed = |err: std::fmt::Error| Error::new(Kind::Internal, format!("could not write: {err}"));
+    writeln!(
+        out,
+        "{}  {} entries, {} bodies, {} rows, {} checkpoints; {} uncovered\nroot {}  keys {}",
+        if report.ok { "verified" } else { "NOT VERIFIED" },
+        report.entries,
+        report.bodies_checked,
+        report.rows_checked,
+        report.checkpoints,
+        report.uncovered_tail,
+        report.root.as_deref().unwrap_or("-"),
+        if report.key_ids.is_empty() { "-".to_owned() } else { report.key_ids.join(" ") },
+    )
+    .map_err(failed)?;
+    for finding in report.findings.iter().take(SHOWN_MAX) {
+        let code = serde_json::to_value(finding.code)
+            .map_err(|err| Error::new(Kind::Internal, format!("could not write: {err}")))?;
+        let mut place = String::new();
+        if let Some(index) = finding.index {
+            write!(place, "  entry {index}").map_err(failed)?;
+        }
+        if let (Some(table), Some(row)) = (&finding.table, &finding.row) {
+            write!(place, "  {table} {row}").map_err(failed)?;
+        }
+        if let Some(file) = &finding.file {
+            write!(place, "  {file}").map_err(failed)?;
+            if let Some(offset) = finding.offset {
+                write!(place, " offset {offset}").map_err(failed)?;
+            }
+        }
+        let line = format!("{}{place}: {}", code.as_str().unwrap_or("?"), finding.detail);
+        writeln!(out, "{}", clean(&line)).map_err(failed)?;
+    }
+    let more = (report.findings.len() as u64 + report.findings_dropped).saturating_sub(SHOWN_MAX as u64);
+    if more > 0 {
+        writeln!(out, "and {more} more findings; --format json lists them").map_err(failed)?;
+    }
+    Ok(out)
+}

@@ -1,0 +1,121 @@
+//! `plumb rules`: looking at rules, checking them, testing them.
+
+use app::content::{Content, lint};
+use app::{Error, Kind};
+use serde_json::json;
+
+use crate::cli::{Global, LintArgs, ListFormat, RuleArgs, RulesCommand, RulesListArgs, RulesTestArgs};
+use crate::console;
+use crate::exit::Exit;
+use crate::output::{Table, clean};
+
+pub(super) fn run(global: &Global, command: &RulesCommand) -> Result<Exit, Error> {
+    match command {
+        RulesCommand::Schema => {
+            console::print(&super::json(&app::content::schema())?)?;
+            return Ok(Exit::Success);
+        }
+        RulesCommand::Lint(args) => return lint_folder(global, args),
+        RulesCommand::List(_) | RulesCommand::Show(_) | RulesCommand::Explain(_) | RulesCommand::Test(_) => {}
+    }
+    let content = Content::open(global.content.as_deref())?;
+    match command {
+        RulesCommand::List(args) => list(&content, args),
+        RulesCommand::Show(args) => {
+            console::print(content.raw(&args.rule)?.as_bytes())?;
+            Ok(Exit::Success)
+        }
+        RulesCommand::Explain(args) => explain(&content, args),
+        RulesCommand::Test(args) => test(&content, args),
+        RulesCommand::Schema | RulesCommand::Lint(_) => Ok(Exit::Success),
+    }
+}
+
+fn list(content: &Content, args: &RulesListArgs) -> Result<Exit, Error> {
+    let rules = content.summaries(args.tag.as_deref());
+    if args.format == ListFormat::Json {
+        let document = json!({
+            "schema": "plumbline.rules/1",
+            "corpus_digest": content.digest(),
+            "rules": rules,
+            "profiles": content.profiles(),
+            "frameworks": content.frameworks(),
+        });
+        console::print(&super::json(&document)?)?;
+        return Ok(Exit::Success);
+    }
+    let mut table = Table::new(["rule", "severity", "platforms", "tags", "title", "proven by"]);
+    for rule in &rules {
+        table.row([
+            rule.rule_id.as_str().to_owned(),
+            rule.severity.to_string(),
+            rule.platforms.join(" "),
+            rule.tags.join(" "),
+            rule.title.clone(),
+            if rule.free_shell { "shell check" } else { "typed check" }.to_owned(),
+        ]);
+    }
+    console::print(table.render(console::stdout_is_terminal()).as_bytes())?;
+    Ok(Exit::Success)
+}
+
+fn explain(content: &Content, args: &RuleArgs) -> Result<Exit, Error> {
+    let rule = content.explain(&args.rule)?;
+    let mut text = format!(
+        "{} ({})\n{}\n\n{}\n\nWhy: {}\n",
+        clean(rule.summary.rule_id.as_str()),
+        rule.summary.severity,
+        clean(&rule.summary.title),
+        clean(&rule.description),
+        clean(&rule.rationale),
+    );
+    if let Some(fix) = &rule.fix {
+        text.push_str(&format!("Fix: {}\n", clean(fix)));
+    }
+    for value in &rule.values {
+        text.push_str(&format!("Value: {}\n", clean(value)));
+    }
+    for control in &rule.controls {
+        text.push_str(&format!(
+            "Control: {} {}: {}\n",
+            clean(&control.framework),
+            clean(&control.edition),
+            clean(&control.controls.join(", "))
+        ));
+    }
+    text.push_str(&format!("Applies to: {}\n", clean(&rule.summary.platforms.join(", "))));
+    console::print(text.as_bytes())?;
+    Ok(Exit::Success)
+}
+
+fn lint_folder(global: &Global, args: &LintArgs) -> Result<Exit, Error> {
+    let folder = args.folder.as_ref().or(global.content.as_ref());
+    let errors = lint(folder.map(std::path::PathBuf::as_path))?;
+    for error in &errors {
+        console::print(format!("{}\n", clean(&error.to_string())).as_bytes())?;
+    }
+    if errors.is_empty() {
+        console::note("every file loads");
+        return Ok(Exit::Success);
+    }
+    console::note(&format!("{} problems", errors.len()));
+    Ok(Exit::AnswerIsNo)
+}
+
+fn test(content: &Content, args: &RulesTestArgs) -> Result<Exit, Error> {
+    let outcomes = content.run_tests(&args.rules)?;
+    if outcomes.is_empty() {
+        return Err(Error::new(Kind::Usage, "there is no test to run").hint("add `tests:` to the rule"));
+    }
+    let failed: Vec<&app::content::RuleTest> =
+        outcomes.iter().filter(|outcome| outcome.problem.is_some()).collect();
+    for outcome in &failed {
+        let problem = outcome.problem.as_deref().unwrap_or_default();
+        let line = format!("FAIL {} / {}: {problem}", outcome.rule_id, outcome.name);
+        console::print(format!("{}\n", clean(&line)).as_bytes())?;
+    }
+    console::print(
+        format!("{} passed, {} failed\n", outcomes.len() - failed.len(), failed.len()).as_bytes(),
+    )?;
+    Ok(if failed.is_empty() { Exit::Success } else { Exit::AnswerIsNo })
+}

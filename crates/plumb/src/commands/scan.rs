@@ -1,0 +1,172 @@
+//! `plumb scan`: targets, secrets and a stop wish in; results and exit status out.
+
+use std::sync::{Arc, Mutex};
+
+use app::credentials::Secrets;
+use app::host_keys::{HostKeyPolicy, Notices};
+use app::known_hosts;
+use app::scan::report::ScanReport;
+use app::scan::{Narrowing, ScanRequest, ScanTarget};
+use app::targets::{Aliases, Overrides, parse};
+use app::{App, Error, Kind};
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+use crate::cli::{FailLevel, Global, KeyPolicy, ScanArgs};
+use crate::exit::Exit;
+use crate::output::{self, ScanOptions};
+use crate::progress::Display;
+use crate::{config, console};
+
+/// Longest known_hosts file of the user that is read. Bytes.
+const KNOWN_HOSTS_BYTES_MAX: u64 = 16 << 20;
+
+pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Error> {
+    let secrets = secrets(&args)?;
+    let app = super::created(global).await?;
+    let request = request(&app, &args, secrets).await?;
+    let report = scan(&app, request, global.quiet).await?;
+    show(&args, &report)?;
+    Ok(exit(&report, args.fail_on))
+}
+
+/// Scans with progress; a first interrupt asks the hosts to end, a second one ends the program.
+pub(super) async fn scan(app: &App, mut request: ScanRequest, quiet: bool) -> Result<ScanReport, Error> {
+    let (stop, stopped) = watch::channel(false);
+    request.stop = stopped;
+    let names: Vec<String> = request.targets.iter().map(|target| target.text.clone()).collect();
+    let (display, listener) = Display::start(&names, quiet);
+    let notices: Notices = Arc::new(Mutex::new(Vec::new()));
+    let interrupts = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            console::note("stopping; nothing half-written stays behind");
+            stop.send_replace(true);
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(i32::from(Exit::Incomplete.code()));
+        }
+    });
+    let mut ask = |text: &str| prompt(text);
+    let report = app.scan(request, &mut ask, Arc::clone(&notices), listener).await;
+    interrupts.abort();
+    display.finish();
+    if !quiet {
+        let notices = notices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        notices.iter().for_each(|line| console::note(line));
+    }
+    report
+}
+
+async fn request(app: &App, args: &ScanArgs, secrets: Secrets) -> Result<ScanRequest, Error> {
+    let overrides =
+        Overrides { user: args.user.clone(), identity_file: args.identity.clone(), sudo: args.sudo };
+    let ssh_dir = secrets.ssh_dir.clone();
+    let aliases = match &ssh_dir {
+        Some(dir) => Aliases::read(&dir.join("config"))?,
+        None => Aliases::default(),
+    };
+    let mut targets: Vec<ScanTarget> = Vec::with_capacity(args.targets.len());
+    for text in &args.targets {
+        let host = app.resolve(&parse(text)?, &aliases, &overrides).await?;
+        if targets.iter().any(|target| same_place(target, &host.record)) {
+            return Err(Error::new(Kind::Usage, format!("{text} names a host that was named before")));
+        }
+        targets.push(ScanTarget { text: text.clone(), host, capture: None });
+    }
+    Ok(ScanRequest {
+        targets,
+        narrowing: Narrowing {
+            profile: args.profile.clone(),
+            rules: args.rules.clone(),
+            tags: args.tags.clone(),
+            severities: args.severities.clone(),
+        },
+        framework: args.framework.clone(),
+        policy: match args.host_key_policy {
+            KeyPolicy::RequireKnown => HostKeyPolicy::RequireKnown,
+            KeyPolicy::Tofu => HostKeyPolicy::Tofu,
+        },
+        concurrency: usize::from(args.concurrency),
+        known_hosts: match &ssh_dir {
+            Some(dir) => user_known_hosts(&dir.join("known_hosts"))?,
+            None => Vec::new(),
+        },
+        secrets,
+        limits: app::scan::Limits::default(),
+        stop: watch::channel(false).1,
+    })
+}
+
+fn same_place(target: &ScanTarget, record: &model::record::HostRecord) -> bool {
+    let other = &target.host.record;
+    (other.transport, &other.address, other.port) == (record.transport, &record.address, record.port)
+}
+
+/// Reads the user's known_hosts; a missing file is an empty one, an unreadable one is an error.
+fn user_known_hosts(path: &std::path::Path) -> Result<Vec<known_hosts::Line>, Error> {
+    use std::io::Read as _;
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(err) => {
+            return Err(Error::new(Kind::Config, format!("could not read {}: {err}", path.display())));
+        }
+    };
+    let mut bytes = Vec::new();
+    file.take(KNOWN_HOSTS_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(|err| Error::new(Kind::Config, format!("could not read {}: {err}", path.display())))?;
+    Ok(known_hosts::parse(&String::from_utf8_lossy(&bytes)).0)
+}
+
+fn secrets(args: &ScanArgs) -> Result<Secrets, Error> {
+    let mut secrets = config::secrets();
+    let asked = |text: &str| {
+        prompt(text).ok_or_else(|| {
+            Error::new(Kind::Usage, "there is no terminal to ask for a password")
+                .hint("set PLUMB_SSH_PASSWORD or PLUMB_SUDO_PASSWORD instead")
+        })
+    };
+    if args.ask_password {
+        secrets.password = Some(asked("SSH password: ")?);
+    }
+    if args.ask_sudo_password {
+        secrets.sudo_password = Some(asked("sudo password: ")?);
+    }
+    Ok(secrets)
+}
+
+/// Asks on the terminal, without showing what is typed; nothing when there is none.
+fn prompt(text: &str) -> Option<SecretString> {
+    rpassword::prompt_password(text).ok().map(SecretString::from)
+}
+
+fn show(args: &ScanArgs, report: &ScanReport) -> Result<(), Error> {
+    let to_terminal = args.output.is_none() && console::stdout_is_terminal();
+    let options = ScanOptions {
+        format: args.format,
+        color: to_terminal && !config::no_color(),
+        verbose: args.verbose,
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let mut bytes = Vec::new();
+    output::write_scan(&mut bytes, report, &options)
+        .map_err(|err| Error::new(Kind::Internal, format!("could not write the results: {err}")))?;
+    match &args.output {
+        None => console::print(&bytes),
+        Some(path) => console::write_file(path, &bytes),
+    }
+}
+
+/// Maps the verdict to the exit status. A stopped scan is incomplete, never an answer.
+fn exit(report: &ScanReport, fail_on: FailLevel) -> Exit {
+    let fail_on = match fail_on {
+        FailLevel::AtLeast(severity) => app::scan::FailOn::Severity(severity),
+        FailLevel::Never => app::scan::FailOn::Never,
+    };
+    match report.verdict(fail_on) {
+        app::scan::Verdict::Compliant => Exit::Success,
+        app::scan::Verdict::Failing => Exit::AnswerIsNo,
+        app::scan::Verdict::Incomplete => Exit::Incomplete,
+    }
+}

@@ -1,0 +1,64 @@
+//! The only reader of the environment: where things are and which secrets the user gave.
+
+use std::path::PathBuf;
+
+use app::credentials::Secrets;
+use app::{Clock, Config};
+use secrecy::SecretString;
+
+use crate::cli::Global;
+
+/// Longest secret from the environment. Bytes.
+const SECRET_BYTES_MAX: usize = 4_096;
+
+#[expect(clippy::disallowed_methods, reason = "the one module that reads the environment")]
+fn read(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Returns the user's home folder.
+fn home() -> Option<PathBuf> {
+    read("HOME").map(PathBuf::from)
+}
+
+/// Returns the default data directory: `$XDG_DATA_HOME/plumbline`, else `~/.local/share/plumbline`.
+fn default_data_dir() -> PathBuf {
+    let base = read("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    base.or_else(|| home().map(|home| home.join(".local/share")))
+        .map_or_else(|| PathBuf::from("/var/lib/plumbline"), |base| base.join("plumbline"))
+}
+
+/// Returns the name of the invoking user.
+fn login_name() -> String {
+    read("USER").or_else(|| read("LOGNAME")).unwrap_or_else(|| "root".to_owned())
+}
+
+/// Builds the configuration from the command line and the environment.
+pub(crate) fn load(global: &Global) -> Config {
+    Config {
+        data_dir: global.data_dir.clone().unwrap_or_else(default_data_dir),
+        database_url: read("PLUMB_DATABASE_URL"),
+        content_dir: global.content.clone(),
+        actor: format!("local:{}", login_name()),
+        clock: Clock::System,
+    }
+}
+
+/// Collects secrets from the environment and where else a login may look.
+pub(crate) fn secrets() -> Secrets {
+    let secret =
+        |name: &str| read(name).filter(|value| value.len() <= SECRET_BYTES_MAX).map(SecretString::from);
+    Secrets {
+        password: secret("PLUMB_SSH_PASSWORD"),
+        key_passphrase: secret("PLUMB_SSH_KEY_PASSPHRASE"),
+        sudo_password: secret("PLUMB_SUDO_PASSWORD"),
+        agent: read("SSH_AUTH_SOCK").map(PathBuf::from),
+        ssh_dir: home().map(|home| home.join(".ssh")),
+        login_name: login_name(),
+    }
+}
+
+/// Tells whether the user asked for output without color (no-color.org).
+pub(crate) fn no_color() -> bool {
+    read("NO_COLOR").is_some() || read("TERM").as_deref() == Some("dumb")
+}

@@ -1,0 +1,71 @@
+//! Standard output and standard error: data on one, everything else on the other. A closed pipe is no error.
+
+use std::fs;
+use std::io::{self, IsTerminal as _, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use app::{Error, Kind};
+
+/// Writes one line about a problem, and one about what to do.
+pub(crate) fn error(message: &str, hint: Option<&str>) {
+    let mut err = io::stderr().lock();
+    let message = crate::output::clean(message);
+    let written = writeln!(err, "plumb: {message}").and_then(|()| match hint {
+        Some(hint) => writeln!(err, "\nhint: {}", crate::output::clean(hint)),
+        None => Ok(()),
+    });
+    // Nobody reads standard error any more: there is no one left to tell.
+    drop(written);
+}
+
+/// Writes a line for people, on standard error.
+pub(crate) fn note(line: &str) {
+    let written = writeln!(io::stderr().lock(), "{}", crate::output::clean(line));
+    // As above: a closed standard error has no reader.
+    drop(written);
+}
+
+/// Tells whether standard output is a terminal.
+pub(crate) fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Tells whether standard error is a terminal.
+pub(crate) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Writes data to standard output. A reader that went away is fine.
+pub(crate) fn print(bytes: &[u8]) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(err) => Err(Error::new(Kind::Unavailable, format!("could not write to standard output: {err}"))),
+    }
+}
+
+/// Writes data to a file, whole or not at all: beside it first, then in its place.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |err: io::Error| {
+        Error::new(Kind::Unavailable, format!("could not write {}: {err}", path.display()))
+            .hint("nothing was left half-written; check the folder and the space on the disk")
+    };
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&part)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&part, path));
+    written.map_err(|err| {
+        // The part may not exist; what matters is that it does not stay.
+        drop(fs::remove_file(&part));
+        failed(err)
+    })
+}

@@ -1,0 +1,94 @@
+//! Progress for people, on standard error: a bar per host on a terminal, plain lines otherwise.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use app::scan::{Listener, ScanProgress};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::console;
+
+/// Most bars that are drawn; further hosts are counted in plain lines at the end.
+const BARS_MAX: usize = 24;
+/// How often a bar is redrawn while nothing happens.
+const TICK: Duration = Duration::from_millis(120);
+
+/// How progress is shown.
+pub(crate) struct Display {
+    bars: Option<MultiProgress>,
+}
+
+impl Display {
+    /// Shows nothing when quiet, bars on a terminal, lines otherwise. Returns the listener for the scan.
+    pub(crate) fn start(targets: &[String], quiet: bool) -> (Self, Listener) {
+        if quiet {
+            return (Self { bars: None }, Arc::new(|_, _| {}));
+        }
+        if !console::stderr_is_terminal() {
+            let names: Vec<String> = targets.to_vec();
+            let listener: Listener = Arc::new(move |i, progress| line(&names[i], &progress));
+            return (Self { bars: None }, listener);
+        }
+        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let width = targets.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(40);
+        let bars: Vec<Option<ProgressBar>> = targets
+            .iter()
+            .enumerate()
+            .map(|(i, name)| (i < BARS_MAX).then(|| bar(&multi, &crate::output::clean(name), width)))
+            .collect();
+        let bars = Mutex::new(bars);
+        let listener: Listener = Arc::new(move |i, progress| {
+            let bars = bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Some(Some(bar)) = bars.get(i) {
+                advance(bar, &progress);
+            }
+        });
+        (Self { bars: Some(multi) }, listener)
+    }
+
+    /// Takes the bars away, so that results stand alone.
+    pub(crate) fn finish(self) {
+        if let Some(bars) = self.bars {
+            // A terminal that cannot be cleared keeps the bars; the results follow all the same.
+            drop(bars.clear());
+        }
+    }
+}
+
+fn bar(multi: &MultiProgress, name: &str, width: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("  {prefix}  {bar:24} {pos:>3}/{len:<3} {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸─");
+    let bar = multi.add(ProgressBar::new(0)).with_style(style).with_prefix(format!("{name:width$}"));
+    bar.set_message("waiting");
+    bar
+}
+
+fn advance(bar: &ProgressBar, progress: &ScanProgress) {
+    match progress {
+        ScanProgress::Started => {
+            bar.set_message("connecting");
+            bar.enable_steady_tick(TICK);
+        }
+        ScanProgress::Connected => bar.set_message("logging in"),
+        ScanProgress::LoggedIn => bar.set_message("asking"),
+        ScanProgress::Answered { done, total } => {
+            bar.set_length(*total as u64);
+            bar.set_position(*done as u64);
+            bar.set_message("measuring");
+        }
+        ScanProgress::Storing => bar.set_message("recording"),
+        ScanProgress::Done => bar.finish_with_message("done"),
+    }
+}
+
+fn line(name: &str, progress: &ScanProgress) {
+    match progress {
+        ScanProgress::Started => console::note(&format!("{name}: scanning")),
+        ScanProgress::Done => console::note(&format!("{name}: done")),
+        ScanProgress::Connected
+        | ScanProgress::LoggedIn
+        | ScanProgress::Answered { .. }
+        | ScanProgress::Storing => {}
+    }
+}
