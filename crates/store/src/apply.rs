@@ -8,7 +8,7 @@ use model::{ComplianceState, Digest, EVIDENCE_BYTES_MAX, Evidence, RuleId, RunSt
 use serde_json::json;
 use sqlx::{Sqlite, Transaction};
 
-use crate::append::{Appender, Draft, Nonces, to_i64};
+use crate::append::{Appender, Draft, Nonces, broken, to_i64};
 use crate::error::{StoreError, doing};
 use crate::locks::{self, Fence};
 use crate::{Db, Tenant, dialect, hosts, scans};
@@ -82,6 +82,9 @@ impl Db {
         nonces: Nonces<'_>,
     ) -> Result<Applied, StoreError> {
         check(batch)?;
+        if fence.host_id != batch.scan.host_id {
+            return Err(StoreError::StaleFence);
+        }
         let said = "apply the scan";
         let mut tx = self.begin(said).await?;
         if let Some(before) = applied_before(&mut tx, tenant, batch).await? {
@@ -120,22 +123,47 @@ fn check(batch: &Batch) -> Result<(), StoreError> {
     if let Some(rule) = batch.rules.iter().find(|rule| !seen.insert(*rule)) {
         return Err(StoreError::DuplicateRule { rule: rule.clone() });
     }
-    for blob in &batch.evidence {
-        if blob.bytes.len() > EVIDENCE_BYTES_MAX {
-            let owner = batch.changes.iter().find(|change| change.evidence_sha256 == blob.sha256);
-            let rule = owner.map(|change| change.rule_id.clone());
-            return Err(match rule {
-                Some(rule) => {
-                    StoreError::EvidenceOversize { rule, size: blob.bytes.len(), limit: EVIDENCE_BYTES_MAX }
-                }
-                None => too_large("bytes in one evidence document", blob.bytes.len(), EVIDENCE_BYTES_MAX),
-            });
-        }
-        if blob.bytes != b"{}" && serde_json::from_slice::<Evidence>(&blob.bytes).is_err() {
-            return Err(StoreError::EvidenceInvalid { sha256: blob.sha256 });
+    check_changes(batch, &seen)?;
+    batch.evidence.iter().try_for_each(|blob| check_evidence(batch, blob))
+}
+
+/// Refuses changes that say something else than their scan: rows take what they share from the scan, entries
+/// from the change, and both must be the same (LED-09).
+fn check_changes(batch: &Batch, covered: &BTreeSet<&RuleId>) -> Result<(), StoreError> {
+    let scan = &batch.scan;
+    if scan.status != RunStatus::Completed || scan.measured_at != Some(batch.measured_at) {
+        return Err(broken("the scan", &"it is not completed at the instant of its results"));
+    }
+    let scan_id = scan.scan_id.to_string();
+    for change in &batch.changes {
+        let same = change.host_id == scan.host_id
+            && change.scan_id == scan.scan_id
+            && change.correlation_id == scan_id
+            && change.engine_digest == scan.engine_digest
+            && change.policy_digest == scan.policy_digest
+            && change.policy_version == scan.policy_version
+            && change.occurred_at == batch.measured_at;
+        if !same || !covered.contains(&change.rule_id) {
+            return Err(broken("a change", &format_args!("{} contradicts its scan", change.rule_id)));
         }
     }
     Ok(())
+}
+
+fn check_evidence(batch: &Batch, blob: &Blob) -> Result<(), StoreError> {
+    if blob.bytes.len() > EVIDENCE_BYTES_MAX {
+        let (size, limit) = (blob.bytes.len(), EVIDENCE_BYTES_MAX);
+        let owner = batch.changes.iter().find(|change| change.evidence_sha256 == blob.sha256);
+        return Err(match owner.map(|change| change.rule_id.clone()) {
+            Some(rule) => StoreError::EvidenceOversize { rule, size, limit },
+            None => StoreError::BatchTooLarge { what: "bytes in one evidence document", size, limit },
+        });
+    }
+    let follows = |document: Evidence| document.schema == Evidence::SCHEMA;
+    if blob.bytes == b"{}" || serde_json::from_slice(&blob.bytes).is_ok_and(follows) {
+        return Ok(());
+    }
+    Err(StoreError::EvidenceInvalid { sha256: blob.sha256 })
 }
 
 async fn applied_before(

@@ -98,6 +98,14 @@ impl<'r> Reader<'r> {
         text.map(|text| text.parse().map_err(|err: T::Err| self.bad(column, &err))).transpose()
     }
 
+    /// Reads a column that is not used in this row.
+    pub(crate) fn null(&self, column: &'static str) -> Result<(), StoreError> {
+        match self.maybe_text(column)? {
+            None => Ok(()),
+            Some(text) => Err(self.bad(column, &format_args!("{text:?} stands where nothing belongs"))),
+        }
+    }
+
     pub(crate) fn maybe_text(&self, column: &'static str) -> Result<Option<String>, StoreError> {
         self.get(column)
     }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ledger::EntryKind;
+use model::record::{LogRecord, schema};
 use model::{LogId, TenantId, Timestamp};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row as _, Sqlite, Transaction};
 
+use crate::append::{Appender, Draft, Nonces};
 use crate::error::{Problem, StoreError, doing};
 use crate::{files, migrate};
 
@@ -47,7 +48,6 @@ impl Db {
         files::prepare(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
@@ -74,6 +74,13 @@ impl Db {
             tx.commit().await.map_err(doing("bring the schema up to date"))?;
         }
         Ok(db)
+    }
+
+    /// Closes all connections of all clones, which folds the write-ahead log into the file when no other
+    /// process has it open.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
     }
 
     /// Returns where the database file is.
@@ -123,15 +130,16 @@ impl Db {
         .transpose()
     }
 
-    /// Makes a tenant with an empty log, unless one with this slug exists; either way returns what is there.
+    /// Makes a tenant and a log whose first entry is `log.genesis`, unless one with this slug exists; either way returns what is there.
     ///
     /// # Errors
     /// When the database cannot be written.
     pub async fn create_tenant(
         &self,
         slug: &str,
-        tenant: &Tenant,
+        (tenant, actor): (&Tenant, &str),
         now: Timestamp,
+        nonces: Nonces<'_>,
     ) -> Result<Tenant, StoreError> {
         let said = "make the tenant";
         let mut tx = self.begin(said).await?;
@@ -157,6 +165,22 @@ impl Db {
             .execute(&mut *tx)
             .await
             .map_err(doing(said))?;
+            let mut appender = Appender::reserve(&mut tx, (tenant, actor), (1, now), &mut *nonces).await?;
+            let genesis = LogRecord {
+                log_id: tenant.log,
+                origin: tenant.origin.clone(),
+                vkey: tenant.vkey.clone(),
+                created_at: appender.at(),
+            };
+            let draft = Draft {
+                kind: EntryKind::LogGenesis,
+                table: "log_heads",
+                row: tenant.log.to_string(),
+                schema: schema::LOG,
+                record: &genesis,
+            };
+            appender.push(draft, nonces)?;
+            appender.insert(&mut tx).await?;
         }
         tx.commit().await.map_err(doing(said))?;
         self.find_tenant(slug).await?.ok_or_else(|| StoreError::Row {
@@ -168,7 +192,8 @@ impl Db {
     }
 }
 
-/// Marks a new file as ours and refuses one that belongs to another program.
+/// Refuses a file that belongs to another program, before anything of it is changed; then tightens its mode,
+/// marks a new one as ours and switches it to the write-ahead log.
 async fn claim(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
     let opened = |source: sqlx::Error| StoreError::Open {
         path: path.to_owned(),
@@ -184,12 +209,13 @@ async fn claim(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
     .map_err(opened)?;
     let application_id: i64 = row.try_get("application_id").map_err(opened)?;
     let objects: i64 = row.try_get("objects").map_err(opened)?;
-    if application_id == APPLICATION_ID {
-        return Ok(());
-    }
-    if objects > 0 || application_id != 0 {
+    if application_id != APPLICATION_ID && (objects > 0 || application_id != 0) {
         return Err(StoreError::Open { path: path.to_owned(), problem: Problem::Foreign, source: None });
     }
-    sqlx::query("PRAGMA application_id = 1347177794").execute(writer).await.map_err(opened)?;
+    files::tighten(path)?;
+    sqlx::query("PRAGMA journal_mode = WAL").execute(writer).await.map_err(opened)?;
+    if application_id != APPLICATION_ID {
+        sqlx::query("PRAGMA application_id = 1347177794").execute(writer).await.map_err(opened)?;
+    }
     Ok(())
 }

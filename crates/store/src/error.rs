@@ -34,7 +34,7 @@ pub enum StoreError {
     BatchTooLarge { what: &'static str, size: usize, limit: usize },
     #[error("rule {rule} stands twice in one scan")]
     DuplicateRule { rule: RuleId },
-    #[error("evidence {sha256} is not a canonical evidence document")]
+    #[error("evidence {sha256} is not an evidence document")]
     EvidenceInvalid { sha256: Digest },
     /// The record cannot be written in canonical form, or an invariant of the ledger would break.
     #[error("the ledger refused {what}: {problem}")]
@@ -95,6 +95,10 @@ impl std::fmt::Display for Problem {
 impl Problem {
     /// Reads the cause out of a driver error. Codes: sqlite.org/rescode.html.
     pub(crate) fn of(err: &sqlx::Error) -> Self {
+        // Our own writers wait for one connection; that is a wait for the write lock as well.
+        if matches!(err, sqlx::Error::PoolTimedOut) {
+            return Self::Busy;
+        }
         let Some(db) = err.as_database_error() else {
             return Self::Other(err.to_string());
         };

@@ -15,17 +15,25 @@ fn refused(path: &Path, problem: Problem) -> StoreError {
 }
 
 fn of_io(path: &Path, err: &std::io::Error) -> StoreError {
-    let problem = match err.kind() {
-        ErrorKind::NotFound => Problem::Missing,
-        ErrorKind::PermissionDenied => Problem::Permission(err.to_string()),
-        ErrorKind::ReadOnlyFilesystem => Problem::ReadOnly,
-        ErrorKind::StorageFull => Problem::DiskFull,
-        _ => Problem::Other(err.to_string()),
+    let kind = err.kind();
+    let problem = if kind == ErrorKind::NotFound {
+        Problem::Missing
+    } else if kind == ErrorKind::PermissionDenied {
+        Problem::Permission(err.to_string())
+    } else if kind == ErrorKind::ReadOnlyFilesystem {
+        Problem::ReadOnly
+    } else if kind == ErrorKind::StorageFull {
+        Problem::DiskFull
+    } else {
+        Problem::Other(err.to_string())
     };
     refused(path, problem)
 }
 
-/// Makes the file and its folder where they are missing and tightens looser modes.
+/// Side files of the write-ahead log, named after the database file (sqlite.org/wal.html).
+const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
+
+/// Makes the file and its folder where they are missing.
 ///
 /// # Errors
 /// When the file cannot be made, or is there and is no SQLite database.
@@ -48,19 +56,45 @@ pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Takes the rights of group and others from the file and its side files. Call it once the file is known to
+/// be ours: another program's database keeps its mode.
+///
+/// # Errors
+/// When a mode cannot be changed.
+pub(crate) fn tighten(path: &Path) -> Result<(), StoreError> {
+    tighten_one(path)?;
+    for suffix in SIDE_FILES {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        tighten_one(Path::new(&name))?;
+    }
+    Ok(())
+}
+
+fn tighten_one(path: &Path) -> Result<(), StoreError> {
+    let mode = match fs::metadata(path) {
+        Ok(meta) => meta.permissions().mode(),
+        Err(err) if err.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(err) => return Err(of_io(path, &err)),
+    };
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    // No right is added: a file that its owner made read-only stays so.
+    match fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o600)) {
+        Ok(()) => Ok(()),
+        // A read-only file system keeps its modes; opening it for writing will say so. A side file goes
+        // when the last other process closes the database.
+        Err(err) if matches!(err.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::NotFound) => Ok(()),
+        Err(err) => Err(of_io(path, &err)),
+    }
+}
+
 /// Checks a file that is there before the database engine touches it.
-pub(crate) fn check_existing(path: &Path) -> Result<(), StoreError> {
+fn check_existing(path: &Path) -> Result<(), StoreError> {
     let meta = fs::metadata(path).map_err(|err| of_io(path, &err))?;
     if !meta.is_file() {
         return Err(refused(path, Problem::NotADatabase));
-    }
-    if meta.permissions().mode() & 0o077 != 0 {
-        match fs::set_permissions(path, fs::Permissions::from_mode(0o600)) {
-            Ok(()) => {}
-            // A read-only file system keeps its modes; opening it for writing will say so.
-            Err(err) if err.kind() == ErrorKind::ReadOnlyFilesystem => {}
-            Err(err) => return Err(of_io(path, &err)),
-        }
     }
     if meta.len() == 0 {
         return Ok(());

@@ -1,5 +1,6 @@
 //! Schema versions: each migration runs once, in the transaction that notes it, and is never edited.
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, Transaction};
 
 use crate::error::{Problem, StoreError, doing};
@@ -58,11 +59,17 @@ pub(crate) async fn migrate(tx: &mut Transaction<'_, Sqlite>) -> Result<(), Stor
     Ok(())
 }
 
-/// Tells whether every migration is applied, without writing.
+/// Tells whether exactly the known migrations are applied, with the text they have now, without writing.
 pub(crate) async fn is_current(pool: &sqlx::SqlitePool) -> bool {
-    let found = sqlx::query("SELECT count(*) AS applied FROM schema_migrations").fetch_one(pool).await;
-    let applied = found.and_then(|row| row.try_get::<i64, _>("applied"));
-    applied.is_ok_and(|applied| usize::try_from(applied) == Ok(MIGRATIONS.len()))
+    let found = sqlx::query("SELECT version, sha256 FROM schema_migrations ORDER BY version LIMIT 10000")
+        .fetch_all(pool)
+        .await;
+    let Ok(found) = found else { return false };
+    let same = |(row, migration): (&SqliteRow, &Migration)| {
+        row.try_get::<i64, _>("version").is_ok_and(|version| version == migration.version)
+            && row.try_get::<String, _>("sha256").is_ok_and(|sha256| sha256 == digest(migration.sql))
+    };
+    found.len() == MIGRATIONS.len() && found.iter().zip(MIGRATIONS).all(same)
 }
 
 fn digest(sql: &str) -> String {

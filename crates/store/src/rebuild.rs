@@ -146,6 +146,11 @@ fn render(registry: Registry, row: &SqliteRow) -> Result<RenderedRow, StoreError
     };
     let key = if registry == Registry::AuditEvents { "audit_id" } else { "id" };
     let reader = Reader::new(table, key, row)?;
+    if registry == Registry::Transactions {
+        // No record carries these two, because no other origin is written yet; an edit must still be seen.
+        reader.one_of("origin", &[("scan", ())])?;
+        reader.null("remediation_id")?;
+    }
     let record = match registry {
         Registry::Transactions => to_value(serde_json::to_value(read_change(row)?))?,
         Registry::ScanRuns => to_value(serde_json::to_value(read_scan(row)?))?,

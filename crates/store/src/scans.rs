@@ -82,6 +82,9 @@ impl Db {
         now: Timestamp,
         nonces: Nonces<'_>,
     ) -> Result<ScanRecord, StoreError> {
+        if fence.host_id != scan.host_id {
+            return Err(StoreError::StaleFence);
+        }
         let said = "record the failed scan";
         let mut tx = self.begin(said).await?;
         locks::release(&mut tx, tenant, fence).await?;

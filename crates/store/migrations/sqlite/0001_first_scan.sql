@@ -357,9 +357,21 @@ BEGIN SELECT RAISE(ABORT, 'append-only: scan_runs refuses DELETE'); END;
 CREATE TRIGGER scan_runs_no_replace BEFORE INSERT ON scan_runs
 WHEN EXISTS (SELECT 1 FROM scan_runs WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
 BEGIN SELECT RAISE(ABORT, 'append-only: scan_runs refuses REPLACE'); END;
+-- A run that is not finished keeps its key: UPDATE OR REPLACE would push out the row that has the new one.
+CREATE TRIGGER scan_runs_key_no_update BEFORE UPDATE OF tenant_id, id, host_id ON scan_runs
+BEGIN SELECT RAISE(ABORT, 'append-only: scan_runs refuses another key'); END;
+CREATE TRIGGER scan_runs_active_no_replace BEFORE INSERT ON scan_runs
+WHEN NEW.status IN ('queued', 'running') AND EXISTS (SELECT 1 FROM scan_runs
+  WHERE tenant_id = NEW.tenant_id AND host_id = NEW.host_id AND status IN ('queued', 'running'))
+BEGIN SELECT RAISE(ABORT, 'scan_runs: this host has an active run'); END;
 CREATE TRIGGER transactions_scan_no_replace BEFORE INSERT ON transactions
 WHEN EXISTS (SELECT 1 FROM transactions
   WHERE tenant_id = NEW.tenant_id AND scan_id = NEW.scan_id AND rule_id = NEW.rule_id)
+BEGIN SELECT RAISE(ABORT, 'append-only: transactions refuses REPLACE'); END;
+
+CREATE TRIGGER transactions_remediation_no_replace BEFORE INSERT ON transactions
+WHEN EXISTS (SELECT 1 FROM transactions
+  WHERE tenant_id = NEW.tenant_id AND remediation_id = NEW.remediation_id AND rule_id = NEW.rule_id)
 BEGIN SELECT RAISE(ABORT, 'append-only: transactions refuses REPLACE'); END;
 
 -- The next entry of a log is the next one, whatever the writer believes (LED-12).
@@ -369,7 +381,11 @@ WHEN NEW.log_index <> coalesce(
 BEGIN SELECT RAISE(ABORT, 'log_entries: the index is not the next one'); END;
 CREATE TRIGGER log_heads_only_grow BEFORE UPDATE ON log_heads
 WHEN NEW.size < OLD.size OR NEW.last_at_us < OLD.last_at_us OR NEW.log_id <> OLD.log_id
+  OR NEW.tenant_id <> OLD.tenant_id OR NEW.origin <> OLD.origin
 BEGIN SELECT RAISE(ABORT, 'log_heads: a log only grows'); END;
+CREATE TRIGGER log_heads_no_replace BEFORE INSERT ON log_heads
+WHEN EXISTS (SELECT 1 FROM log_heads WHERE tenant_id = NEW.tenant_id AND log_id = NEW.log_id)
+BEGIN SELECT RAISE(ABORT, 'append-only: log_heads refuses REPLACE'); END;
 CREATE TRIGGER log_heads_no_delete BEFORE DELETE ON log_heads
 BEGIN SELECT RAISE(ABORT, 'append-only: log_heads refuses DELETE'); END;
 CREATE TRIGGER hosts_no_delete BEFORE DELETE ON hosts
