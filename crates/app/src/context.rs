@@ -89,7 +89,9 @@ impl App {
         self.db.path()
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// Returns the instant that this product takes for now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 

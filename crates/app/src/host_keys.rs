@@ -207,7 +207,8 @@ impl App {
         Ok(imported)
     }
 
-    /// Approves a key: the one that a host shows instead of the one we knew, by its fingerprint and type.
+    /// Approves a key that a host shows instead of the one we knew. The keys of the same type that it
+    /// replaces are revoked, so that whoever has the old one is not taken for the host.
     ///
     /// # Errors
     /// When the key line does not hold a key.
@@ -224,7 +225,18 @@ impl App {
         })?;
         let mut record = self.line_record(address, port, line, reason)?;
         record.source = KeySource::Approved;
-        self.store_keys(std::slice::from_ref(&record), "ssh.host_key.approved").await?;
+        let replaced = self.known_keys(address, port).await?.into_iter().map(|known| known.record);
+        let replaced = replaced.filter(|known| {
+            known.key_type == record.key_type && known.fingerprint != record.fingerprint && !known.revoked
+        });
+        let revoked = replaced.map(|known| HostKeyRecord {
+            revoked: true,
+            reason: format!("replaced by {}: {reason}", record.fingerprint),
+            ..known
+        });
+        let mut records: Vec<HostKeyRecord> = revoked.collect();
+        records.insert(0, record.clone());
+        self.store_keys(&records, "ssh.host_key.approved").await?;
         Ok(record)
     }
 

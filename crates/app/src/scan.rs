@@ -14,7 +14,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 pub use transport::{Capture, Limits};
 
-use crate::checkpoint;
 use crate::context::App;
 use crate::credentials::{Ask, Login, Secrets, login};
 use crate::error::{Error, Kind};
@@ -139,11 +138,12 @@ struct Shared {
 
 impl App {
     /// Scans hosts and returns what was found, in the order of the targets. One host that cannot be reached
-    /// does not hide the results of the others.
+    /// or recorded does not hide the results of the others.
+    ///
+    /// The caller shows the answer, then cuts a checkpoint over the new entries.
     ///
     /// # Errors
-    /// When nothing could be started at all: a selection of unknown names, a key that cannot be used, a
-    /// database that cannot be written.
+    /// When nothing could be started: unknown names of rules, profiles, tags or frameworks.
     pub async fn scan(
         &self,
         request: ScanRequest,
@@ -180,10 +180,9 @@ impl App {
         while let Some(joined) = running.join_next().await {
             let (i, scan) =
                 joined.map_err(|err| Error::internal(format!("a scan ended by itself: {err}")))?;
-            hosts.push((i, scan?));
+            hosts.push((i, scan));
         }
         hosts.sort_by_key(|(i, _)| *i);
-        checkpoint::cut(self).await?;
         Ok(ScanReport {
             hosts: hosts.into_iter().map(|(_, host)| host).collect(),
             framework: request.framework,
@@ -217,11 +216,9 @@ impl App {
         login: Result<Login, Error>,
         shared: &Shared,
         (slots, listener): (&Semaphore, &Listener),
-    ) -> Result<HostScan, Error> {
-        let _slot = slots
-            .acquire()
-            .await
-            .map_err(|err| Error::internal(format!("the scan slots are closed: {err}")))?;
+    ) -> HostScan {
+        // The semaphore is never closed, so a slot always comes.
+        let _slot = slots.acquire().await;
         let text = target.text.clone();
         let record = target.host.record.clone();
         let not_measured = |reason, message: String, hint| HostScan {
@@ -232,20 +229,21 @@ impl App {
         };
         let login = match login {
             Ok(login) => login,
-            Err(err) => return Ok(not_measured(FailureReason::InvalidKey, err.message, err.hint)),
+            Err(err) => return not_measured(FailureReason::InvalidKey, err.message, err.hint),
         };
         if *shared.stop.borrow() {
             let message = "it was not started".to_owned();
-            return Ok(not_measured(FailureReason::Cancelled, message, None));
+            return not_measured(FailureReason::Cancelled, message, None);
         }
         listener(i, ScanProgress::Started);
         let progress = |progress| listener(i, progress);
         match host::scan(self, target, login, (shared, &progress)).await {
-            Ok(scan) => Ok(scan),
-            Err(err) if err.kind == Kind::Conflict => {
-                Ok(not_measured(FailureReason::HostBusy, err.message, err.hint))
+            Ok(scan) => scan,
+            Err(err) => {
+                let busy = err.kind == Kind::Conflict;
+                let reason = if busy { FailureReason::HostBusy } else { FailureReason::StoreError };
+                not_measured(reason, err.message, err.hint)
             }
-            Err(err) => Err(err),
         }
     }
 }

@@ -72,6 +72,17 @@ async fn created(global: &Global) -> Result<App, Error> {
     Ok(app)
 }
 
+/// Makes the path of a key absolute, because it is saved with the host; `~/` stays as written.
+fn absolute(path: &str) -> Result<String, Error> {
+    if path.starts_with("~/") {
+        return Ok(path.to_owned());
+    }
+    let absolute = std::path::absolute(path)
+        .map_err(|err| Error::new(app::Kind::Usage, format!("{path:?} is not a path: {err}")))?;
+    let text = absolute.to_str().map(str::to_owned);
+    text.ok_or_else(|| Error::new(app::Kind::Usage, format!("{path:?} is not UTF-8")))
+}
+
 /// Renders a document for scripts.
 fn json(document: &impl serde::Serialize) -> Result<Vec<u8>, Error> {
     let mut bytes = serde_json::to_vec_pretty(document)

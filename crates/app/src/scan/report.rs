@@ -90,6 +90,15 @@ pub struct ScanReport {
 }
 
 impl ScanReport {
+    /// Tells whether the result of some host could not be stored.
+    #[must_use]
+    pub fn is_unstored(&self) -> bool {
+        self.hosts.iter().any(|host| match &host.outcome {
+            Outcome::NotMeasured(not) => not.reason == FailureReason::StoreError,
+            Outcome::Measured(_) => false,
+        })
+    }
+
     /// Returns how the command ends.
     #[must_use]
     pub fn verdict(&self, fail_on: FailOn) -> Verdict {

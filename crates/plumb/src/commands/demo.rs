@@ -42,6 +42,7 @@ pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Error>
         };
         let notices = Arc::default();
         let report = app.scan(request, &mut |_| None, notices, Arc::new(|_, _| {})).await?;
+        app::checkpoint::cut(&app).await?;
         let color = console::stdout_is_terminal() && !config::no_color();
         let options = ScanOptions {
             format: output::Format::Human,

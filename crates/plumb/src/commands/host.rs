@@ -24,7 +24,8 @@ pub(super) async fn run(app: &App, command: HostCommand) -> Result<Exit, Error> 
 }
 
 async fn add(app: &App, args: &HostAddArgs) -> Result<Exit, Error> {
-    let overrides = Overrides { user: None, identity_file: args.identity.clone(), sudo: args.sudo };
+    let identity_file = args.identity.as_deref().map(super::absolute).transpose()?;
+    let overrides = Overrides { user: None, identity_file, sudo: args.sudo };
     let aliases = match config::secrets().ssh_dir {
         Some(dir) => Aliases::read(&dir.join("config"))?,
         None => Aliases::default(),

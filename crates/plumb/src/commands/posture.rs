@@ -2,7 +2,7 @@
 
 use app::posture::{AsOf, DiffView, Posture};
 use app::{App, Error, Kind};
-use model::{RuleId, Timestamp};
+use model::RuleId;
 use serde_json::{Value, json};
 
 use crate::cli::{DiffArgs, EvidenceArgs, HistoryArgs, ListFormat, PostureArgs};
@@ -158,7 +158,7 @@ fn changes(rows: &[Row]) -> String {
 }
 
 pub(super) async fn diff(app: &App, args: &DiffArgs) -> Result<Exit, Error> {
-    let to = args.to.unwrap_or(Timestamp::MAX);
+    let to = args.to.unwrap_or_else(|| app.now());
     if to < args.from {
         return Err(Error::new(Kind::Usage, "--to lies before --from"));
     }

@@ -27,6 +27,9 @@ pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Error> 
     let request = request(&app, &args, secrets).await?;
     let report = scan(&app, request, global.quiet).await?;
     show(&args, &report)?;
+    if !report.is_unstored() {
+        app::checkpoint::cut(&app).await?;
+    }
     Ok(exit(&report, args.fail_on))
 }
 
@@ -58,8 +61,8 @@ pub(super) async fn scan(app: &App, mut request: ScanRequest, quiet: bool) -> Re
 }
 
 async fn request(app: &App, args: &ScanArgs, secrets: Secrets) -> Result<ScanRequest, Error> {
-    let overrides =
-        Overrides { user: args.user.clone(), identity_file: args.identity.clone(), sudo: args.sudo };
+    let identity_file = args.identity.as_deref().map(super::absolute).transpose()?;
+    let overrides = Overrides { user: args.user.clone(), identity_file, sudo: args.sudo };
     let ssh_dir = secrets.ssh_dir.clone();
     let aliases = match &ssh_dir {
         Some(dir) => Aliases::read(&dir.join("config"))?,
@@ -164,6 +167,10 @@ fn exit(report: &ScanReport, fail_on: FailLevel) -> Exit {
         FailLevel::AtLeast(severity) => app::scan::FailOn::Severity(severity),
         FailLevel::Never => app::scan::FailOn::Never,
     };
+    // What was not stored is no answer, whatever the other hosts say.
+    if report.is_unstored() {
+        return Exit::Unavailable;
+    }
     match report.verdict(fail_on) {
         app::scan::Verdict::Compliant => Exit::Success,
         app::scan::Verdict::Failing => Exit::AnswerIsNo,
