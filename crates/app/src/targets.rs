@@ -226,3 +226,6 @@ impl App {
         Ok(record)
     }
 }
+
+#[cfg(test)]
+mod tests;
