@@ -1,0 +1,10 @@
+//! End to end: the built `plumb` against real hosts with a real `sshd`, as a user drives it.
+//!
+//! One binary, so that one link serves all. Needs root, and fails without, for a test that was skipped
+//! has shown nothing.
+
+mod bad_input;
+mod content;
+mod scan;
+mod ssh;
+mod support;

@@ -1,0 +1,186 @@
+//! What the end-to-end tests share: a host, a data directory of their own with the binary under test,
+//! and readers of its JSON. States no truth about the product.
+
+#![allow(dead_code, reason = "modules use what they need")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use testkit::host::{HostOptions, TestHost, Tree};
+use testkit::plumb::Plumb;
+use testkit::process::Output;
+
+/// The binary under test with a data directory, a home folder and a place for files, all its own.
+///
+/// Everything of [`Plumb`] can be called on it.
+pub(crate) struct World {
+    plumb: Plumb,
+    folder: tempfile::TempDir,
+}
+
+impl Deref for World {
+    type Target = Plumb;
+
+    fn deref(&self) -> &Plumb {
+        &self.plumb
+    }
+}
+
+/// Makes an empty data directory for the binary under test.
+pub(crate) fn world() -> World {
+    let folder = tempfile::Builder::new().prefix("plumbline-it-").tempdir().unwrap();
+    let plumb = Plumb::new(Path::new(env!("CARGO_BIN_EXE_plumb")), &folder.path().join("data")).unwrap();
+    World { plumb, folder }
+}
+
+/// Starts a plain Debian 12 host; it goes when it is dropped.
+pub(crate) fn host() -> TestHost {
+    host_with(&HostOptions::default())
+}
+
+/// Starts a host that differs from the plain one.
+pub(crate) fn host_with(options: &HostOptions) -> TestHost {
+    TestHost::start(&Tree::debian12().unwrap(), options).unwrap()
+}
+
+/// Returns how `plumb scan` names a host with its login: `user@127.0.0.1:port`.
+pub(crate) fn at(user: &str, host: &TestHost) -> String {
+    at_port(user, host.port())
+}
+
+/// Returns how `plumb scan` names a loopback port with its login.
+pub(crate) fn at_port(user: &str, port: u16) -> String {
+    format!("{user}@127.0.0.1:{port}")
+}
+
+impl World {
+    /// Sets a variable for all runs.
+    #[must_use]
+    pub(crate) fn env(self, name: &str, value: &str) -> World {
+        World { plumb: self.plumb.env(name, value), folder: self.folder }
+    }
+
+    /// Returns a path for a file of the test's own.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Returns the path of the database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.data().join("plumb.db")
+    }
+
+    /// Runs the binary with words that are all text.
+    pub(crate) fn plumb(&self, words: &[&str]) -> Output {
+        self.run(words).unwrap()
+    }
+
+    /// Runs `plumb scan` on a host as root with its root key, and `more` words.
+    pub(crate) fn scan(&self, host: &TestHost, more: &[&str]) -> Output {
+        self.scan_as("root", host, more)
+    }
+
+    /// Runs `plumb scan` on a host as `user` with the root key, and `more` words.
+    pub(crate) fn scan_as(&self, user: &str, host: &TestHost, more: &[&str]) -> Output {
+        let (target, key) = (at(user, host), key(host));
+        let mut words = vec!["scan", target.as_str(), "-i", key.as_str()];
+        words.extend(more);
+        self.plumb(&words)
+    }
+
+    /// Runs `plumb scan --format json` on a host as root; returns its document of that one host.
+    pub(crate) fn scan_json(&self, host: &TestHost, more: &[&str]) -> Value {
+        let mut words = vec!["--format", "json"];
+        words.extend(more);
+        one_host(&self.scan(host, &words))
+    }
+
+    /// Returns the recorded scans of the host, newest first, as `plumb host show` gives them.
+    pub(crate) fn scans(&self, name: &str) -> Vec<Value> {
+        let shown = json(&self.plumb(&["host", "show", name, "--format", "json"]));
+        shown["scans"].as_array().unwrap().clone()
+    }
+
+    /// Returns the newest recorded scan of the host.
+    pub(crate) fn last_scan(&self, name: &str) -> Value {
+        self.scans(name).swap_remove(0)
+    }
+
+    /// Writes a rule folder of the test's own and returns its path, for `--content`.
+    ///
+    /// `rules` are pairs of a rule id and the text of its file.
+    pub(crate) fn content(&self, rules: &[(&str, String)]) -> String {
+        let folder = self.path("content");
+        fs::create_dir_all(folder.join("rules/test")).unwrap();
+        for (id, text) in rules {
+            fs::write(folder.join(format!("rules/test/{id}.yaml")), text).unwrap();
+        }
+        folder.to_str().unwrap().to_owned()
+    }
+}
+
+/// Returns the path of the key that logs in to the host.
+pub(crate) fn key(host: &TestHost) -> String {
+    host.root_key().to_str().unwrap().to_owned()
+}
+
+/// Parses standard output as one JSON document; a failure shows all that was said.
+pub(crate) fn json(done: &Output) -> Value {
+    serde_json::from_str(&done.stdout).unwrap_or_else(|err| panic!("not JSON ({err}): {done:#?}"))
+}
+
+/// Returns the only host of a scan document.
+pub(crate) fn one_host(done: &Output) -> Value {
+    let document = json(done);
+    let hosts = document["hosts"].as_array().unwrap();
+    assert_eq!(hosts.len(), 1, "{document:#}");
+    hosts[0].clone()
+}
+
+/// Returns what a measured host's document says of it.
+#[track_caller]
+pub(crate) fn measured(host: &Value) -> &Value {
+    let measured = &host["outcome"]["measured"];
+    assert!(measured.is_object(), "not measured: {host:#}");
+    measured
+}
+
+/// Returns the reason for which a host was not measured.
+#[track_caller]
+pub(crate) fn not_measured(host: &Value) -> &str {
+    let reason = host["outcome"]["not_measured"]["reason"].as_str();
+    reason.unwrap_or_else(|| panic!("it was measured: {host:#}"))
+}
+
+/// Returns the status of every rule of a measured host.
+#[track_caller]
+pub(crate) fn statuses(host: &Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let results = measured(host)["results"].as_array().unwrap();
+    results.iter().map(|result| (text(&result["rule_id"]), text(&result["status"]))).collect()
+}
+
+/// Asserts an exit status, showing everything that was said when it is another.
+#[track_caller]
+pub(crate) fn assert_code(done: &Output, code: i32) {
+    assert_eq!(done.code, Some(code), "stdout:\n{}\nstderr:\n{}", done.stdout, done.stderr);
+}
+
+/// Asserts that a command refused in one clear line: its exit status, nothing on standard output, and on
+/// standard error one line that holds `words`, with at most a hint behind an empty line.
+#[track_caller]
+pub(crate) fn assert_refused(done: &Output, code: i32, words: &str) {
+    assert_code(done, code);
+    assert_eq!(done.stdout, "", "{done:#?}");
+    let lines: Vec<&str> = done.stderr.lines().collect();
+    let problem = lines[0];
+    assert!(problem.starts_with("plumb: ") && problem.contains(words), "{words:?} is not in {problem:?}");
+    match lines[1..] {
+        [] => {}
+        ["", hint] => assert!(hint.starts_with("hint: "), "{done:#?}"),
+        _ => panic!("more than one line and a hint: {done:#?}"),
+    }
+}
