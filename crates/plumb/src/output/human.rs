@@ -1,5 +1,5 @@
 //! The scan report for people: what fails, what could not be judged, and one headline per host. Lines are as
-//! long as they are; nothing is wrapped. Readable without color.
+//! long as they are; only lists of rule ids are wrapped. Readable without color.
 
 mod headline;
 mod ink;
@@ -16,6 +16,10 @@ use ink::{Ink, Pen};
 
 /// Longest expected or found text that is shown; `plumb why` has the rest. Characters.
 const VALUE_CHARS_MAX: usize = 300;
+/// Widest line of a list of rule ids. Characters.
+const LIST_CHARS_MAX: usize = 100;
+/// Where details of a rule begin: under its severity.
+const INDENT: &str = "         ";
 
 /// How rules are shown.
 struct View<'a> {
@@ -85,9 +89,57 @@ fn write_measured(
         &[Status::Error]
     };
     for status in listed {
-        write_group(out, view, &with(*status).collect::<Vec<&ResultView>>())?;
+        let results: Vec<&ResultView> = with(*status).collect();
+        match status {
+            Status::Error => write_errors(out, view, &results)?,
+            Status::Pass | Status::Fail | Status::Skipped | Status::NotApplicable => {
+                write_group(out, view, &results)?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Writes the rules that could not be judged, one block per reason: what went wrong on a host once is said once,
+/// however many rules it concerns. Reasons stand in the order of their first rule.
+fn write_errors(out: &mut dyn Write, view: &View<'_>, results: &[&ResultView]) -> io::Result<()> {
+    if !results.is_empty() {
+        writeln!(out)?;
+    }
+    let mut blocks: Vec<(&ResultView, Vec<String>)> = Vec::new();
+    for result in results {
+        let id = clean(result.rule_id.as_str());
+        match blocks.iter_mut().find(|(first, _)| first.reason == result.reason) {
+            Some((_, ids)) => ids.push(id),
+            None => blocks.push((result, vec![id])),
+        }
+    }
+    blocks.iter().try_for_each(|(first, ids)| {
+        if ids.len() == 1 {
+            return write_brief(out, view, first);
+        }
+        let mark = view.pen.paint(Ink::Yellow, "ERROR");
+        writeln!(out, "  {mark}  {:<8}  {}", format!("{} rules", ids.len()), brief(first))?;
+        let lines = wrapped(ids, LIST_CHARS_MAX - INDENT.len());
+        lines.iter().try_for_each(|line| writeln!(out, "{INDENT}{line}"))
+    })
+}
+
+/// Joins ids with commas in lines of at most so many characters; a longer id has a line of its own.
+fn wrapped(ids: &[String], chars_max: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for (i, id) in ids.iter().enumerate() {
+        let comma = if i + 1 < ids.len() { "," } else { "" };
+        let word = format!("{id}{comma}");
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= chars_max => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            Some(_) | None => lines.push(word),
+        }
+    }
+    lines
 }
 
 /// Writes results after an empty line, or nothing when there are none.
@@ -119,7 +171,7 @@ fn write_failing(out: &mut dyn Write, view: &View<'_>, result: &ResultView) -> i
     let value = |text: &str| clean_cut(text, VALUE_CHARS_MAX);
     let mut detail = |label: &str, text: &str| {
         let label = view.pen.paint(Ink::Dim, &format!("{label:<8}"));
-        writeln!(out, "         {label}  {text}")
+        writeln!(out, "{INDENT}{label}  {text}")
     };
     let place = if result.decided_by.is_empty() {
         String::new()
@@ -149,11 +201,15 @@ fn shown_controls<'a>(view: &View<'a>, result: &'a ResultView) -> impl Iterator<
 
 /// Writes a rule that does not fail: one line, with the reason where there is one.
 fn write_brief(out: &mut dyn Write, view: &View<'_>, result: &ResultView) -> io::Result<()> {
-    let words = match &result.reason {
+    write_first_line(out, view, result, &brief(result))
+}
+
+/// Returns the reason of a result, or its title when it has none.
+fn brief(result: &ResultView) -> String {
+    match &result.reason {
         Some(reason) => format!("{}: {}", reason.code, clean_cut(&reason.text, VALUE_CHARS_MAX)),
         None => clean(&result.title),
-    };
-    write_first_line(out, view, result, &words)
+    }
 }
 
 fn write_first_line(

@@ -31,6 +31,26 @@ web-1  33.3 % non_compliant   3/6 assessed  1 pass  2 fail (1 high 1 low)  1 err
 }
 
 #[test]
+fn errors_with_one_reason_stand_in_one_block_with_their_rules_below() {
+    let error = |id: &str, text: &str| {
+        with_reason(rule(id, Severity::Medium, Status::Error), ReasonCode::PermissionDenied, text)
+    };
+    let mut results: Vec<_> =
+        (1..=5).map(|n| error(&format!("sshd_a_setting_number_{n}"), "sshd -T left with 255")).collect();
+    results.insert(2, error("shadow_perms", "/etc/shadow"));
+    let text = written(&report(vec![host("h", Outcome::Measured(Box::new(measured(results))))]), &HUMAN());
+    // Three ids of 23 characters make 83 columns with the indent; a fourth would make 108, over the 100.
+    let expected = "
+  ERROR  5 rules   permission_denied: sshd -T left with 255
+         sshd_a_setting_number_1, sshd_a_setting_number_2, sshd_a_setting_number_3,
+         sshd_a_setting_number_4, sshd_a_setting_number_5
+  ERROR  medium    shadow_perms  permission_denied: /etc/shadow
+
+h  ";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
 fn several_hosts_end_in_aligned_headlines_and_a_total() {
     let text = written(&report(vec![web_1(), web_2()]), &HUMAN());
     let expected = "
