@@ -73,6 +73,7 @@ impl Db {
     /// # Errors
     /// A typed refusal before any insert when the batch breaks a limit; [`StoreError::StaleFence`] when the
     /// lease was lost; else when the write fails. In each case nothing is written.
+    #[expect(clippy::too_many_arguments, reason = "tenant, lease, record, clock and nonces are one each")]
     pub async fn apply(
         &self,
         (tenant, actor): (&Tenant, &str),

@@ -30,6 +30,7 @@ impl Db {
     ///
     /// # Errors
     /// [`StoreError::HostBusy`] while another holder is alive and its lease runs.
+    #[expect(clippy::too_many_arguments, reason = "tenant, lease, record, clock and nonces are one each")]
     pub async fn begin_scan(
         &self,
         (tenant, audit): (&Tenant, &AuditRecord),
@@ -74,6 +75,7 @@ impl Db {
     ///
     /// # Errors
     /// [`StoreError::StaleFence`] when the lease went to somebody else; then nothing is written.
+    #[expect(clippy::too_many_arguments, reason = "tenant, lease, record, clock and nonces are one each")]
     pub async fn fail_scan(
         &self,
         (tenant, audit): (&Tenant, &AuditRecord),

@@ -1,0 +1,191 @@
+//! Refusals of a batch at its exact limits, before anything is written (TLW-11, TLW-12).
+
+use model::Status::{Fail, Pass};
+use model::{EVIDENCE_BYTES_MAX, RuleId};
+use store::StoreError;
+use store::apply::{BATCH_BYTES_MAX, Batch, Blob, RESULTS_MAX};
+
+use crate::bench::{Bench, at};
+use crate::story::{Begun, all_pass, blob, evidence, findings, rule_set};
+
+async fn begun() -> (Bench, Begun, Batch) {
+    let bench = Bench::sqlite().await;
+    let host = bench.host("web-1").await;
+    let begun = bench.begin(host, true, at(100)).await.unwrap();
+    let found = findings(&[("r1", Pass, "v1"), ("r2", Fail, "v2")]);
+    let batch = bench.batch(&begun.scan, &found, at(100)).await;
+    (bench, begun, batch)
+}
+
+/// An evidence document of exactly so many bytes, told apart by a number.
+fn evidence_of(bytes: usize, number: usize) -> Blob {
+    let frame = evidence(&format!("{number:05}")).bytes.len();
+    evidence(&format!("{number:05}{}", "x".repeat(bytes - frame)))
+}
+
+async fn refusal(batch: Batch, bench: &Bench, begun: &Begun) -> StoreError {
+    let before = bench.dump().await;
+    let mut raw = bench.raw().await;
+    raw.count_writes().await;
+    let err = bench.apply(begun.fence, &batch, at(110)).await.unwrap_err();
+    assert_eq!(raw.take_writes().await, Vec::<String>::new());
+    drop(raw);
+    let mut after = bench.dump().await;
+    after.remove("row_writes");
+    assert_eq!(after, before);
+    err
+}
+
+/// TLW-11: the largest evidence document is stored to the byte.
+#[tokio::test]
+async fn evidence_of_262144_bytes_is_stored() {
+    let (bench, begun, mut batch) = begun().await;
+    let large = evidence_of(262_144, 1);
+    assert_eq!(large.bytes.len(), EVIDENCE_BYTES_MAX);
+    batch.evidence[0] = large.clone();
+    batch.changes[0].evidence_sha256 = large.sha256;
+    bench.apply(begun.fence, &batch, at(110)).await.unwrap();
+    assert_eq!(bench.evidence(large.sha256).await, Some(large.bytes));
+    assert!(bench.ledger_problems().await.is_empty());
+}
+
+/// TLW-11: one byte more refuses the whole batch and names rule, size and limit.
+#[tokio::test]
+async fn evidence_of_262145_bytes_refuses_the_batch_before_any_insert() {
+    let (bench, begun, mut batch) = begun().await;
+    let large = evidence_of(262_145, 1);
+    batch.changes[1].evidence_sha256 = large.sha256;
+    batch.evidence[1] = large;
+    match refusal(batch, &bench, &begun).await {
+        StoreError::EvidenceOversize { rule, size, limit } => {
+            assert_eq!((rule.as_str(), size, limit), ("r2", 262_145, 262_144));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// TLW-12: 10,000 results are accepted, one more is refused.
+#[tokio::test]
+async fn ten_thousand_results_are_accepted_and_one_more_is_refused() {
+    let (bench, begun, mut batch) = begun().await;
+    let mut rules: Vec<RuleId> = batch.rules.clone();
+    rules.extend(all_pass(RESULTS_MAX - 1).into_iter().map(|finding| finding.rule));
+    assert_eq!(rules.len(), 10_001);
+    batch.rules = rules.clone();
+    match refusal(batch.clone(), &bench, &begun).await {
+        StoreError::BatchTooLarge { size, limit, .. } => assert_eq!((size, limit), (10_001, 10_000)),
+        other => panic!("{other:?}"),
+    }
+    rules.pop();
+    batch.rule_set = rule_set(&rules);
+    batch.scan.rule_set_sha256 = Some(batch.rule_set);
+    batch.rules = rules;
+    bench.apply(begun.fence, &batch, at(110)).await.unwrap();
+    let stored = bench.db.load_rule_set(&bench.tenant, batch.rule_set).await.unwrap();
+    assert_eq!(stored.len(), 10_000);
+}
+
+/// TLW-12: 64 MiB of evidence are accepted, one byte more is refused.
+#[tokio::test]
+async fn evidence_of_64_mib_is_accepted_and_one_byte_more_is_refused() {
+    let (bench, begun, mut batch) = begun().await;
+    let whole = BATCH_BYTES_MAX / EVIDENCE_BYTES_MAX;
+    assert_eq!(whole * EVIDENCE_BYTES_MAX, 67_108_864);
+    // The two that the changes name, and as many more as fill the rest but for one document.
+    let named: usize = batch.evidence.iter().map(|evidence| evidence.bytes.len()).sum();
+    batch.evidence.extend((0..whole - 1).map(|number| evidence_of(EVIDENCE_BYTES_MAX, number)));
+    let rest = EVIDENCE_BYTES_MAX - named;
+    batch.evidence.push(evidence_of(rest + 1, 99_999));
+    match refusal(batch.clone(), &bench, &begun).await {
+        StoreError::BatchTooLarge { size, limit, .. } => assert_eq!((size, limit), (67_108_865, 67_108_864)),
+        other => panic!("{other:?}"),
+    }
+    batch.evidence.pop();
+    batch.evidence.push(evidence_of(rest, 99_999));
+    bench.apply(begun.fence, &batch, at(110)).await.unwrap();
+    let mut raw = bench.raw().await;
+    let stored = "SELECT sum(byte_size) FROM evidence WHERE byte_size = length(body)";
+    assert_eq!(raw.number(stored).await, 67_108_864);
+}
+
+/// TLW-12: a rule that stands twice is named.
+#[tokio::test]
+async fn a_rule_that_stands_twice_refuses_the_batch() {
+    let (bench, begun, mut batch) = begun().await;
+    batch.rules.push(batch.rules[1].clone());
+    match refusal(batch, &bench, &begun).await {
+        StoreError::DuplicateRule { rule } => assert_eq!(rule.as_str(), "r2"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// TLW-12: evidence that breaks its schema is refused: no JSON, an unknown or missing member, another schema.
+#[tokio::test]
+async fn evidence_that_breaks_its_schema_refuses_the_batch() {
+    let (bench, begun, batch) = begun().await;
+    let good = String::from_utf8(evidence("d").bytes).unwrap();
+    let broken = [
+        "not JSON".to_owned(),
+        "[]".to_owned(),
+        good.replace("\"masked\":false", "\"masked\":0"),
+        good.replace("\"masked\":false", "\"masked\":false,\"more\":1"),
+        good.replace("\"detail\":\"d\",", ""),
+        good.replace("\"detail\":\"d\",", "\"detail\":\"d\",\"detail\":\"d\","),
+        good.replace("plumbline.evidence/1", "plumbline.evidence/2"),
+    ];
+    let before = bench.dump().await;
+    for text in broken {
+        let mut batch = batch.clone();
+        let bad = blob(text.as_bytes());
+        batch.changes[0].evidence_sha256 = bad.sha256;
+        batch.evidence[0] = bad.clone();
+        match bench.apply(begun.fence, &batch, at(110)).await.unwrap_err() {
+            StoreError::EvidenceInvalid { sha256 } => assert_eq!(sha256, bad.sha256),
+            other => panic!("{text}: {other:?}"),
+        }
+        assert_eq!(bench.dump().await, before, "{text}");
+    }
+    let mut batch = batch;
+    batch.evidence[0] = blob(&[0xff, 0xfe]);
+    let err = bench.apply(begun.fence, &batch, at(110)).await.unwrap_err();
+    assert!(matches!(err, StoreError::EvidenceInvalid { .. }), "{err:?}");
+}
+
+/// TLW-12: no evidence is stored as `{}`.
+#[tokio::test]
+async fn empty_evidence_is_stored_as_an_empty_object() {
+    let (bench, begun, mut batch) = begun().await;
+    let empty = blob(b"{}");
+    batch.changes[0].evidence_sha256 = empty.sha256;
+    batch.evidence[0] = empty.clone();
+    bench.apply(begun.fence, &batch, at(110)).await.unwrap();
+    assert_eq!(bench.evidence(empty.sha256).await, Some(b"{}".to_vec()));
+    assert_eq!(bench.result(begun.scan.host_id, "r1").await.evidence_sha256, empty.sha256);
+}
+
+/// LED-09: rows take what changes share from the scan, so a change that says otherwise is refused.
+#[tokio::test]
+async fn a_change_that_contradicts_its_scan_refuses_the_batch() {
+    let (bench, begun, batch) = begun().await;
+    let before = bench.dump().await;
+    let other_host = bench.host_record("other").host_id;
+    let contradictions: [fn(&mut Batch); 7] = [
+        |batch| batch.changes[0].correlation_id = "another".to_owned(),
+        |batch| batch.changes[0].occurred_at = at(99),
+        |batch| batch.changes[0].engine_digest = rule_set(&[]),
+        |batch| batch.changes[0].policy_digest = rule_set(&[]),
+        |batch| batch.changes[0].policy_version = "other".to_owned(),
+        |batch| batch.changes[0].rule_id = RuleId::parse("not-covered").unwrap(),
+        |batch| batch.scan.measured_at = None,
+    ];
+    for (i, contradict) in contradictions.into_iter().enumerate() {
+        let mut batch = batch.clone();
+        contradict(&mut batch);
+        let err = bench.apply(begun.fence, &batch, at(110)).await.unwrap_err();
+        assert!(matches!(err, StoreError::Ledger { .. }), "{i}: {err:?}");
+    }
+    let mut elsewhere = batch;
+    elsewhere.changes[0].host_id = other_host;
+    bench.apply(begun.fence, &elsewhere, at(110)).await.unwrap_err();
+    assert_eq!(bench.dump().await, before);
+}

@@ -1,0 +1,27 @@
+//! What every database under the store must do, told by subject. One binary, so that it is built once.
+//!
+//! A second database joins as another constructor of [`bench::Bench`]; the stories do not change.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by panicking")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "any other answer than the one expected ends the test")]
+
+mod append_only;
+mod applying;
+mod atomic;
+mod bench;
+mod bytes;
+mod counting;
+mod entries;
+mod hosts;
+mod keys;
+mod leases;
+mod limits;
+mod naive;
+mod opening;
+mod posture;
+mod raw;
+mod replays;
+mod schema;
+mod story;
+mod tamper;
+mod times;
