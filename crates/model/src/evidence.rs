@@ -19,7 +19,7 @@ pub struct Evidence {
     pub detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Reason>,
-    /// One item per check that was looked at, in the order of the rule.
+    /// One item per check that was looked at: what did not hold first, else in the order of the rule.
     pub checks: Vec<EvidenceCheck>,
     /// True when something that looked like a secret was masked before hashing (TLW-34).
     pub masked: bool,

@@ -28,12 +28,10 @@ pub(crate) fn build(verdict: &Verdict, findings: &[Finding<'_>], masker: &Masker
         Verdict::Pass | Verdict::Fail | Verdict::NotApplicable(_) => None,
     };
     let detail = mask(&sentence(verdict, findings));
-    // What failed comes first where there is more than fits.
+    // What failed comes first: it is what a reader looks for, and there may be more than fits.
     let mut order: Vec<&Finding<'_>> = findings.iter().collect();
-    if order.len() > CHECKS_MAX {
-        order.sort_by_key(|finding| finding.holds != Some(false));
-        order.truncate(CHECKS_MAX);
-    }
+    order.sort_by_key(|finding| finding.holds != Some(false));
+    order.truncate(CHECKS_MAX);
     let limit = OUTPUT_EXCERPT_BYTES_MAX.min((EVIDENCE_BYTES_MAX - FRAME_BYTES) / order.len().max(1));
     let mut checks = Vec::new();
     for finding in order {

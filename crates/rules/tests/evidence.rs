@@ -35,6 +35,20 @@ fn evidence_names_the_command_the_deciding_line_and_its_place_exe_13() {
 }
 
 #[test]
+fn what_did_not_hold_stands_first_exe_13() {
+    let checks = "{all: [{command: {run: one, equal: yes}}, {command: {run: two, equal: yes}}, {command: {run: three, equal: yes}}]}";
+    let answers = [
+        answer("command:the_rule", 0, b"yes\n", b""),
+        answer("command:the_rule:2", 0, b"no\n", b""),
+        answer("command:the_rule:3", 0, b"yes\n", b""),
+    ];
+    let result = one(checks, &answers);
+    assert_eq!(result.status, Status::Fail);
+    let commands: Vec<&str> = result.evidence.checks.iter().map(|check| check.command.as_str()).collect();
+    assert_eq!(commands, ["two", "one", "three"]);
+}
+
+#[test]
 fn odd_bytes_are_kept_exactly_in_base64_and_words_are_escaped_exe_13() {
     let result =
         one("{command: {run: x, equal: clean}}", &[answer("command:the_rule", 0, b"a\0\x1b[2J\xff\n", b"")]);

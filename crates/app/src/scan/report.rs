@@ -125,10 +125,9 @@ impl Measured {
 }
 
 /// Returns expected, actual and the deciding place of an evidence document.
-pub(crate) fn essence(evidence: &Evidence, status: Status) -> (String, String, String) {
-    // The last check is the one at which a failing rule stopped; a passing one shows its first.
-    let check = if status == Status::Pass { evidence.checks.first() } else { evidence.checks.last() };
-    let Some(check) = check else {
+pub(crate) fn essence(evidence: &Evidence) -> (String, String, String) {
+    // What did not hold stands first.
+    let Some(check) = evidence.checks.first() else {
         return (String::new(), evidence.detail.clone(), String::new());
     };
     let place = match &check.source {
