@@ -5,6 +5,12 @@
 
 mod bad_input;
 mod content;
+mod database;
+mod demo;
+mod lens;
+mod ours;
+mod record;
 mod scan;
 mod ssh;
 mod support;
+mod tampering;

@@ -1,0 +1,93 @@
+//! Frameworks as lenses on past scans, and what a hung host may not hold up.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::Value;
+use testkit::net::BlackHole;
+use testkit::wait;
+
+use crate::ours::{closed, folder};
+use crate::support::{World, assert_code, at_port, host, json, world};
+
+fn map(world: &World, content: &str, edition: &str, control: &str) {
+    let dir = std::path::Path::new(content).join("mappings");
+    fs::create_dir_all(&dir).unwrap();
+    let text = format!(
+        "framework: house\nedition: \"{edition}\"\ntitle: House rules\nsource: this test\nrules:\n  one: [{control}]\n"
+    );
+    for old in fs::read_dir(&dir).unwrap() {
+        fs::remove_file(old.unwrap().path()).unwrap();
+    }
+    fs::write(dir.join(format!("house-{edition}.yaml")), text).unwrap();
+    assert_code(&world.plumb(&["--content", content, "rules", "lint", content]), 0);
+}
+
+fn controls(posture: &Value) -> Vec<String> {
+    let controls = posture["controls"].as_array().unwrap();
+    controls.iter().map(|control| control["control"].as_str().unwrap().to_owned()).collect()
+}
+
+/// POS-07, EXE-24: between two scans the mapping moves rule `one` from A-1 to B-2. The first instant answers
+/// with its own mapping, or with today's on request, and the answer says which.
+#[test]
+fn an_answer_for_a_past_instant_keeps_the_mapping_of_its_time() {
+    let (world, host) = (world(), host());
+    host.must("install -m 600 /dev/null /etc/plumb_one").unwrap();
+    let content = folder(&world, "content", &[closed("one", "high")]);
+    map(&world, &content, "1", "A-1");
+    let with = ["--content", content.as_str()];
+    assert_code(&world.scan(&host, &with), 0);
+    let name = crate::support::at("root", &host);
+    let first = world.last_scan(&name)["finished_at"].as_str().unwrap().to_owned();
+    map(&world, &content, "2", "B-2");
+    assert_code(&world.scan(&host, &with), 0);
+
+    let ask = |more: &[&str]| {
+        let mut words = vec!["posture", name.as_str(), "--framework", "house", "--format", "json"];
+        words.extend(with);
+        words.extend(more);
+        json(&world.plumb(&words))
+    };
+    let then = ask(&["--at", &first]);
+    assert_eq!(controls(&then), ["A-1"]);
+    assert_eq!(then["mapping"], "1 (as of that scan)");
+    let todays = ask(&["--at", &first, "--todays-mapping"]);
+    assert_eq!(controls(&todays), ["B-2"]);
+    assert_eq!(todays["mapping"], "2 (today's)");
+    assert_eq!(controls(&ask(&[])), ["B-2"]);
+}
+
+/// EXE-10, EXE-20: while a host accepts and says nothing, other commands read and write the database at once.
+#[test]
+fn a_host_that_says_nothing_holds_no_database_lock() {
+    let world = world();
+    let hole = BlackHole::start().unwrap();
+    let target = at_port("root", hole.port());
+    let hung = world.start(&["scan", target.as_str(), "--quiet"]).unwrap();
+    assert!(wait::until(wait::LONG, || hole.connections() > 0));
+    assert_code(&world.plumb(&["host", "add", "192.0.2.7", "--name", "other"]), 0);
+    let shown = json(&world.plumb(&["host", "show", &target, "--format", "json"]));
+    assert_eq!(shown["scans"][0]["status"], "running");
+    let done = hung.finish(Duration::from_secs(60)).unwrap();
+    assert_code(&done, 3);
+    assert!(done.stdout.contains("timeout"), "{}", done.stdout);
+}
+
+/// LED-18, LED-43: each command that wrote leaves nothing uncovered behind, and the open window is told.
+#[test]
+fn a_command_that_wrote_ends_with_a_checkpoint_over_everything() {
+    let world = world();
+    assert_code(&world.plumb(&["host", "add", "192.0.2.7", "--name", "one"]), 0);
+    let status = || json(&world.plumb(&["ledger", "status", "--format", "json"]));
+    let first = status();
+    assert_eq!(first["uncovered"], 0);
+    assert!(first["window_seconds"].as_i64().unwrap() >= 0);
+    assert_code(&world.plumb(&["host", "remove", "one"]), 0);
+    let second = status();
+    assert_eq!(second["uncovered"], 0);
+    assert_eq!(second["checkpoint"]["size"], second["size"]);
+    assert!(second["size"].as_u64() > first["size"].as_u64());
+    let text = world.plumb(&["ledger", "status"]).stdout;
+    assert!(text.contains("that a scan told the truth"), "{text}");
+}
