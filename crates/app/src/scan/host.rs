@@ -192,7 +192,8 @@ async fn talk(
     let mut stop = shared.stop.clone();
     let conversation = tokio::select! {
         conversation = converse(request, plan, &progress) => conversation.map_err(failure_of)?,
-        _ = stop.wait_for(|stop| *stop) => {
+        // When nobody can wish to stop any more, there is nothing to wait for.
+        Ok(_) = stop.wait_for(|stop| *stop) => {
             return Err(Failure {
                 reason: FailureReason::Cancelled,
                 message: "the scan was stopped before the host had answered".to_owned(),
@@ -432,7 +433,7 @@ fn views(
     let views = results.iter().enumerate().map(|(i, digested)| {
         let result = &digested.result;
         let rule = app.content.corpus().find(result.rule_id.as_str());
-        let (expected, actual, decided_by) = essence(&result.evidence, result.status);
+        let (expected, actual, decided_by) = essence(&result.evidence);
         ResultView {
             rule_id: result.rule_id.clone(),
             title: app.content.title(&result.rule_id).to_owned(),
