@@ -112,11 +112,11 @@ impl World {
     /// Writes a rule folder of the test's own and returns its path, for `--content`.
     ///
     /// `rules` are pairs of a rule id and the text of its file.
-    pub(crate) fn content(&self, rules: &[(&str, String)]) -> String {
+    pub(crate) fn content(&self, rules: &[(impl AsRef<str>, String)]) -> String {
         let folder = self.path("content");
         fs::create_dir_all(folder.join("rules/test")).unwrap();
         for (id, text) in rules {
-            fs::write(folder.join(format!("rules/test/{id}.yaml")), text).unwrap();
+            fs::write(folder.join(format!("rules/test/{}.yaml", id.as_ref())), text).unwrap();
         }
         folder.to_str().unwrap().to_owned()
     }
@@ -183,4 +183,20 @@ pub(crate) fn assert_refused(done: &Output, code: i32, words: &str) {
         ["", hint] => assert!(hint.starts_with("hint: "), "{done:#?}"),
         _ => panic!("more than one line and a hint: {done:#?}"),
     }
+}
+
+/// Returns a rule file: `check` is YAML in flow form.
+pub(crate) fn rule(id: &str, severity: &str, check: &str) -> (String, String) {
+    let text = format!(
+        "id: {id}\ntitle: Title of {id}\ndescription: D.\nrationale: R.\nseverity: {severity}\n\
+         tags: [tested]\nplatforms: [{{id: debian}}]\ncheck: {check}\n"
+    );
+    (id.to_owned(), text)
+}
+
+/// Returns a rule that runs shell text on the host and passes when that prints `yes`.
+///
+/// The text is given in double quotes of YAML, so a backslash has to be doubled.
+pub(crate) fn shell_rule(id: &str, run: &str) -> (String, String) {
+    rule(id, "medium", &format!("{{command: {{run: \"{run}\", equal: \"yes\"}}}}"))
 }
