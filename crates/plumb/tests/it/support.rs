@@ -200,3 +200,35 @@ pub(crate) fn rule(id: &str, severity: &str, check: &str) -> (String, String) {
 pub(crate) fn shell_rule(id: &str, run: &str) -> (String, String) {
     rule(id, "medium", &format!("{{command: {{run: \"{run}\", equal: \"yes\"}}}}"))
 }
+
+/// Content with one rule that passes wherever it is answered.
+pub(crate) fn yes(world: &World) -> String {
+    world.content(&[shell_rule("yes_rule", "echo yes")])
+}
+
+/// Exports the ledger and returns everything in it as one text, invalid UTF-8 replaced.
+pub(crate) fn exported(world: &World) -> String {
+    let folder = tempfile::tempdir_in(world.folder.path()).unwrap();
+    assert_code(&world.plumb(&["ledger", "export", "-o", folder.path().to_str().unwrap()]), 0);
+    let mut text = String::new();
+    let mut open = vec![folder.path().to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                text += &String::from_utf8_lossy(&fs::read(path).unwrap());
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
+/// Runs a tool of this machine that has to succeed; returns its standard output.
+pub(crate) fn tool(program: &str, words: &[&str]) -> String {
+    let done = std::process::Command::new(program).args(words).output().unwrap();
+    assert!(done.status.success(), "{program} {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}

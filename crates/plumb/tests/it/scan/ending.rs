@@ -58,8 +58,6 @@ fn an_interrupt_ends_a_scan_as_cancelled_and_the_next_one_runs_at_once() {
     assert!(done.stderr.contains("stopping"), "{}", done.stderr);
     assert!(done.stdout.contains("NOT MEASURED  cancelled"), "{}", done.stdout);
     assert_eq!(held.recorded(), ["cancelled cancelled"]);
-    let gone = || !held.host.sh("pgrep -f '[r]un/hold'").unwrap().success();
-    assert!(wait::until(wait::LONG, gone), "what it had started still runs on the host");
     held.scan_unheld();
     assert_eq!(held.recorded(), ["completed -", "cancelled cancelled"]);
     assert_code(&held.world.plumb(&["ledger", "verify"]), 0);

@@ -1,0 +1,156 @@
+//! Trust in host keys: first use, import, change, approval, revocation.
+
+use serde_json::Value;
+use testkit::host::TestHost;
+
+use crate::ssh::{failure, saw_authentication};
+use crate::support::{World, assert_code, at, exported, host, json, tool, world, yes};
+
+/// Scans as root; returns the name of what went wrong, or `none`.
+fn scan(world: &World, host: &TestHost, more: &[&str]) -> String {
+    let content = yes(world);
+    let mut words = vec!["--content", content.as_str(), "--format", "json"];
+    words.extend(more);
+    failure(&world.scan(host, &words))
+}
+
+fn known(world: &World) -> Vec<Value> {
+    json(&world.plumb(&["known-hosts", "list", "--format", "json"])).as_array().unwrap().clone()
+}
+
+/// SSH-04, SSH-06.
+#[test]
+fn an_unknown_key_is_trusted_at_first_use_or_refused_before_authentication() {
+    let (world, host) = (world(), host());
+    assert_eq!(scan(&world, &host, &["--host-key-policy", "require-known"]), "host_key_unknown");
+    assert!(!saw_authentication(&host.sshd_log().unwrap()), "{}", host.sshd_log().unwrap());
+    assert_eq!(known(&world).len(), 0);
+
+    let content = yes(&world);
+    let first = world.scan(&host, &["--content", &content]);
+    assert_code(&first, 0);
+    let key = &known(&world)[0]["key"];
+    let fingerprint = key["fingerprint"].as_str().unwrap();
+    let line = first.stderr.lines().find(|line| line.contains("first use")).unwrap();
+    assert!(line.contains(fingerprint) && line.contains(&host.port().to_string()), "{line}");
+    let shown = tool("ssh-keygen", &["-l", "-f", host.known_hosts().to_str().unwrap()]);
+    assert!(shown.contains(fingerprint), "{shown} is what OpenSSH calls it");
+    assert_eq!(key["source"], "first_use");
+
+    let second = world.scan(&host, &["--content", &content, "--host-key-policy", "require-known"]);
+    assert_code(&second, 0);
+    assert!(!second.stderr.contains("first use"), "{}", second.stderr);
+    let ledger = exported(&world);
+    assert_eq!(ledger.matches("\"ssh.host_key.trusted\"").count(), 1, "one record a new host");
+    assert_eq!(ledger.matches("\"ssh.host_key.unknown\"").count(), 1);
+}
+
+/// SSH-05.
+#[test]
+fn keys_belong_to_an_address_and_a_port() {
+    let (world, one, other) = (world(), host(), host());
+    assert_eq!(scan(&world, &one, &[]), "none");
+    assert_eq!(scan(&world, &other, &[]), "none");
+    let mut ports: Vec<u64> =
+        known(&world).iter().map(|known| known["key"]["port"].as_u64().unwrap()).collect();
+    ports.sort_unstable();
+    let mut expected = [u64::from(one.port()), u64::from(other.port())];
+    expected.sort_unstable();
+    assert_eq!(ports, expected);
+    for host in [&one, &other] {
+        assert_eq!(scan(&world, host, &["--host-key-policy", "require-known"]), "none");
+    }
+}
+
+/// SSH-08, SSH-09.
+#[test]
+fn a_changed_key_is_refused_before_authentication_and_never_replaced_until_it_is_approved() {
+    let (world, mut host) = (world(), host());
+    assert_eq!(scan(&world, &host, &[]), "none");
+    let before = known(&world);
+    host.regenerate_host_key().unwrap();
+    let logged = host.sshd_log().unwrap().len();
+    for policy in ["tofu", "require-known", "tofu"] {
+        assert_eq!(scan(&world, &host, &["--host-key-policy", policy]), "host_key_mismatch");
+    }
+    assert!(!saw_authentication(&host.sshd_log().unwrap()[logged..]));
+    assert_eq!(known(&world), before);
+
+    let content = yes(&world);
+    let refused = world.scan(&host, &["--content", &content]);
+    assert!(refused.stdout.contains("hint: ") && refused.stdout.contains("approve"), "{}", refused.stdout);
+    let line = host.host_key_line();
+    let (_, key) = line.split_once(' ').unwrap();
+    let (kind, base64) = key.split_once(' ').unwrap();
+    let place = format!("127.0.0.1:{}", host.port());
+    let approve = ["known-hosts", "approve", &place, kind, base64, "--reason", "reinstalled, ticket 7"];
+    assert_code(&world.plumb(&approve), 0);
+    assert_eq!(scan(&world, &host, &["--host-key-policy", "require-known"]), "none");
+    let old = before[0]["key"]["fingerprint"].clone();
+    for key in known(&world) {
+        let key = &key["key"];
+        let revoked = key["fingerprint"] == old;
+        assert_eq!(key["revoked"], revoked, "{key:#}");
+        assert_eq!(key["source"], if revoked { "first_use" } else { "approved" });
+    }
+    assert!(exported(&world).contains("reinstalled, ticket 7"));
+}
+
+/// SSH-09.
+#[test]
+fn imported_keys_are_known_at_first_contact_in_plain_and_in_hashed_form() {
+    let (world, host) = (world(), host());
+    let hashed = world.path("hashed");
+    std::fs::copy(host.known_hosts(), &hashed).unwrap();
+    tool("ssh-keygen", &["-q", "-H", "-f", hashed.to_str().unwrap()]);
+    let text = std::fs::read_to_string(&hashed).unwrap();
+    assert!(text.starts_with("|1|") && !text.contains("127.0.0.1"), "{text}");
+    let place = format!("127.0.0.1:{}", host.port());
+    let (plain, hashed) = (host.known_hosts(), hashed);
+    let table: [(&std::path::Path, &[&str]); 2] = [(&plain, &[]), (&hashed, &["--host", &place])];
+    for (file, more) in table {
+        let world = crate::support::world();
+        let mut words =
+            vec!["known-hosts", "import", file.to_str().unwrap(), "--reason", "from the installer"];
+        words.extend(more);
+        assert_code(&world.plumb(&words), 0);
+        assert_eq!(scan(&world, &host, &["--host-key-policy", "require-known"]), "none", "{file:?}");
+        assert_eq!(known(&world)[0]["key"]["source"], "imported");
+    }
+    // A hashed line that nobody can match is told, not dropped in silence.
+    let unmatched = world.plumb(&["known-hosts", "import", hashed.to_str().unwrap()]);
+    assert_code(&unmatched, 0);
+    assert!(unmatched.stderr.contains("1 line"), "{}", unmatched.stderr);
+}
+
+#[test]
+fn the_users_own_known_hosts_counts_and_is_never_written() {
+    let (world, mut host) = (world(), host());
+    let file = world.home().join(".ssh/known_hosts");
+    std::fs::create_dir(world.home().join(".ssh")).unwrap();
+    let text = format!("# mine\n{}\n", host.host_key_line());
+    std::fs::write(&file, &text).unwrap();
+    assert_eq!(scan(&world, &host, &["--host-key-policy", "require-known"]), "none");
+    assert_eq!(known(&world)[0]["key"]["source"], "imported");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+
+    // A first contact with a host that shows another key than the user knows.
+    host.regenerate_host_key().unwrap();
+    let fresh = crate::support::world();
+    std::fs::create_dir(fresh.home().join(".ssh")).unwrap();
+    std::fs::write(fresh.home().join(".ssh/known_hosts"), &text).unwrap();
+    assert_eq!(scan(&fresh, &host, &[]), "host_key_mismatch");
+}
+
+#[test]
+fn a_revoked_key_is_refused_even_at_first_use() {
+    let (world, host) = (world(), host());
+    assert_eq!(scan(&world, &host, &[]), "none");
+    let fingerprint = known(&world)[0]["key"]["fingerprint"].as_str().unwrap().to_owned();
+    let revoke = ["known-hosts", "revoke", &fingerprint, "--reason", "leaked"];
+    assert_code(&world.plumb(&revoke), 0);
+    let logged = host.sshd_log().unwrap().len();
+    assert_eq!(scan(&world, &host, &["--host-key-policy", "tofu"]), "host_key_revoked");
+    assert!(!saw_authentication(&host.sshd_log().unwrap()[logged..]));
+    assert_eq!(world.last_scan(&at("root", &host))["failure_reason"], "host_key_revoked");
+}

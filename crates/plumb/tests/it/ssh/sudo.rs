@@ -1,0 +1,107 @@
+//! Becoming root by sudo, never at the price of the password, and measuring without it, never at the price of truth.
+
+use testkit::host::{Sudo, TestHost};
+
+use crate::ssh::failure;
+use crate::support::{World, assert_code, host, one_host, shell_rule, statuses, world};
+
+/// A password that no other text on a host contains.
+const PASSWORD: &str = "zebra-quilt-47";
+
+/// A host whose user `ann` may use sudo, and which keeps a log of that.
+fn sudo_host(sudo: Sudo) -> TestHost {
+    let host = host();
+    host.add_user("ann", PASSWORD, "/bin/bash", sudo).unwrap();
+    host.authorize("ann").unwrap();
+    host.must("echo 'Defaults logfile=/var/log/sudo.log' >/etc/sudoers.d/log").unwrap();
+    host
+}
+
+fn scan(world: &World, host: &TestHost, more: &[&str]) -> String {
+    let content = world.content(&[shell_rule("is_root", "[ $(id -u) = 0 ] && echo yes")]);
+    let mut words = vec!["--content", content.as_str(), "--format", "json"];
+    words.extend(more);
+    failure(&world.scan_as("ann", host, &words))
+}
+
+fn sudo_log(host: &TestHost) -> String {
+    host.must("cat /var/log/sudo.log 2>/dev/null || :").unwrap()
+}
+
+/// SSH-13.
+#[test]
+fn sudo_without_a_password_becomes_root_once() {
+    let (world, host) = (world(), sudo_host(Sudo::NoPassword));
+    assert_eq!(scan(&world, &host, &["--sudo"]), "none");
+    assert!(!sudo_log(&host).contains("incorrect"), "{}", sudo_log(&host));
+}
+
+#[test]
+fn a_host_where_sudo_is_refused_is_not_measured_and_the_next_step_is_named() {
+    for sudo in [Sudo::None, Sudo::Password] {
+        let (world, host) = (world(), sudo_host(sudo));
+        assert_eq!(scan(&world, &host, &["--sudo"]), "privilege_failed", "{sudo:?}");
+        let content = world.content(&[shell_rule("is_root", "echo yes")]);
+        let done = world.scan_as("ann", &host, &["--sudo", "--content", &content]);
+        assert!(done.stdout.contains("\nhint: "), "{}", done.stdout);
+    }
+}
+
+/// SSH-14: a rule looks at everything that a user of the host can see while the scan runs as root.
+#[test]
+fn the_sudo_password_is_never_in_an_argument_an_environment_or_a_file_of_the_host() {
+    let host = sudo_host(Sudo::Password);
+    let world = world().env("PLUMB_SUDO_PASSWORD", PASSWORD);
+    let look = "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ >/run/seen; echo yes";
+    let content =
+        world.content(&[shell_rule("is_root", "[ $(id -u) = 0 ] && echo yes"), shell_rule("look", look)]);
+    let done = world.scan_as("ann", &host, &["--sudo", "--content", &content]);
+    assert_code(&done, 0);
+    let seen = host.must("tr '\\0' '\\n' </run/seen").unwrap();
+    assert!(seen.contains("sudo") && seen.contains("PATH="), "the look saw the scan itself: {seen}");
+    assert!(!seen.contains(PASSWORD), "{seen}");
+    let files = host.sh(&format!("grep -rlF {PASSWORD} /etc /home /root /run /tmp /var /dev/shm")).unwrap();
+    assert_eq!(files.stdout, "");
+    assert!(!(done.stdout + &done.stderr).contains(PASSWORD));
+}
+
+/// SSH-15.
+#[test]
+fn a_wrong_sudo_password_is_sent_once_a_scan() {
+    let host = sudo_host(Sudo::Password);
+    let world = world().env("PLUMB_SUDO_PASSWORD", "wrong");
+    for n in 1..=2 {
+        assert_eq!(scan(&world, &host, &["--sudo"]), "privilege_failed");
+        let log = sudo_log(&host);
+        assert_eq!(log.matches("1 incorrect password attempt").count(), n, "{log}");
+        assert!(!log.contains("incorrect password attempts"), "{log}");
+    }
+    let right = world.env("PLUMB_SUDO_PASSWORD", PASSWORD);
+    assert_eq!(scan(&right, &host, &["--sudo"]), "none");
+}
+
+/// Everything that ships, as root and as a user who may not read all of it.
+#[test]
+fn without_root_a_rule_says_what_root_would_say_or_that_it_may_not_look() {
+    let host = sudo_host(Sudo::None);
+    // Faults that only root sees.
+    host.must("mkdir -m 0700 /root/hidden; touch /root/hidden/file; chmod 0666 /root/hidden/file").unwrap();
+    host.must("usermod -p '' ann; passwd -d root").unwrap();
+    let (world, other) = (world(), crate::support::world());
+    let root = statuses(&other.scan_json(&host, &[]));
+    let done = world.scan_as("ann", &host, &["--format", "json"]);
+    assert!(matches!(done.code, Some(2 | 3)), "{done:#?}");
+    let plain = one_host(&done);
+    let mut denied = 0;
+    let mut wrong = Vec::new();
+    for (rule, status) in statuses(&plain) {
+        if status == "error" && root[&rule] != "error" {
+            denied += 1;
+        } else if status != root[&rule] {
+            wrong.push(format!("{rule}: {status}, root says {}", root[&rule]));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(denied > 0, "nothing here needs root");
+    assert!(plain.to_string().contains("permission_denied"));
+}
