@@ -17,6 +17,8 @@ use crate::{files, migrate};
 const APPLICATION_ID: i64 = 0x504c_4d42;
 /// How long a statement waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most attempts to switch a new file to the write-ahead log, each after another process did something to it.
+const SWITCHES_MAX: u32 = 100;
 /// Read connections. SQLite readers do not block each other.
 const READERS_MAX: u32 = 4;
 
@@ -213,9 +215,26 @@ async fn claim(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Open { path: path.to_owned(), problem: Problem::Foreign, source: None });
     }
     files::tighten(path)?;
-    sqlx::query("PRAGMA journal_mode = WAL").execute(writer).await.map_err(opened)?;
+    use_write_ahead_log(writer).await.map_err(opened)?;
     if application_id != APPLICATION_ID {
         sqlx::query("PRAGMA application_id = 1347177794").execute(writer).await.map_err(opened)?;
     }
     Ok(())
+}
+
+/// Switches the file to the write-ahead log, once and for all who open it.
+///
+/// Processes that do this to a new file at once are refused without the usual wait, so whoever is refused
+/// waits for the other's write to end and tries again.
+async fn use_write_ahead_log(writer: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut left = SWITCHES_MAX;
+    loop {
+        left -= 1;
+        match sqlx::query("PRAGMA journal_mode = WAL").execute(writer).await {
+            Err(err) if left > 0 && Problem::of(&err) == Problem::Busy => {
+                writer.begin_with("BEGIN IMMEDIATE").await?.rollback().await?;
+            }
+            done => return done.map(|_switched| ()),
+        }
+    }
 }

@@ -4,11 +4,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Problem, StoreError};
 
-/// First bytes of every SQLite database (sqlite.org/fileformat.html, section 1.3).
-const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// One file is made at a time in this process, so that nobody uses it before its maker has closed it.
+static MAKING: Mutex<()> = Mutex::new(());
 
 fn refused(path: &Path, problem: Problem) -> StoreError {
     StoreError::Open { path: path.to_owned(), problem, source: None }
@@ -36,7 +37,7 @@ const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
 /// Makes the file and its folder where they are missing.
 ///
 /// # Errors
-/// When the file cannot be made, or is there and is no SQLite database.
+/// When the file cannot be made, or something else than a file is there.
 pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::DirBuilder::new()
@@ -45,6 +46,7 @@ pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
             .create(folder)
             .map_err(|err| of_io(folder, &err))?;
     }
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
         Ok(file) => {
@@ -90,21 +92,9 @@ fn tighten_one(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Checks a file that is there before the database engine touches it.
+/// Checks a file that is there, without opening it: closing it would drop the locks that the database engine
+/// holds on it in this process (sqlite.org/howtocorrupt.html, section 2.2). The engine knows its own files.
 fn check_existing(path: &Path) -> Result<(), StoreError> {
     let meta = fs::metadata(path).map_err(|err| of_io(path, &err))?;
-    if !meta.is_file() {
-        return Err(refused(path, Problem::NotADatabase));
-    }
-    if meta.len() == 0 {
-        return Ok(());
-    }
-    let mut head = [0; 16];
-    let mut file = fs::File::open(path).map_err(|err| of_io(path, &err))?;
-    match std::io::Read::read_exact(&mut file, &mut head) {
-        Ok(()) if head == *SQLITE_MAGIC => Ok(()),
-        Ok(()) => Err(refused(path, Problem::NotADatabase)),
-        Err(err) if err.kind() == ErrorKind::UnexpectedEof => Err(refused(path, Problem::NotADatabase)),
-        Err(err) => Err(of_io(path, &err)),
-    }
+    if meta.is_file() { Ok(()) } else { Err(refused(path, Problem::NotADatabase)) }
 }
