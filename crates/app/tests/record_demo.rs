@@ -4,7 +4,7 @@
 //! The scripts in `demo/` beside this file bring two test hosts to two states each. Nothing of an answer
 //! is made up but for what belongs to the recording machine: its kernel and the disk behind `/`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use std::path::Path;
 

@@ -22,6 +22,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("plumb", &["model", "app", "web", "mcp", "ledger"]),
     ("testkit", &["model", "ledger", "rules", "decide", "transport", "store", "app"]),
     ("xtask", &["testkit"]),
+    ("fuzz", &["model", "ledger", "rules", "transport", "app", "testkit"]),
 ];
 
 /// What only tests may use.
