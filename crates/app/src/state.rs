@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::record::ChangeRecord;
 use model::{ChangeKind, HostId, RuleId, Timestamp};
 use serde::Serialize;
+use store::StoreError;
 use store::history::{PAGE_MAX, Page};
 use store::rebuild::StateRow;
 
@@ -28,6 +29,10 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn verify_state(&self) -> Result<Vec<Difference>, Error> {
+        Ok(self.differences().await?)
+    }
+
+    pub(crate) async fn differences(&self) -> Result<Vec<Difference>, StoreError> {
         let mut differences = Vec::new();
         for host in self.db.list_hosts(&self.tenant).await? {
             let stored = self.db.load_state(&self.tenant, host.record.host_id).await?;
@@ -38,7 +43,7 @@ impl App {
     }
 
     /// Replays a host's change log, oldest first.
-    async fn rebuild(&self, host_id: HostId) -> Result<BTreeMap<RuleId, StateRow>, Error> {
+    async fn rebuild(&self, host_id: HostId) -> Result<BTreeMap<RuleId, StateRow>, StoreError> {
         let mut changes: Vec<ChangeRecord> = Vec::new();
         let mut before = None;
         loop {
@@ -73,6 +78,7 @@ fn replay(state: &mut BTreeMap<RuleId, StateRow>, change: ChangeRecord) {
         severity: change.severity,
         value_digest: change.value_digest,
         evidence_sha256: change.evidence_sha256,
+        skip_reason: change.skip_reason,
         first_seen_at: at,
         last_changed_at: at,
         last_value_changed_at: at,
@@ -87,6 +93,7 @@ fn replay(state: &mut BTreeMap<RuleId, StateRow>, change: ChangeRecord) {
     row.severity = change.severity;
     row.value_digest = change.value_digest;
     row.evidence_sha256 = change.evidence_sha256;
+    row.skip_reason = change.skip_reason;
 }
 
 fn compare(
@@ -112,6 +119,7 @@ fn compare(
             ("severity", row.severity.to_string(), right.severity.to_string()),
             ("value_digest", row.value_digest.to_string(), right.value_digest.to_string()),
             ("evidence_sha256", row.evidence_sha256.to_string(), right.evidence_sha256.to_string()),
+            ("skip_reason", reason(row), reason(right)),
             ("first_seen_at", row.first_seen_at.to_string(), right.first_seen_at.to_string()),
             ("last_changed_at", row.last_changed_at.to_string(), right.last_changed_at.to_string()),
             (
@@ -128,4 +136,8 @@ fn compare(
         missing.map(|(rule, row)| difference(rule, "row is missing", String::new(), row.status.to_string())),
     );
     found
+}
+
+fn reason(row: &StateRow) -> String {
+    row.skip_reason.map(|reason| reason.to_string()).unwrap_or_default()
 }

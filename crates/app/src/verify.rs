@@ -6,18 +6,21 @@ use ledger::tile::{TileId, integrate};
 use ledger::tree::Frontier;
 use ledger::verify::{Blob, Place, Reference, Verifier};
 use ledger::{Finding, FindingCode, Hash, Report};
-use model::Digest;
-use serde::Serialize;
+use model::{Digest, RunStatus};
 use serde_json::Value;
+use store::StoreError;
 use store::blobs::Store;
 use store::log::PAGE_MAX;
-use store::rebuild::Registry;
+use store::rebuild::{Registry, Rendered, RenderedRow};
 
+use crate::content::blob;
 use crate::context::App;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 
 /// Most checkpoints that are read back.
 const CHECKPOINTS_MAX: u32 = 1_000_000;
+/// Bytes of one hash of a tile.
+const HASH_BYTES: usize = 32;
 /// Blobs that are read at a time.
 const BLOBS_PAGE: u32 = 200;
 
@@ -39,20 +42,14 @@ impl App {
     /// When the database cannot be read to the end; whatever is wrong in it is a finding.
     pub async fn verify_ledger(&self) -> Result<Report, Error> {
         let mut verifier = Verifier::new(Some(&self.tenant.log.to_string()), 0);
+        verifier.report_mut().origin = Some(self.tenant.origin.clone());
         let covered = self.expect_heads(&mut verifier).await?;
         let mut commitments = Commitments::new();
         let leaves = self.push_entries(&mut verifier, &mut commitments).await?;
         self.check_tiles(&mut verifier, &leaves, covered).await?;
-        self.check_rows(&mut verifier, &mut commitments).await?;
-        self.check_blobs(&mut verifier).await?;
-        for difference in self.verify_state().await? {
-            let detail = format!(
-                "{} of {} on {}: stored {:?}, replayed {:?}",
-                difference.what, difference.rule_id, difference.host, difference.stored, difference.rebuilt
-            );
-            let finding = Finding::new(FindingCode::ReplayMismatch, detail);
-            verifier.add(finding.row("host_rule_state", difference.rule_id.as_str()));
-        }
+        let named = self.check_rows(&mut verifier, &mut commitments).await?;
+        self.check_blobs(&mut verifier, named).await?;
+        self.check_state(&mut verifier).await?;
         let size = self.db.log_size(&self.tenant).await?;
         if size > leaves.len() as u64 {
             let detail = format!("the log head says {size} entries, {} are there", leaves.len());
@@ -67,6 +64,7 @@ impl App {
         let checkpoints = self.db.list_checkpoints(&self.tenant, CHECKPOINTS_MAX).await?;
         let covered = checkpoints.first().map_or(0, |checkpoint| checkpoint.size);
         for stored in checkpoints.iter().rev() {
+            let row = stored.size.to_string();
             let detail = |text: String| format!("the checkpoint of size {}: {text}", stored.size);
             match ledger::checkpoint::open(&stored.note, std::slice::from_ref(&key)) {
                 Ok(signed) if signed.head.size == stored.size && Digest(signed.head.root) == stored.root => {
@@ -81,10 +79,12 @@ impl App {
                 }
                 Ok(_) => {
                     let text = detail("its columns are not what was signed".to_owned());
-                    verifier.add(Finding::new(FindingCode::RootMismatch, text));
+                    verifier.add(Finding::new(FindingCode::RootMismatch, text).row("log_checkpoints", &row));
                 }
                 Err(err) => {
-                    verifier.add(Finding::new(FindingCode::CheckpointSignature, detail(err.to_string())));
+                    let text = detail(err.to_string());
+                    let finding = Finding::new(FindingCode::CheckpointSignature, text);
+                    verifier.add(finding.row("log_checkpoints", &row));
                 }
             }
         }
@@ -149,7 +149,8 @@ impl App {
         for tile in self.db.load_tiles(&self.tenant).await? {
             let key = (tile.id.level, tile.id.index);
             match wanted.remove(&key) {
-                Some(bytes) if bytes == tile.bytes => {}
+                Some(bytes)
+                    if bytes == tile.bytes && usize::from(tile.id.width) * HASH_BYTES == bytes.len() => {}
                 Some(_) => verifier.add(mismatch(key, "is not what the entries give")),
                 None => verifier.add(mismatch(key, "belongs to no entry")),
             }
@@ -160,41 +161,46 @@ impl App {
         Ok(())
     }
 
-    async fn check_rows(&self, verifier: &mut Verifier, commitments: &mut Commitments) -> Result<(), Error> {
-        for registry in Registry::PAGED {
+    /// Replays the change log and compares the current state with it (TLW-21).
+    async fn check_state(&self, verifier: &mut Verifier) -> Result<(), Error> {
+        let differences = match self.differences().await {
+            Ok(differences) => differences,
+            Err(err) => {
+                verifier.add(unreadable(err)?);
+                return Ok(());
+            }
+        };
+        for difference in differences {
+            let detail = format!(
+                "{} of {} on {}: stored {:?}, replayed {:?}",
+                difference.what, difference.rule_id, difference.host, difference.stored, difference.rebuilt
+            );
+            let finding = Finding::new(FindingCode::ReplayMismatch, detail);
+            verifier.add(finding.row("host_rule_state", difference.rule_id.as_str()));
+        }
+        Ok(())
+    }
+
+    /// Checks every row that the ledger commits to, both ways; returns what the runs among them name.
+    async fn check_rows(
+        &self,
+        verifier: &mut Verifier,
+        commitments: &mut Commitments,
+    ) -> Result<Named, Error> {
+        let mut named = Named::default();
+        for registry in Registry::ALL {
             let mut after = String::new();
             loop {
-                let rows = match self.db.render_rows(&self.tenant, registry, &after).await {
-                    Ok(rows) => rows,
-                    // A value outside its type is an edit of the row, not a reason to stop looking.
-                    Err(store::StoreError::Row { table, column, row, problem }) => {
-                        let detail = format!("column {column}: {problem}");
-                        verifier.add(Finding::new(FindingCode::RowAltered, detail).row(table, &row));
-                        break;
-                    }
-                    Err(err) => return Err(err.into()),
-                };
+                let rows = self.db.render_rows(&self.tenant, registry, &after).await?;
                 let Some(last) = rows.last() else { break };
                 after.clone_from(&last.key);
-                for row in &rows {
-                    check_row(
-                        verifier,
-                        commitments,
-                        (registry.table(), &row.key),
-                        &row.record,
-                        Some(row.log_index),
-                    );
+                for row in rows {
+                    if let (Registry::ScanRuns, Ok(run)) = (registry, &row.content) {
+                        named.note(&run.record);
+                    }
+                    check_row(verifier, commitments, registry.table(), row)?;
                 }
             }
-        }
-        for host in self.db.list_hosts(&self.tenant).await? {
-            let key = host.record.host_id.to_string();
-            check_row(verifier, commitments, ("hosts", &key), &value(&host.record)?, None);
-        }
-        for known in self.db.list_keys(&self.tenant, None).await? {
-            let key = &known.record;
-            let row = format!("{}|{}|{}", key.address, key.port, key.fingerprint);
-            check_row(verifier, commitments, ("host_keys", &row), &value(key)?, None);
         }
         for ((table, row), committed) in commitments.iter().filter(|(_, committed)| !committed.seen) {
             // The log's own head row has no copy of its record: origin and key are checked by every signature.
@@ -204,27 +210,72 @@ impl App {
                 verifier.add(finding.index(committed.index).row(table, row));
             }
         }
-        Ok(())
+        Ok(named)
     }
 
-    /// Checks that every stored blob has the digest it is stored under.
-    async fn check_blobs(&self, verifier: &mut Verifier) -> Result<(), Error> {
+    /// Checks that every stored blob has the digest and the size it is stored under, and that what finished
+    /// runs name besides is there: their corpus, and the set of their rules.
+    async fn check_blobs(&self, verifier: &mut Verifier, mut named: Named) -> Result<(), Error> {
         for store in [Store::Evidence, Store::Manifests, Store::Corpora] {
             let mut after = String::new();
             loop {
                 let page = self.db.list_blobs(&self.tenant, store, (&after, BLOBS_PAGE)).await?;
-                let Some((last, _)) = page.last() else { break };
-                after.clone_from(last);
-                for (key, bytes) in &page {
-                    if Digest(ledger::sha256(bytes)).to_string() != *key {
-                        let detail = "the bytes do not have the digest they are stored under";
-                        let finding = Finding::new(FindingCode::BodyAltered, detail);
-                        verifier.add(finding.row(store.table(), key));
-                    }
+                let Some(last) = page.last() else { break };
+                after.clone_from(&last.sha256);
+                for blob in &page {
+                    let problem = if Digest(ledger::sha256(&blob.bytes)).to_string() != blob.sha256 {
+                        "the bytes do not have the digest they are stored under"
+                    } else if usize::try_from(blob.byte_size) != Ok(blob.bytes.len()) {
+                        "column byte_size is not the size of the bytes"
+                    } else {
+                        if store == Store::Corpora {
+                            named.corpora.remove(&blob.sha256);
+                        }
+                        continue;
+                    };
+                    let finding = Finding::new(FindingCode::BodyAltered, problem);
+                    verifier.add(finding.row(store.table(), &blob.sha256));
                 }
             }
         }
+        for digest in named.corpora {
+            let finding = Finding::new(FindingCode::BodyMissing, "a finished scan names this corpus");
+            verifier.add(finding.row("corpora", &digest));
+        }
+        for digest in named.rule_sets {
+            let rules = match self.db.load_rule_set(&self.tenant, digest).await {
+                Ok(rules) => rules,
+                Err(err) => {
+                    verifier.add(unreadable(err)?);
+                    continue;
+                }
+            };
+            if blob(&rules)?.sha256 != digest {
+                let detail = "the rules of this set are not those that were scanned";
+                let finding = Finding::new(FindingCode::BodyAltered, detail);
+                verifier.add(finding.row("rule_sets", &digest.to_string()));
+            }
+        }
         Ok(())
+    }
+}
+
+/// What finished runs name that no entry's body does.
+#[derive(Debug, Default)]
+struct Named {
+    corpora: BTreeSet<String>,
+    rule_sets: BTreeSet<Digest>,
+}
+
+impl Named {
+    /// Notes what a run names; a run that was not measured names a corpus that it did not store.
+    fn note(&mut self, run: &Value) {
+        if run["status"] != RunStatus::Completed.as_str() {
+            return;
+        }
+        self.corpora.extend(run["corpus_digest"].as_str().map(str::to_owned));
+        self.rule_sets
+            .extend(run["rule_set_sha256"].as_str().and_then(|digest| digest.parse::<Digest>().ok()));
     }
 }
 
@@ -232,22 +283,34 @@ impl App {
 fn check_row(
     verifier: &mut Verifier,
     commitments: &mut Commitments,
-    (table, row): (&str, &str),
-    record: &Value,
-    log_index: Option<u64>,
-) {
+    table: &'static str,
+    row: RenderedRow,
+) -> Result<(), Error> {
     verifier.report_mut().rows_checked += 1;
-    let Some(committed) = commitments.get_mut(&(table.to_owned(), row.to_owned())) else {
+    let Some(committed) = commitments.get_mut(&(table.to_owned(), row.key.clone())) else {
         let finding = Finding::new(FindingCode::RowExtra, "no entry speaks of this row");
-        verifier.add(finding.row(table, row));
-        return;
+        verifier.add(finding.row(table, &row.key));
+        return Ok(());
     };
     committed.seen = true;
-    let same_index = log_index.is_none_or(|index| index == committed.index);
-    if digest(record) != Some(committed.record) || !same_index {
-        let finding = Finding::new(FindingCode::RowAltered, "the row is not what its entry commits to");
-        verifier.add(finding.index(committed.index).row(table, row));
-    }
+    let altered = match row.content {
+        Ok(Rendered { log_index, record })
+            if digest(&record) == Some(committed.record) && log_index == committed.index =>
+        {
+            return Ok(());
+        }
+        Ok(_) => Finding::new(FindingCode::RowAltered, "the row is not what its entry commits to"),
+        Err(err) => unreadable(err)?,
+    };
+    verifier.add(altered.index(committed.index).row(table, &row.key));
+    Ok(())
+}
+
+/// Turns a value outside its type into a finding: it is an edit of the row, not a reason to stop looking.
+fn unreadable(err: StoreError) -> Result<Finding, Error> {
+    let StoreError::Row { table, column, row, problem } = err else { return Err(err.into()) };
+    let detail = format!("column {column}: {problem}");
+    Ok(Finding::new(FindingCode::RowAltered, detail).row(table, &row))
 }
 
 /// Returns the digest of the record in a body.
@@ -258,9 +321,4 @@ fn record_of(body: &[u8]) -> Option<Hash> {
 
 fn digest(record: &Value) -> Option<Hash> {
     ledger::canonical::render(record).ok().map(|bytes| ledger::sha256(&bytes))
-}
-
-fn value(record: &impl Serialize) -> Result<Value, Error> {
-    serde_json::to_value(record)
-        .map_err(|err| Error::new(Kind::Internal, format!("could not write a record: {err}")))
 }

@@ -27,28 +27,42 @@ impl Store {
 
     const fn select_one(self) -> &'static str {
         match self {
-            Self::Evidence => "SELECT sha256, body FROM evidence WHERE tenant_id = $1 AND sha256 = $2",
-            Self::Manifests => "SELECT sha256, body FROM manifests WHERE tenant_id = $1 AND sha256 = $2",
-            Self::Corpora => "SELECT sha256, body FROM corpora WHERE tenant_id = $1 AND sha256 = $2",
+            Self::Evidence => {
+                "SELECT sha256, body, byte_size FROM evidence WHERE tenant_id = $1 AND sha256 = $2"
+            }
+            Self::Manifests => {
+                "SELECT sha256, body, byte_size FROM manifests WHERE tenant_id = $1 AND sha256 = $2"
+            }
+            Self::Corpora => {
+                "SELECT sha256, body, byte_size FROM corpora WHERE tenant_id = $1 AND sha256 = $2"
+            }
         }
     }
 
     const fn select_page(self) -> &'static str {
         match self {
             Self::Evidence => {
-                "SELECT sha256, body FROM evidence WHERE tenant_id = $1 AND sha256 > $2
+                "SELECT sha256, body, byte_size FROM evidence WHERE tenant_id = $1 AND sha256 > $2
                  ORDER BY sha256 LIMIT $3"
             }
             Self::Manifests => {
-                "SELECT sha256, body FROM manifests WHERE tenant_id = $1 AND sha256 > $2
+                "SELECT sha256, body, byte_size FROM manifests WHERE tenant_id = $1 AND sha256 > $2
                  ORDER BY sha256 LIMIT $3"
             }
             Self::Corpora => {
-                "SELECT sha256, body FROM corpora WHERE tenant_id = $1 AND sha256 > $2
+                "SELECT sha256, body, byte_size FROM corpora WHERE tenant_id = $1 AND sha256 > $2
                  ORDER BY sha256 LIMIT $3"
             }
         }
     }
+}
+
+/// Stored bytes with the columns beside them, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBlob {
+    pub sha256: String,
+    pub bytes: Vec<u8>,
+    pub byte_size: i64,
 }
 
 impl Db {
@@ -80,7 +94,7 @@ impl Db {
         tenant: &Tenant,
         store: Store,
         (after, limit): (&str, u32),
-    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    ) -> Result<Vec<StoredBlob>, StoreError> {
         sqlx::query(store.select_page())
             .bind(tenant.id.to_string())
             .bind(after)
@@ -91,7 +105,11 @@ impl Db {
             .iter()
             .map(|row| {
                 let row = Reader::new(store.table(), "sha256", row)?;
-                Ok((row.text("sha256")?, row.bytes("body")?))
+                Ok(StoredBlob {
+                    sha256: row.text("sha256")?,
+                    bytes: row.bytes("body")?,
+                    byte_size: row.int("byte_size")?,
+                })
             })
             .collect()
     }

@@ -153,9 +153,9 @@ pub(crate) async fn put(
     }
 }
 
-fn read_host(row: &SqliteRow) -> Result<Host, StoreError> {
+pub(crate) fn read_record(row: &SqliteRow) -> Result<HostRecord, StoreError> {
     let row = Reader::new("hosts", "host_id", row)?;
-    let record = HostRecord {
+    Ok(HostRecord {
         host_id: row.parsed("host_id")?,
         name: row.text("name")?,
         transport: row.one_of(
@@ -175,7 +175,12 @@ fn read_host(row: &SqliteRow) -> Result<Host, StoreError> {
         added_at: row.instant("added_at_us")?,
         removed_at: row.maybe_instant("removed_at_us")?,
         changed_at: row.instant("changed_at_us")?,
-    };
+    })
+}
+
+fn read_host(row: &SqliteRow) -> Result<Host, StoreError> {
+    let record = read_record(row)?;
+    let row = Reader::new("hosts", "host_id", row)?;
     let state: Option<ComplianceState> = row.maybe_parsed("compliance_state")?;
     let posture = match state {
         None => None,

@@ -188,7 +188,7 @@ async fn put(
     Ok(())
 }
 
-fn read_key(row: &SqliteRow) -> Result<KnownKey, StoreError> {
+pub(crate) fn read_key(row: &SqliteRow) -> Result<KnownKey, StoreError> {
     let row = Reader::new("host_keys", "fingerprint", row)?;
     let sources = [
         ("first_use", KeySource::FirstUse),

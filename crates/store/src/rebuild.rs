@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 
 use model::record::{AuditPhase, AuditRecord};
-use model::{Digest, HostId, RuleId, Severity, Status, Timestamp};
+use model::{Digest, HostId, ReasonCode, RuleId, Severity, Status, Timestamp};
 use sqlx::sqlite::SqliteRow;
 
 use crate::codec::Reader;
 use crate::error::{StoreError, doing};
 use crate::history::read_change;
-use crate::scans::{SCAN_COLUMNS, read_scan};
+use crate::hosts::read_record;
+use crate::keys::read_key;
+use crate::scans::read_scan;
 use crate::{Db, Tenant};
 
 /// Most rows that one read of a table returns at a time.
@@ -22,11 +24,14 @@ pub enum Registry {
     Transactions,
     ScanRuns,
     AuditEvents,
+    Hosts,
+    HostKeys,
 }
 
 impl Registry {
-    /// Tables that are read in pages by key.
-    pub const PAGED: [Self; 3] = [Self::Transactions, Self::ScanRuns, Self::AuditEvents];
+    /// All of them but `log_heads`, whose row every checkpoint's signature covers.
+    pub const ALL: [Self; 5] =
+        [Self::Transactions, Self::ScanRuns, Self::AuditEvents, Self::Hosts, Self::HostKeys];
 
     /// Returns the table's name.
     #[must_use]
@@ -35,14 +40,34 @@ impl Registry {
             Self::Transactions => "transactions",
             Self::ScanRuns => "scan_runs",
             Self::AuditEvents => "audit_events",
+            Self::Hosts => "hosts",
+            Self::HostKeys => "host_keys",
+        }
+    }
+
+    /// Returns the expression that names a row in ledger entries.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Transactions | Self::ScanRuns => "id",
+            Self::AuditEvents => "audit_id",
+            Self::Hosts => "host_id",
+            Self::HostKeys => "address || '|' || CAST(port AS TEXT) || '|' || fingerprint",
         }
     }
 }
 
+/// A row that was read back.
+#[derive(Debug)]
+pub struct RenderedRow {
+    /// Names the row in ledger entries.
+    pub key: String,
+    /// [`StoreError::Row`] when a column holds what it never may: then the other rows still count.
+    pub content: Result<Rendered, StoreError>,
+}
+
 /// A row rendered again from its columns.
 #[derive(Debug, Clone)]
-pub struct RenderedRow {
-    pub key: String,
+pub struct Rendered {
     pub log_index: u64,
     pub record: serde_json::Value,
 }
@@ -54,6 +79,7 @@ pub struct StateRow {
     pub severity: Severity,
     pub value_digest: Digest,
     pub evidence_sha256: Digest,
+    pub skip_reason: Option<ReasonCode>,
     pub first_seen_at: Timestamp,
     pub last_changed_at: Timestamp,
     pub last_value_changed_at: Timestamp,
@@ -65,29 +91,23 @@ impl Db {
     /// Rows that are not ledgered yet (a running scan) are left out.
     ///
     /// # Errors
-    /// When the database cannot be read or a value is not understood.
+    /// When the database cannot be read. A value that is not understood is an error of its row only.
     pub async fn render_rows(
         &self,
         tenant: &Tenant,
         registry: Registry,
         after: &str,
     ) -> Result<Vec<RenderedRow>, StoreError> {
-        let scans = format!(
-            "{}, log_index FROM scan_runs WHERE tenant_id = $1 AND id > $2 AND log_index IS NOT NULL
-             ORDER BY id LIMIT $3",
-            SCAN_COLUMNS.trim_end().trim_end_matches("FROM scan_runs").trim_end()
+        // Both parts are constants of this file.
+        let (table, key) = (registry.table(), registry.key());
+        let sql = format!(
+            "SELECT *, {key} AS row_key
+             FROM {table}
+             WHERE tenant_id = $1 AND {key} > $2 AND log_index IS NOT NULL
+             ORDER BY row_key
+             LIMIT $3"
         );
-        let sql: sqlx::AssertSqlSafe<String> = sqlx::AssertSqlSafe(match registry {
-            Registry::ScanRuns => scans,
-            Registry::Transactions => {
-                "SELECT * FROM transactions WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3".to_owned()
-            }
-            Registry::AuditEvents => {
-                "SELECT * FROM audit_events WHERE tenant_id = $1 AND audit_id > $2 ORDER BY audit_id LIMIT $3"
-                    .to_owned()
-            }
-        });
-        sqlx::query(sql)
+        sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(tenant.id.to_string())
             .bind(after)
             .bind(PAGE)
@@ -95,7 +115,10 @@ impl Db {
             .await
             .map_err(doing("read the recorded rows"))?
             .iter()
-            .map(|row| render(registry, row))
+            .map(|row| {
+                let reader = Reader::new(table, "row_key", row)?;
+                Ok(RenderedRow { key: reader.key.clone(), content: render(registry, &reader) })
+            })
             .collect()
     }
 
@@ -109,8 +132,8 @@ impl Db {
         host: HostId,
     ) -> Result<BTreeMap<RuleId, StateRow>, StoreError> {
         sqlx::query(
-            "SELECT rule_id, current_status, severity, value_digest, evidence_sha256, first_seen_at,
-               last_changed_at, last_value_changed_at
+            "SELECT rule_id, current_status, severity, value_digest, evidence_sha256, skip_reason,
+               first_seen_at, last_changed_at, last_value_changed_at
              FROM host_rule_state
              WHERE tenant_id = $1 AND host_id = $2
              ORDER BY rule_id
@@ -129,6 +152,7 @@ impl Db {
                 severity: row.parsed("severity")?,
                 value_digest: row.parsed("value_digest")?,
                 evidence_sha256: row.parsed("evidence_sha256")?,
+                skip_reason: row.maybe_parsed("skip_reason")?,
                 first_seen_at: row.instant("first_seen_at")?,
                 last_changed_at: row.instant("last_changed_at")?,
                 last_value_changed_at: row.instant("last_value_changed_at")?,
@@ -139,24 +163,22 @@ impl Db {
     }
 }
 
-fn render(registry: Registry, row: &SqliteRow) -> Result<RenderedRow, StoreError> {
-    let table = registry.table();
-    let to_value = |record: Result<serde_json::Value, serde_json::Error>| {
-        record.map_err(|err| crate::append::broken(table, &err))
-    };
-    let key = if registry == Registry::AuditEvents { "audit_id" } else { "id" };
-    let reader = Reader::new(table, key, row)?;
-    if registry == Registry::Transactions {
-        // No record carries these two, because no other origin is written yet; an edit must still be seen.
-        reader.one_of("origin", &[("scan", ())])?;
-        reader.null("remediation_id")?;
-    }
+fn render(registry: Registry, reader: &Reader<'_>) -> Result<Rendered, StoreError> {
+    let row = reader.row;
     let record = match registry {
-        Registry::Transactions => to_value(serde_json::to_value(read_change(row)?))?,
-        Registry::ScanRuns => to_value(serde_json::to_value(read_scan(row)?))?,
-        Registry::AuditEvents => to_value(serde_json::to_value(read_audit(row)?))?,
+        Registry::Transactions => {
+            // No record carries these two, because no other origin is written yet; an edit must still be seen.
+            reader.one_of("origin", &[("scan", ())])?;
+            reader.null("remediation_id")?;
+            serde_json::to_value(read_change(row)?)
+        }
+        Registry::ScanRuns => serde_json::to_value(read_scan(row)?),
+        Registry::AuditEvents => serde_json::to_value(read_audit(row)?),
+        Registry::Hosts => serde_json::to_value(read_record(row)?),
+        Registry::HostKeys => serde_json::to_value(read_key(row)?.record),
     };
-    Ok(RenderedRow { key: reader.key.clone(), log_index: reader.number("log_index")?, record })
+    let record = record.map_err(|err| crate::append::broken(registry.table(), &err))?;
+    Ok(Rendered { log_index: reader.number("log_index")?, record })
 }
 
 fn read_audit(row: &SqliteRow) -> Result<AuditRecord, StoreError> {

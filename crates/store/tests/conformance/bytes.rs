@@ -70,11 +70,12 @@ async fn no_digest_dangles_and_every_key_is_its_bytes_digest() {
         let (mut after, mut seen) = (String::new(), 0);
         loop {
             let page = bench.db.list_blobs(&bench.tenant, store, (&after, 7)).await.unwrap();
-            let Some((last, _)) = page.last() else { break };
-            after.clone_from(last);
+            let Some(last) = page.last() else { break };
+            after.clone_from(&last.sha256);
             seen += page.len();
-            for (key, bytes) in &page {
-                assert_eq!(*key, digest(bytes).to_string(), "{}", store.table());
+            for blob in &page {
+                assert_eq!(blob.sha256, digest(&blob.bytes).to_string(), "{}", store.table());
+                assert_eq!(usize::try_from(blob.byte_size), Ok(blob.bytes.len()), "{}", store.table());
             }
         }
         let rows = bench.raw().await.number(&format!("SELECT count(*) FROM {}", store.table())).await;

@@ -11,7 +11,7 @@ use model::record::LogRecord;
 use serde_json::Value;
 use store::blobs::Store;
 use store::log::StoredEntry;
-use store::rebuild::Registry;
+use store::rebuild::{Registry, Rendered};
 
 use crate::bench::{Bench, at};
 use crate::story::{all_pass, findings};
@@ -124,31 +124,22 @@ impl Bench {
     /// Every ledgered row, rendered again.
     async fn rows(&self) -> Result<Vec<Row>, store::StoreError> {
         let mut rows = Vec::new();
-        for registry in Registry::PAGED {
+        for registry in Registry::ALL {
             let mut after = String::new();
             loop {
                 let page = self.db.render_rows(&self.tenant, registry, &after).await?;
                 let Some(last) = page.last() else { break };
                 after.clone_from(&last.key);
-                rows.extend(page.into_iter().map(|row| Row {
-                    table: registry.table(),
-                    key: row.key,
-                    log_index: Some(row.log_index),
-                    record: row.record,
-                }));
+                for row in page {
+                    let Rendered { log_index, record } = row.content?;
+                    rows.push(Row {
+                        table: registry.table(),
+                        key: row.key,
+                        log_index: Some(log_index),
+                        record,
+                    });
+                }
             }
-        }
-        let value = |record: serde_json::Result<Value>| record.unwrap();
-        for host in self.db.list_hosts(&self.tenant).await? {
-            let key = host.record.host_id.to_string();
-            let record = value(serde_json::to_value(&host.record));
-            rows.push(Row { table: "hosts", key, log_index: None, record });
-        }
-        for known in self.db.list_keys(&self.tenant, None).await? {
-            let key = &known.record;
-            let key = format!("{}|{}|{}", key.address, key.port, key.fingerprint);
-            let record = value(serde_json::to_value(&known.record));
-            rows.push(Row { table: "host_keys", key, log_index: None, record });
         }
         let log = LogRecord {
             log_id: self.tenant.log,
@@ -156,7 +147,7 @@ impl Bench {
             vkey: self.tenant.vkey.clone(),
             created_at: at(0),
         };
-        let record = value(serde_json::to_value(log));
+        let record = serde_json::to_value(log).unwrap();
         rows.push(Row { table: "log_heads", key: self.tenant.log.to_string(), log_index: Some(0), record });
         Ok(rows)
     }
