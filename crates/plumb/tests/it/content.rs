@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use testkit::host::TestHost;
 
+use crate::ours::folder;
 use crate::support::{World, assert_code, assert_refused, host, json, one_host, statuses, world};
 
 /// A rule with what makes it pass and what makes it fail.
@@ -181,7 +182,7 @@ fn a_rule_test_that_fails_is_named_and_the_answer_is_no() {
     let right = world.plumb(&["rules", "show", "file_sudoers"]).stdout;
     let wrong = right.replace("expect: not_applicable", "expect: pass");
     assert_ne!(wrong, right);
-    let content = world.content(&[("file_sudoers", wrong)]);
+    let content = folder(&world, "wrong", &[("file_sudoers".into(), wrong)]);
     let done = world.plumb(&["--content", &content, "rules", "test"]);
     assert_code(&done, 2);
     let lines: Vec<&str> = done.stdout.lines().collect();
@@ -197,11 +198,15 @@ fn rules_lint_passes_what_ships_and_names_the_line_of_a_fault() {
     let world = world();
     assert_code(&world.plumb(&["rules", "lint"]), 0);
     let right = world.plumb(&["rules", "show", "file_sudoers"]).stdout;
-    let content = world.content(&[("file_sudoers", right.replace("severity: high", "severityy: high"))]);
+    let content = folder(
+        &world,
+        "wrong",
+        &[("file_sudoers".into(), right.replace("severity: high", "severityy: high"))],
+    );
     let line = 1 + right.lines().position(|line| line == "severity: high").unwrap();
     let done = world.plumb(&["rules", "lint", &content]);
     assert_code(&done, 2);
-    assert!(done.stdout.contains(&format!("rules/test/file_sudoers.yaml:{line}:")), "{}", done.stdout);
+    assert!(done.stdout.contains(&format!("rules/ours/file_sudoers.yaml:{line}:")), "{}", done.stdout);
     assert!(done.stdout.contains("severityy"), "{}", done.stdout);
     // The same fault stops every command that would use the rule, before anything is done (LIF-08).
     let scan = world.plumb(&["--content", &content, "scan", "localhost"]);

@@ -9,6 +9,7 @@ mod database;
 mod demo;
 mod lens;
 mod ours;
+mod proof;
 mod record;
 mod scan;
 mod ssh;

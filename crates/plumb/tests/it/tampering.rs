@@ -1,0 +1,215 @@
+//! Tampering with a live database whose guards were taken away: each edit is found by `plumb ledger verify`,
+//! which names where it is (TLW-20, LED-27). Bundles are the business of `proof`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::database::{drop_guards, number, sql};
+use crate::ours::{at_least_14, closed, folder};
+use crate::support::{World, assert_code, at, host, json, world};
+
+/// A record of two scans with every kind of row, in one file, without guards; and copies of it to tamper with.
+pub(crate) struct Victim {
+    world: World,
+    content: String,
+}
+
+impl Victim {
+    pub(crate) fn new() -> Victim {
+        let (world, host) = (world(), host());
+        let content = folder(&world, "ours", &[closed("aaa", "low"), at_least_14("bbb", "high")]);
+        let scan = ["--content", content.as_str()];
+        world.scan(&host, &scan);
+        host.must("umask 0177; : >/etc/plumb_aaa; echo 'length = 15' >/etc/plumb_bbb").unwrap();
+        world.scan(&host, &scan);
+        let removed = world.plumb(&["--content", &content, "host", "add", "10.0.0.1", "--name", "gone"]);
+        assert_code(&removed, 0);
+        assert_code(&world.plumb(&["--content", &content, "host", "remove", "gone"]), 0);
+        assert_code(&world.plumb(&["--content", &content, "ledger", "verify"]), 0);
+        assert_eq!(world.scans(&at("root", &host)).len(), 2);
+        drop_guards(&world.database());
+        sql(&world.database(), "PRAGMA wal_checkpoint(TRUNCATE);");
+        Victim { world, content }
+    }
+
+    /// Returns the database as it was recorded, without its guards.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.world.database()
+    }
+
+    /// Runs `statements` on a copy of the record; returns what `plumb ledger verify` then says.
+    pub(crate) fn verify_after(&self, statements: &str) -> (Option<i32>, Value) {
+        let copy = tempfile::Builder::new().prefix("plumbline-it-").tempdir().unwrap();
+        for file in ["plumb.db", "ledger.key"] {
+            fs::copy(self.world.data().join(file), copy.path().join(file)).unwrap();
+        }
+        let db = copy.path().join("plumb.db");
+        let script = format!(
+            "PRAGMA ignore_check_constraints = ON;\n{statements}\nSELECT 'changes', total_changes();"
+        );
+        let rows = sql(&db, &script);
+        assert_ne!(rows.last().unwrap(), "changes|0", "{statements}");
+        let data = copy.path().to_str().unwrap();
+        let words = ["--data-dir", data, "--content", &self.content, "ledger", "verify", "--format", "json"];
+        let done = self.world.plumb(&words);
+        let report = if done.stdout.is_empty() { Value::String(done.stderr) } else { json(&done) };
+        (done.code, report)
+    }
+}
+
+/// Returns the columns of a table with their declared types.
+fn columns(db: &Path, table: &str) -> Vec<(String, String)> {
+    let rows = sql(db, &format!("SELECT name, type FROM pragma_table_info('{table}');"));
+    rows.iter().map(|row| row.split_once('|').unwrap()).map(|(n, t)| (n.to_owned(), t.to_owned())).collect()
+}
+
+/// Returns an expression for another value of the same type.
+fn edited(column: &str, kind: &str) -> String {
+    match (column, kind) {
+        ("is_full" | "content_signed" | "sudo", _) => format!("1 - \"{column}\""),
+        (_, "INTEGER") => format!("coalesce(\"{column}\", 0) + 1"),
+        (_, "BLOB") => format!("zeroblob(length({column}))"),
+        (_, "TEXT") => format!(
+            "CASE WHEN coalesce(\"{column}\", '') = '' THEN 'x' ELSE substr(\"{column}\", 1, length(\"{column}\") - 1) \
+             || CASE WHEN substr(\"{column}\", -1) = '0' THEN '1' ELSE '0' END END"
+        ),
+        (_, other) => panic!("{column} is of type {other}"),
+    }
+}
+
+/// Edits each column of a table in turn, in one row; returns what was not found, or not where it is.
+fn undetected(victim: &Victim, table: &str, row: &str, left_out: &[&str]) -> Vec<String> {
+    let mut missed = Vec::new();
+    for (column, kind) in columns(&victim.database(), table) {
+        if left_out.contains(&column.as_str()) {
+            continue;
+        }
+        let edit = format!("UPDATE {table} SET \"{column}\" = {} WHERE {row};", edited(&column, &kind));
+        let (code, report) = victim.verify_after(&edit);
+        let located = report["findings"].as_array().is_some_and(|findings| {
+            findings.iter().any(|finding| finding["table"] == table || finding["index"].is_u64())
+        });
+        if code != Some(2) || !located {
+            missed.push(format!("{table}.{column}: {code:?} {report}"));
+        }
+    }
+    missed
+}
+
+/// Returns a condition that holds for the first row of a table by key.
+fn first(victim: &Victim, table: &str, key: &str) -> String {
+    let value = sql(&victim.database(), &format!("SELECT min({key}) FROM {table};")).remove(0);
+    format!("{key} = '{value}'")
+}
+
+#[test]
+fn an_edit_of_any_column_of_a_recorded_row_is_found_tlw_20() {
+    let victim = Victim::new();
+    let mut missed = Vec::new();
+    for (table, key) in [("transactions", "id"), ("audit_events", "audit_id"), ("host_keys", "fingerprint")] {
+        let left_out: &[&str] = if table == "host_keys" { &["last_seen_at_us"] } else { &[] };
+        missed.extend(undetected(&victim, table, &first(&victim, table, key), left_out));
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn an_edit_of_any_column_of_a_run_or_a_host_is_found_tlw_20() {
+    let victim = Victim::new();
+    let mut missed = Vec::new();
+    for (table, key, left_out) in [
+        // Guards the writing of the run; once that has ended it says nothing that anyone reads.
+        ("scan_runs", "id", ["fencing_token"].as_slice()),
+        ("hosts", "host_id", &[]),
+    ] {
+        missed.extend(undetected(&victim, table, &first(&victim, table, key), left_out));
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn an_edit_of_any_column_of_a_blob_or_of_the_state_is_found_tlw_20_tlw_21() {
+    let victim = Victim::new();
+    let mut missed = Vec::new();
+    for table in ["evidence", "manifests", "corpora"] {
+        // When bytes came first is for retention to know; nothing that is recorded or shown says it.
+        let left_out = ["first_seen_at", "first_seen_at_us"];
+        missed.extend(undetected(&victim, table, &first(&victim, table, "sha256"), &left_out));
+    }
+    missed.extend(undetected(&victim, "rule_sets", "rule_id = 'bbb'", &[]));
+    missed.extend(undetected(&victim, "host_rule_state", "rule_id = 'aaa'", &[]));
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn an_edit_of_any_column_of_the_log_is_found_tlw_20() {
+    let victim = Victim::new();
+    let mut missed = undetected(&victim, "log_entries", "log_index = 3", &["log_index"]);
+    missed.extend(undetected(&victim, "log_tiles", "level = 0", &[]));
+    let oldest = "size = (SELECT min(size) FROM log_checkpoints)";
+    // An old head that is taken away takes no proof away: newer ones cover its entries. When a head was
+    // stored is not signed, for it proves nothing.
+    let left_out = ["tenant_id", "log_id", "created_at_us"];
+    missed.extend(undetected(&victim, "log_checkpoints", oldest, &left_out));
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// Asserts that a tampering is found, by a finding with this code, table and index.
+#[track_caller]
+fn assert_found(victim: &Victim, statements: &str, (code, table, index): (&str, Option<&str>, Option<u64>)) {
+    let (exit, report) = victim.verify_after(statements);
+    assert_eq!(exit, Some(2), "{statements}: {report:#}");
+    assert_eq!(report["ok"], false);
+    let wanted = |finding: &Value| {
+        finding["code"] == code
+            && table.is_none_or(|table| finding["table"] == table)
+            && index.is_none_or(|index| finding["index"] == index)
+    };
+    assert!(report["findings"].as_array().unwrap().iter().any(wanted), "{statements}: {report:#}");
+}
+
+#[test]
+fn rows_that_are_deleted_inserted_or_swapped_are_found_tlw_20() {
+    let victim = Victim::new();
+    let newest = "(SELECT max(id) FROM transactions)";
+    let one = number(&victim.database(), &format!("SELECT log_index FROM transactions WHERE id = {newest};"));
+    let one = u64::try_from(one).unwrap();
+    let deleted = format!("DELETE FROM transactions WHERE id = {newest};");
+    assert_found(&victim, &deleted, ("row_missing", Some("transactions"), Some(one)));
+    let columns: Vec<String> =
+        columns(&victim.database(), "audit_events").into_iter().map(|(name, _)| name).collect();
+    let selected = columns.join(", ").replace("audit_id", "'01900000-0000-7000-8000-000000000000'");
+    let inserted = format!("INSERT INTO audit_events SELECT {selected} FROM audit_events LIMIT 1;");
+    assert_found(&victim, &inserted, ("row_extra", Some("audit_events"), None));
+    assert_found(&victim, "DELETE FROM hosts WHERE name = 'gone';", ("row_missing", Some("hosts"), None));
+    let blob = "DELETE FROM evidence WHERE sha256 = (SELECT min(sha256) FROM evidence);";
+    assert_found(&victim, blob, ("body_missing", None, None));
+    // Two rows that change places, each as right as before.
+    let swapped = "UPDATE transactions SET rule_id = rule_id || 'x'; \
+                   UPDATE transactions SET rule_id = CASE rule_id WHEN 'aaax' THEN 'bbb' ELSE 'aaa' END;";
+    assert_found(&victim, swapped, ("row_altered", Some("transactions"), None));
+}
+
+#[test]
+fn entries_that_are_deleted_inserted_swapped_or_cut_off_are_found_tlw_20() {
+    let victim = Victim::new();
+    let size =
+        u64::try_from(number(&victim.database(), "SELECT max(log_index) + 1 FROM log_entries;")).unwrap();
+    assert_found(&victim, "DELETE FROM log_entries WHERE log_index = 5;", ("index_gap", None, Some(5)));
+    let cut = format!("DELETE FROM log_entries WHERE log_index = {};", size - 1);
+    assert_found(&victim, &cut, ("truncated", None, None));
+    let swap = "UPDATE log_entries SET log_index = CASE log_index WHEN 4 THEN 1005 ELSE 1004 END \
+                WHERE log_index IN (4, 5); UPDATE log_entries SET log_index = log_index - 1000 WHERE log_index > 1000;";
+    assert_found(&victim, swap, ("entry_reordered", None, Some(5)));
+    let inserted = format!(
+        "INSERT INTO log_entries SELECT tenant_id, log_id, {size}, entry, body FROM log_entries WHERE log_index = 2;"
+    );
+    assert_found(&victim, &inserted, ("entry_reordered", None, None));
+    let forged = "UPDATE log_entries SET body = (SELECT body FROM log_entries WHERE log_index = 7) WHERE log_index = 6;";
+    assert_found(&victim, forged, ("body_altered", None, Some(6)));
+    let heads = "DELETE FROM log_checkpoints; DELETE FROM log_tiles;";
+    assert_found(&victim, heads, ("checkpoint_missing", None, None));
+    assert_found(&victim, "DELETE FROM log_tiles;", ("tile_mismatch", Some("log_tiles"), None));
+}
