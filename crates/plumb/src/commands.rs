@@ -11,7 +11,7 @@ mod why;
 
 use app::{App, Error, Mode};
 
-use crate::cli::{Cli, Command, Global, KnownHostsCommand, LedgerCommand};
+use crate::cli::{Cli, Command, Global, HostCommand, KnownHostsCommand, LedgerCommand};
 use crate::exit::Exit;
 use crate::{config, console};
 
@@ -35,7 +35,15 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::History(args) => posture::history(&existing(global).await?, &args).await,
         Command::Diff(args) => posture::diff(&existing(global).await?, &args).await,
         Command::Evidence(args) => posture::evidence(&existing(global).await?, &args).await,
-        Command::Host(command) => host::run(&created(global).await?, command).await,
+        Command::Host(command) => {
+            let app = match &command {
+                HostCommand::List(_) | HostCommand::Show(_) | HostCommand::Remove(_) => {
+                    existing(global).await?
+                }
+                HostCommand::Add(_) => created(global).await?,
+            };
+            host::run(&app, command).await
+        }
         Command::KnownHosts(command) => {
             let app = match &command {
                 KnownHostsCommand::List(_) => existing(global).await?,
@@ -65,6 +73,10 @@ async fn existing(global: &Global) -> Result<App, Error> {
 /// Opens, making what is missing, and says what was made.
 async fn created(global: &Global) -> Result<App, Error> {
     let app = app::open(&config::load(global), Mode::Create).await?;
+    if app.is_new() {
+        // Whatever comes of the command, the log it began has a checkpoint and verifies.
+        app::checkpoint::cut(&app).await?;
+    }
     if app.is_new() && !global.quiet {
         console::note(&format!("made {} with a new ledger and signing key", app.database_path().display()));
         console::note(&format!("public key of the ledger: {}", app.vkey()));
