@@ -98,11 +98,20 @@ fn database_path(config: &Config) -> Result<PathBuf, Error> {
     }
 }
 
+/// Makes the data directory, or refuses one that others can write: they could put another key or database there.
 fn make_folder(path: &Path) -> Result<(), Error> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|err| {
+    let unusable = |err: std::io::Error| {
         Error::new(Kind::Unavailable, format!("could not make the data directory {}: {err}", path.display()))
             .hint("name another by --data-dir")
-    })
+    };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+    let mode = fs::metadata(path).map_err(unusable)?.permissions().mode();
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let message =
+        format!("refusing to start: the data directory {} can be written by others", path.display());
+    Err(Error::new(Kind::Config, message).hint("chmod 700 it, or name another by --data-dir"))
 }
 
 /// Makes the key if there is none, then the tenant and its log. Two processes at once end with one of each:
