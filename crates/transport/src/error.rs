@@ -125,6 +125,9 @@ impl TransportError {
                 Some("allow the account to run sh by sudo, or log in as root".to_owned())
             }
             Self::Key(KeyError::Encrypted) => Some("give the key's passphrase".to_owned()),
+            Self::Frame(FrameError::Banner { .. }) => {
+                Some("check what the account's login scripts print".to_owned())
+            }
             Self::Resolve { .. }
             | Self::Connect { .. }
             | Self::Handshake { .. }
