@@ -1,1 +1,169 @@
-//! placeholder
+//! What is broken, hostile or missing: each costs one clear line and its own exit status, and nothing else.
+
+mod answers;
+mod data;
+
+use std::fs;
+
+use crate::support::{assert_code, assert_refused, at, host, key, rule, shell_rule, world, yes};
+
+#[test]
+fn a_fault_in_a_rule_file_is_told_with_its_place_before_any_host_is_contacted() {
+    let (world, host) = (world(), host());
+    let wrong = rule("typo", "medium", "{command: {run: 'true', equall: \"yes\"}}");
+    let content = world.content(&[shell_rule("fine", "echo yes"), wrong]);
+    let done = world.scan(&host, &["--content", &content]);
+    // The eighth line of the file; the key stands behind `check: {command: {run: 'true', `.
+    assert_refused(&done, 78, "content/rules/test/typo.yaml:8:32");
+    assert!(done.stderr.contains("equall"), "{}", done.stderr);
+    assert_eq!(crate::support::logins(&host.sshd_log().unwrap()), 0);
+}
+
+#[test]
+fn content_that_is_no_content_is_refused_in_one_line() {
+    let world = world();
+    let empty = world.path("empty");
+    fs::create_dir(&empty).unwrap();
+    let shaped = |name: &str, bytes: &[u8]| {
+        let folder = world.path(name);
+        fs::create_dir_all(folder.join("rules")).unwrap();
+        fs::write(folder.join("rules/a.yaml"), bytes).unwrap();
+        folder
+    };
+    let table = [
+        (world.path("missing"), "missing"),
+        (empty, "holds no rules"),
+        (shaped("binary", b"\xff\xfe\x00"), "a.yaml"),
+        (shaped("twice", b"id: a\nid: a\n"), "a.yaml:2:1"),
+        (shaped("deep", &[b'['; 100_000]), "a.yaml"),
+        (shaped("large", &vec![b' '; 300_000]), "a.yaml"),
+    ];
+    for (folder, words) in table {
+        let done = world.plumb(&["scan", "localhost", "--content", folder.to_str().unwrap()]);
+        assert_refused(&done, 78, words);
+    }
+    assert!(!world.data().exists(), "nothing was made for a command that could not begin");
+}
+
+/// Usage errors are 64 and never 2 (LIF-08).
+#[test]
+fn a_command_line_that_makes_no_sense_is_a_usage_error() {
+    let world = world();
+    let table: &[&[&str]] = &[
+        &["scan"],
+        &["scna"],
+        &["scan", "localhost", "--no-such-option"],
+        &["scan", "localhost", "--concurrency", "0"],
+        &["scan", "localhost", "--concurrency", "257"],
+        &["scan", "localhost", "--format", "xml"],
+        &["scan", "localhost", "--ask-sudo-password"],
+        &["posture", "--at", "yesterday"],
+        &["evidence", "abc"],
+    ];
+    for words in table {
+        let done = world.plumb(words);
+        assert_code(&done, 64);
+        assert_eq!(done.stdout, "", "{words:?}");
+        assert!(!done.stderr.is_empty(), "{words:?}");
+    }
+    assert!(!world.data().exists());
+}
+
+#[test]
+fn a_database_address_that_cannot_be_used_is_refused_without_its_password() {
+    let table = [
+        ("postgres://ann:hush-hush@db.example.org/plumb", "PostgreSQL"),
+        ("postgresql://ann:hush-hush@db.example.org/plumb", "PostgreSQL"),
+        ("mysql://ann:hush-hush@db.example.org/plumb", "mysql"),
+        ("hush-hush", "unknown scheme"),
+        ("sqlite:", "names no file"),
+        ("sqlite::memory:", "names no file"),
+    ];
+    for (url, words) in table {
+        let world = world().env("PLUMB_DATABASE_URL", url);
+        let done = world.plumb(&["scan", "localhost"]);
+        assert_refused(&done, 78, words);
+        if url.contains("://") {
+            assert!(!done.stderr.contains("hush-hush"), "{}", done.stderr);
+        }
+    }
+}
+
+#[test]
+fn an_account_without_a_shell_is_told_apart_from_a_wrong_password() {
+    let (world, host) = (world(), host());
+    let content = yes(&world);
+    for (user, shell) in [("none", "/usr/sbin/nologin"), ("gone", "/no/such/shell"), ("mute", "/bin/true")] {
+        host.add_user(user, "not used here", "/bin/bash", testkit::host::Sudo::None).unwrap();
+        host.authorize(user).unwrap();
+        host.must(&format!("usermod -s {shell} {user} 2>/dev/null")).unwrap();
+        let done = world.scan_as(user, &host, &["--content", &content]);
+        assert_code(&done, 3);
+        // OpenSSH itself refuses an account whose shell is not there.
+        let reason = if user == "gone" { "auth_failed" } else { "engine_error: no usable shell" };
+        assert!(done.stdout.contains(&format!("NOT MEASURED  {reason}")), "{user}: {}", done.stdout);
+        assert!(done.stdout.contains("\nhint: "), "{}", done.stdout);
+    }
+}
+
+#[test]
+fn a_login_script_that_never_stops_talking_ends_the_scan_of_that_host_only() {
+    let (world, host) = (world(), host());
+    host.add_user("loud", "not used here", "/bin/bash", testkit::host::Sudo::None).unwrap();
+    host.authorize("loud").unwrap();
+    host.must("echo 'yes welcome' >/home/loud/.bashrc").unwrap();
+    let content = yes(&world);
+    let done = world.scan_as("loud", &host, &["--content", &content]);
+    assert_code(&done, 3);
+    assert!(done.stdout.contains("NOT MEASURED  engine_error"), "{}", done.stdout);
+    assert!(done.stdout.contains("\nhint: check what the account's login scripts print"), "{}", done.stdout);
+    assert!(done.stdout.len() < 2_000);
+    assert_code(&world.scan(&host, &["--content", &content]), 0);
+}
+
+/// TLW-34: a host that prints what it should not have.
+#[test]
+fn secrets_that_a_host_prints_are_in_no_output_no_export_and_no_byte_of_the_database() {
+    const PASSWORD: &str = "violet-anchor-93";
+    const KEY_LINE: &str = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ";
+    let host = host();
+    host.add_user("ann", PASSWORD, "/bin/bash", testkit::host::Sudo::None).unwrap();
+    let block = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{KEY_LINE}\n-----END OPENSSH PRIVATE KEY-----");
+    host.must(&format!("printf '%s\\n' '{block}' >/etc/leak; chmod 644 /etc/leak")).unwrap();
+    let world = world().env("PLUMB_SSH_PASSWORD", PASSWORD);
+    let content = world.content(&[
+        shell_rule("password", &format!("echo it is {PASSWORD} here")),
+        shell_rule("on_stderr", &format!("echo {PASSWORD} >&2; exit 127")),
+        shell_rule("key", "cat /etc/leak"),
+        shell_rule("token", "echo password=swordfish-8842"),
+    ]);
+    let mut said = String::new();
+    for format in ["human", "json", "jsonl", "csv", "sarif", "junit"] {
+        let words = ["scan", &at("ann", &host), "--content", &content, "-v", "--format", format];
+        let done = world.plumb(&words);
+        assert_code(&done, 2);
+        said += &(done.stdout + &done.stderr);
+    }
+    for command in ["why", "history", "posture"] {
+        let name = at("ann", &host);
+        let words: Vec<&str> = match command {
+            "why" => vec!["why", "key", "--host", &name, "--format", "json"],
+            other => vec![other, &name, "--format", "json"],
+        };
+        said += &world.plumb(&words).stdout;
+    }
+    let exported = crate::support::exported(&world);
+    assert!(exported.contains("on_stderr"), "the export holds what was measured");
+    assert!(said.contains("masked") || exported.contains("masked"), "masking is noted");
+    let mut stored = String::new();
+    for entry in fs::read_dir(world.data()).unwrap() {
+        stored += &String::from_utf8_lossy(&fs::read(entry.unwrap().path()).unwrap());
+    }
+    for (place, text) in [("output", &said), ("export", &exported), ("database", &stored)] {
+        // The rule's own text names the password here, so it stands where rules stand; what the host said must not.
+        for secret in [KEY_LINE, "swordfish-8842\\n", "it is violet-anchor-93 here\\n"] {
+            assert!(!text.contains(secret), "{secret} is in the {place}");
+        }
+    }
+    assert!(key(&host).ends_with("root_key"));
+}

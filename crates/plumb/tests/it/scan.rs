@@ -5,13 +5,11 @@ mod hosts;
 mod output;
 mod selection;
 
-use std::path::Path;
-
 use serde_json::Value;
 use testkit::host::LOGIN_RECORDS;
 
 use crate::support::{
-    World, assert_code, at, host, json, measured, one_host, rule, shell_rule, statuses, world,
+    World, assert_code, at, host, json, logins, measured, mode, one_host, rule, shell_rule, statuses, world,
 };
 
 /// Most channels of one scan: the conversation, and the slow lane of walks beside it.
@@ -50,11 +48,6 @@ fn a_first_scan_costs_few_round_trips_and_its_headline_says_how_much_was_assesse
     assert_eq!(mode(world.data()), 0o700);
 }
 
-fn mode(path: &Path) -> u32 {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
-
 /// TLW-03, TLW-04, EXE-16, EXE-24, EXE-25: everything that ships, scanned twice.
 #[test]
 fn a_second_scan_of_an_unchanged_host_records_no_change_and_changes_nothing_on_the_host() {
@@ -76,20 +69,15 @@ fn a_second_scan_of_an_unchanged_host_records_no_change_and_changes_nothing_on_t
     assert_eq!(changed, Vec::<&Value>::new());
 
     // Frameworks are lenses over what was measured (EXE-24): looking through two costs no login.
-    let logins = logins(&host.sshd_log().unwrap());
+    let before = logins(&host.sshd_log().unwrap());
     let name = at("root", &host);
     for framework in ["cis", "nist-800-53"] {
         let seen = world.plumb(&["posture", &name, "--framework", framework, "--format", "json"]);
         assert_code(&seen, 0);
         assert!(json(&seen).to_string().contains("sshd_permit_root_login"), "{}", seen.stdout);
     }
-    assert_eq!(crate::scan::logins(&host.sshd_log().unwrap()), logins);
-    assert_eq!(logins, 2);
-}
-
-/// Returns how many logins an sshd has accepted.
-fn logins(log: &str) -> usize {
-    log.matches("Accepted publickey").count()
+    let after = logins(&host.sshd_log().unwrap());
+    assert_eq!((before, after), (2, 2));
 }
 
 #[test]

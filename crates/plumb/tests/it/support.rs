@@ -232,3 +232,27 @@ pub(crate) fn tool(program: &str, words: &[&str]) -> String {
     assert!(done.status.success(), "{program} {words:?}: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
+
+/// Returns the permission bits of a file or folder.
+pub(crate) fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// Returns how many logins by key the log of an sshd holds.
+pub(crate) fn logins(log: &str) -> usize {
+    log.matches("Accepted publickey").count()
+}
+
+/// Returns what is recorded of all hosts now: the posture without the instants of the question itself.
+pub(crate) fn recorded(world: &World) -> Value {
+    let done = world.plumb(&["posture", "--format", "json"]);
+    assert_code(&done, 0);
+    let mut hosts = json(&done);
+    for host in hosts.as_array_mut().unwrap() {
+        for field in ["valid_at", "recorded_at", "age_seconds"] {
+            assert!(host.as_object_mut().unwrap().remove(field).is_some(), "no {field}");
+        }
+    }
+    hosts
+}

@@ -4,8 +4,7 @@ use testkit::host::TestHost;
 use testkit::process::Running;
 use testkit::wait;
 
-use crate::scan::logins;
-use crate::support::{World, assert_code, at, host, key, not_measured, one_host, shell_rule, world};
+use crate::support::{World, assert_code, at, host, key, logins, not_measured, one_host, shell_rule, world};
 
 /// A world and a host whose answer does not come as long as `/run/hold` is there.
 struct Held {

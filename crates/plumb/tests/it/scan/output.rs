@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use crate::scan::mode;
-use crate::support::{World, assert_code, at, host, json, key, rule, shell_rule, world};
+use crate::support::{World, assert_code, at, host, json, key, mode, rule, shell_rule, world};
 
 fn two_rules(world: &World) -> String {
     world.content(&[

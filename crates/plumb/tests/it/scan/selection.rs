@@ -22,7 +22,7 @@ fn a_name_that_does_not_exist_is_refused_with_the_nearest_one_before_any_host_is
         assert!(done.stderr.contains(wrong) && done.stderr.contains(near), "{option}: {}", done.stderr);
     }
     assert_refused(&world.scan(&host, &["--quiet", "--rule", "a\x1b[2J"]), 64, "rule");
-    assert_eq!(crate::scan::logins(&host.sshd_log().unwrap()), 0);
+    assert_eq!(crate::support::logins(&host.sshd_log().unwrap()), 0);
 }
 
 fn count(world: &World, host: &testkit::host::TestHost, words: &[&str]) -> (usize, bool) {

@@ -1,0 +1,227 @@
+//! A data directory that is missing, foreign, broken, full, or open to others.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use testkit::process::{self, Output};
+use testkit::wait;
+
+use crate::database::{sql, try_sql};
+use crate::support::{World, assert_code, assert_refused, at, host, key, recorded, world, yes};
+
+/// A world with a recorded local scan, and what its posture says.
+fn scanned() -> (World, String, Value) {
+    let world = world();
+    let content = yes(&world);
+    assert_code(&world.plumb(&["scan", "localhost", "--content", &content, "--quiet"]), expected_here());
+    let posture = recorded(&world);
+    (world, content, posture)
+}
+
+/// Exit status of the one rule on this machine: the rule is for Debian.
+fn expected_here() -> i32 {
+    let release = fs::read_to_string("/etc/os-release").unwrap();
+    if release.lines().any(|line| line == "ID=debian") { 0 } else { 3 }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn asking_where_nothing_was_recorded_says_what_to_do_and_makes_nothing() {
+    let world = world();
+    for words in [
+        &["posture"][..],
+        &["host", "list"],
+        &["host", "show", "x"],
+        &["ledger", "verify"],
+        &["state", "verify"],
+        &["known-hosts", "list"],
+    ] {
+        let done = world.plumb(words);
+        assert_refused(&done, 69, "plumb.db");
+        assert!(done.stderr.contains("hint: run `plumb scan` first"), "{}", done.stderr);
+    }
+    assert!(!world.data().exists());
+}
+
+/// A command that could not begin its work has begun a ledger, which is whole all the same.
+#[test]
+fn a_ledger_that_holds_nothing_but_its_beginning_verifies() {
+    let world = world();
+    assert_refused(&world.plumb(&["scan", "--quiet", "192.0.2.1/32"]), 64, "prefix length");
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
+    assert_code(&world.plumb(&["state", "verify"]), 0);
+}
+
+#[test]
+fn a_signing_key_that_others_can_read_refuses_to_start_and_works_again_once_mended() {
+    let (world, _, posture) = scanned();
+    let key = world.data().join("ledger.key");
+    for loose in [0o644, 0o640, 0o602] {
+        set_mode(&key, loose);
+        assert_refused(&world.plumb(&["posture"]), 78, "can be read by others");
+        assert_refused(&world.plumb(&["scan", "localhost"]), 78, "can be read by others");
+    }
+    set_mode(&key, 0o600);
+    assert_eq!(recorded(&world), posture);
+}
+
+#[test]
+fn a_signing_key_that_is_missing_or_another_is_never_replaced() {
+    let (world, _, posture) = scanned();
+    let (key, kept) = (world.data().join("ledger.key"), world.path("kept.key"));
+    fs::rename(&key, &kept).unwrap();
+    assert_refused(&world.plumb(&["scan", "localhost"]), 78, "cannot be read");
+    assert!(!key.exists());
+    let other = scanned().0;
+    fs::copy(other.data().join("ledger.key"), &key).unwrap();
+    assert_refused(&world.plumb(&["scan", "localhost"]), 78, "not the key of this log");
+    fs::write(&key, "plumbline-ledger-key/1 00\n").unwrap();
+    assert_refused(&world.plumb(&["scan", "localhost"]), 78, "not a key file");
+    fs::rename(&kept, &key).unwrap();
+    assert_eq!(recorded(&world), posture);
+}
+
+#[test]
+fn a_data_directory_that_others_can_write_is_refused_until_it_is_mended() {
+    let (world, _, posture) = scanned();
+    for loose in [0o777, 0o1777, 0o770, 0o702] {
+        set_mode(world.data(), loose);
+        assert_refused(&world.plumb(&["posture"]), 78, world.data().to_str().unwrap());
+        assert_refused(&world.plumb(&["scan", "localhost"]), 78, "can be written by others");
+    }
+    set_mode(world.data(), 0o700);
+    assert_eq!(recorded(&world), posture);
+}
+
+#[test]
+fn a_file_that_is_no_database_of_ours_is_refused_and_left_as_it_is() {
+    let text = world();
+    fs::create_dir_all(text.data()).unwrap();
+    fs::write(text.database(), "a text that is long enough to be looked at\n".repeat(100)).unwrap();
+    let other = world();
+    fs::create_dir_all(other.data()).unwrap();
+    sql(&other.database(), "CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine');");
+    for world in [text, other] {
+        let before = fs::read(world.database()).unwrap();
+        let done = world.plumb(&["scan", "localhost", "--quiet"]);
+        assert!(matches!(done.code, Some(69 | 78)), "{done:#?}");
+        assert_refused(&done, done.code.unwrap(), "plumb.db");
+        assert!(done.stderr.contains("\nhint: "), "{}", done.stderr);
+        assert_eq!(fs::read(world.database()).unwrap(), before, "it was changed");
+        assert!(!world.data().join("ledger.key").exists(), "a key was made for a foreign database");
+    }
+}
+
+#[test]
+fn a_broken_database_is_told_in_one_line_and_never_mended_in_silence() {
+    let (world, content, _) = scanned();
+    // Everything behind the first page.
+    assert!(try_sql(&world.database(), "PRAGMA wal_checkpoint(TRUNCATE);").success());
+    let mut bytes = fs::read(world.database()).unwrap();
+    bytes[4096..].fill(0xa5);
+    fs::write(world.database(), &bytes).unwrap();
+    for words in
+        [&["scan", "localhost", "--quiet", "--content", &content][..], &["posture"], &["ledger", "verify"]]
+    {
+        let done = world.plumb(words);
+        assert!(matches!(done.code, Some(69 | 2)), "{words:?}: {done:#?}");
+        assert_refused(&done, 69, "plumb.db");
+    }
+}
+
+#[test]
+fn a_database_that_is_too_short_is_told_in_one_line() {
+    let (world, _, _) = scanned();
+    let bytes = fs::read(world.database()).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        let beside = world.data().join(format!("plumb.db{suffix}"));
+        if beside.exists() {
+            fs::remove_file(beside).unwrap();
+        }
+    }
+    fs::write(world.database(), &bytes[..bytes.len() / 2]).unwrap();
+    let done = world.plumb(&["posture"]);
+    assert_refused(&done, 69, "plumb.db");
+}
+
+/// Runs a script in mounts of its own; `$plumb` is the binary, and its environment is that of `world`.
+fn in_own_mounts(world: &World, script: &str, words: &[&str]) -> Output {
+    let run = world.command::<&str>(&[]);
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).args(words).env_clear();
+    for (name, value) in run.get_envs() {
+        if let Some(value) = value {
+            unshare.env(name, value);
+        }
+    }
+    unshare.env("plumb", run.get_program()).env("data", world.data());
+    process::run(unshare, b"", wait::LONG).unwrap()
+}
+
+/// Asserts that a scan says in one line and a hint that its result is not stored.
+#[track_caller]
+fn assert_unstored(scan: &Output, words: &str) {
+    assert_code(scan, 69);
+    let lines: Vec<&str> = scan.stdout.lines().filter(|line| line.contains("NOT MEASURED")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("store_error: ") && lines[0].contains(words), "{scan:#?}");
+    assert!(scan.stdout.contains("\nhint: "), "{scan:#?}");
+    assert_eq!(scan.stderr, "");
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_is_told_and_still_answers() {
+    let (world, content, posture) = scanned();
+    let script =
+        "mount --bind \"$data\" \"$data\" && mount -o remount,bind,ro \"$data\" && exec \"$plumb\" \"$@\"";
+    let scan = in_own_mounts(&world, script, &["scan", "localhost", "--quiet", "--content", &content]);
+    assert_unstored(&scan, "it is read-only");
+    assert_eq!(recorded(&world), posture);
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
+}
+
+#[test]
+fn a_full_disk_stops_a_scan_and_nothing_recorded_before_is_lost() {
+    let (world, host) = (world(), host());
+    let content = yes(&world);
+    // Scans again and again until the disk is full, then makes room.
+    let script = "set -eu
+        mkdir -p \"$data\"
+        mount -t tmpfs -o size=4m,mode=0700 tmpfs \"$data\"
+        status() { code=0; \"$@\" >\"$HOME/out\" 2>\"$HOME/err\" || code=$?; echo \"$code\"; }
+        rules() { \"$plumb\" posture --format json | sed -n '/\"rules\"/,$p'; }
+        echo first $(status \"$plumb\" scan \"$@\")
+        rules >\"$HOME/before\"
+        dd if=/dev/zero of=\"$data/filler\" bs=4k 2>/dev/null || :
+        echo full $(status \"$plumb\" scan \"$@\")
+        cp \"$HOME/out\" \"$HOME/full\"
+        rm \"$data/filler\"
+        rules >\"$HOME/after\"
+        cmp \"$HOME/before\" \"$HOME/after\" && grep -q yes_rule \"$HOME/after\" && echo same
+        echo verified $(status \"$plumb\" ledger verify)
+        echo rebuilt $(status \"$plumb\" state verify)
+        echo again $(status \"$plumb\" scan \"$@\")
+        echo list $(\"$plumb\" host list | wc -l)";
+    let (target, key) = (at("root", &host), key(&host));
+    let done = in_own_mounts(&world, script, &[&target, "-i", &key, "--content", &content, "--quiet"]);
+    assert_code(&done, 0);
+    let lines: Vec<&str> = done.stdout.lines().collect();
+    assert_eq!(
+        lines,
+        ["first 0", "full 69", "same", "verified 0", "rebuilt 0", "again 0", "list 2"],
+        "{done:#?}"
+    );
+    assert_eq!(done.stderr, "");
+    let full = fs::read_to_string(world.home().join("full")).unwrap();
+    let lines: Vec<&str> = full.lines().filter(|line| line.contains("NOT MEASURED")).collect();
+    assert!(
+        lines.len() == 1 && lines[0].contains("store_error: ") && lines[0].contains("disk is full"),
+        "{full}"
+    );
+    assert!(full.contains("\nhint: free some space"), "{full}");
+}
