@@ -23,6 +23,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("testkit", &["model", "ledger", "rules", "decide", "transport", "store", "app"]),
     ("xtask", &["testkit"]),
     ("fuzz", &["model", "ledger", "rules", "transport", "app", "testkit"]),
+    ("benches", &["model", "ledger", "rules", "decide", "transport", "store", "app", "testkit"]),
 ];
 
 /// What only tests may use.
@@ -30,9 +31,10 @@ const TEST_CRATE: &str = "testkit";
 
 /// Crates that bring effects, and the only ones of ours that may name them.
 const EFFECTS: &[(&str, &[&str])] = &[
-    ("sqlx", &["store"]),
+    // A benchmark's floor is the same database without our code.
+    ("sqlx", &["store", "benches"]),
     ("russh", &["transport"]),
-    ("tokio", &["transport", "store", "app", "web", "mcp", "plumb"]),
+    ("tokio", &["transport", "store", "app", "web", "mcp", "plumb", "benches"]),
 ];
 
 /// Crates that may not be anywhere in the tree: one TLS and one crypto library are enough.
