@@ -7,6 +7,7 @@ use serde_json::Value;
 use testkit::net::BlackHole;
 use testkit::wait;
 
+use crate::database::sql;
 use crate::ours::{closed, folder};
 use crate::support::{World, assert_code, at_port, host, json, world};
 
@@ -58,7 +59,7 @@ fn an_answer_for_a_past_instant_keeps_the_mapping_of_its_time() {
     assert_eq!(controls(&ask(&[])), ["B-2"]);
 }
 
-/// EXE-10, EXE-20: while a host accepts and says nothing, other commands read and write the database at once.
+/// EXE-10: while a host accepts and says nothing, other commands read and write the database at once.
 #[test]
 fn a_host_that_says_nothing_holds_no_database_lock() {
     let world = world();
@@ -90,4 +91,23 @@ fn a_command_that_wrote_ends_with_a_checkpoint_over_everything() {
     assert!(second["size"].as_u64() > first["size"].as_u64());
     let text = world.plumb(&["ledger", "status"]).stdout;
     assert!(text.contains("that a scan told the truth"), "{text}");
+}
+
+/// LED-19: a log that does not extend its newest signed head, here because an older copy of its tiles came
+/// back, is never signed over. The command says so, and no new head is there.
+#[test]
+fn a_log_that_does_not_extend_its_signed_head_is_not_signed_again() {
+    let world = world();
+    assert_code(&world.plumb(&["host", "add", "192.0.2.7", "--name", "one"]), 0);
+    let heads = || sql(&world.database(), "SELECT size FROM log_checkpoints ORDER BY size;");
+    let before = heads();
+    let tamper = "DROP TRIGGER log_checkpoints_no_update;
+        UPDATE log_checkpoints SET root = replace(hex(zeroblob(32)), '0', 'a')
+        WHERE size = (SELECT max(size) FROM log_checkpoints);";
+    sql(&world.database(), tamper);
+    let done = world.plumb(&["host", "add", "192.0.2.8", "--name", "two"]);
+    assert_code(&done, 70);
+    assert!(done.stderr.contains("rollback_detected"), "{}", done.stderr);
+    assert_eq!(heads(), before);
+    assert_code(&world.plumb(&["ledger", "verify"]), 2);
 }
