@@ -103,6 +103,10 @@ impl Problem {
             return Self::Other(err.to_string());
         };
         let code = db.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0);
+        // SQLITE_IOERR_SHMSIZE: the index of the write-ahead log has no room beside the database.
+        if code == 10 | 19 << 8 {
+            return Self::DiskFull;
+        }
         match code & 0xff {
             5 | 6 => Self::Busy,
             8 => Self::ReadOnly,
