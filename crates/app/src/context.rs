@@ -89,6 +89,12 @@ impl App {
         self.db.path()
     }
 
+    /// Ends all use of the database. What was written then stands in its one file, with nothing beside it that
+    /// a copy of the file would miss.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+
     /// Returns the instant that this product takes for now.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -54,6 +54,10 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
             let signer = signer_of(&key_path, &*read_seed(&key_path)?, &tenant)?;
             (tenant, signer, false)
         }
+        None if mode == Mode::Existing => {
+            return Err(Error::new(Kind::Unavailable, format!("{} holds no ledger", path.display()))
+                .hint("restore it from your backup, or run `plumb scan` to begin one"));
+        }
         None => make_tenant(config, &db).await?,
     };
     Ok(App {

@@ -30,11 +30,19 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
     let global = &cli.global;
     match cli.command {
         Command::Scan(args) => scan::run(global, *args).await,
-        Command::Why(args) => why::run(&existing(global).await?, &args).await,
-        Command::Posture(args) => posture::show(&existing(global).await?, &args).await,
-        Command::History(args) => posture::history(&existing(global).await?, &args).await,
-        Command::Diff(args) => posture::diff(&existing(global).await?, &args).await,
-        Command::Evidence(args) => posture::evidence(&existing(global).await?, &args).await,
+        Command::Why(args) => over(existing(global).await?, async |app| why::run(app, &args).await).await,
+        Command::Posture(args) => {
+            over(existing(global).await?, async |app| posture::show(app, &args).await).await
+        }
+        Command::History(args) => {
+            over(existing(global).await?, async |app| posture::history(app, &args).await).await
+        }
+        Command::Diff(args) => {
+            over(existing(global).await?, async |app| posture::diff(app, &args).await).await
+        }
+        Command::Evidence(args) => {
+            over(existing(global).await?, async |app| posture::evidence(app, &args).await).await
+        }
         Command::Host(command) => {
             let app = match &command {
                 HostCommand::List(_) | HostCommand::Show(_) | HostCommand::Remove(_) => {
@@ -42,7 +50,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
                 }
                 HostCommand::Add(_) => created(global).await?,
             };
-            host::run(&app, command).await
+            over(app, async |app| host::run(app, command).await).await
         }
         Command::KnownHosts(command) => {
             let app = match &command {
@@ -51,18 +59,31 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
                 | KnownHostsCommand::Approve(_)
                 | KnownHostsCommand::Revoke(_) => created(global).await?,
             };
-            known_hosts::run(&app, command).await
+            over(app, async |app| known_hosts::run(app, command).await).await
         }
         Command::Rules(command) => rules::run(global, &command),
-        Command::Ledger(LedgerCommand::Status(args)) => ledger::status(&existing(global).await?, args).await,
-        Command::Ledger(LedgerCommand::Verify(args)) => ledger::verify(&existing(global).await?, args).await,
-        Command::Ledger(LedgerCommand::Export(args)) => ledger::export(&existing(global).await?, &args).await,
+        Command::Ledger(LedgerCommand::Status(args)) => {
+            over(existing(global).await?, async |app| ledger::status(app, args).await).await
+        }
+        Command::Ledger(LedgerCommand::Verify(args)) => {
+            over(existing(global).await?, async |app| ledger::verify(app, args).await).await
+        }
+        Command::Ledger(LedgerCommand::Export(args)) => {
+            over(existing(global).await?, async |app| ledger::export(app, &args).await).await
+        }
         Command::State(crate::cli::StateCommand::Verify(args)) => {
-            ledger::state(&existing(global).await?, args).await
+            over(existing(global).await?, async |app| ledger::state(app, args).await).await
         }
         Command::Verify(args) => ledger::verify_bundle(&args),
         Command::Demo(args) => demo::run(global, &args).await,
     }
+}
+
+/// Does the work of a command and ends all use of the database, however the work went.
+async fn over(app: App, work: impl AsyncFnOnce(&App) -> Result<Exit, Error>) -> Result<Exit, Error> {
+    let exit = work(&app).await;
+    app.close().await;
+    exit
 }
 
 /// Opens what is there; a missing database is an error.

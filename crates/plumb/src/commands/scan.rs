@@ -24,11 +24,15 @@ const KNOWN_HOSTS_BYTES_MAX: u64 = 16 << 20;
 pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Error> {
     let secrets = secrets(&args)?;
     let app = super::created(global).await?;
-    let request = request(&app, &args, secrets).await?;
-    let report = scan(&app, request, global.quiet).await?;
-    show(&args, &report)?;
+    super::over(app, async |app| run_with(app, (global, &args), secrets).await).await
+}
+
+async fn run_with(app: &App, (global, args): (&Global, &ScanArgs), secrets: Secrets) -> Result<Exit, Error> {
+    let request = request(app, args, secrets).await?;
+    let report = scan(app, request, global.quiet).await?;
+    show(args, &report)?;
     if !report.is_unstored() {
-        app::checkpoint::cut(&app).await?;
+        app::checkpoint::cut(app).await?;
     }
     Ok(exit(&report, args.fail_on))
 }
