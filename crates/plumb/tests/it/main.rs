@@ -3,12 +3,17 @@
 //! One binary, so that one link serves all. Needs root, and fails without, for a test that was skipped
 //! has shown nothing.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests that cannot go on ends its test")]
+
 mod bad_input;
+mod cli;
 mod content;
+mod crash;
 mod database;
 mod demo;
 mod lens;
 mod ours;
+mod posture;
 mod proof;
 mod record;
 mod scan;

@@ -293,11 +293,10 @@ fn there_is_no_second_store_of_results_tlw_29() {
 #[test]
 fn one_changed_rule_changes_its_digest_and_that_of_the_corpus_only_exe_20() {
     let (world, host) = (world(), host());
-    let rules = [closed("aaa", "low"), closed("bbb", "low"), closed("ccc", "low")];
+    let mut rules = [closed("aaa", "low"), closed("bbb", "low"), closed("ccc", "low")];
     let before = folder(&world, "before", &rules);
-    let mut changed = rules.clone();
-    changed[1].1 = changed[1].1.replace("Rationale of bbb.", "Another rationale.");
-    let after = folder(&world, "after", &changed);
+    rules[1].1 = rules[1].1.replace("Rationale of bbb.", "Another rationale.");
+    let after = folder(&world, "after", &rules);
     let name = at("root", &host);
     let mut runs = Vec::new();
     for content in [&before, &after] {
