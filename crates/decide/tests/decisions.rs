@@ -1,5 +1,7 @@
 //! Decisions by table: expected values are worked by hand from the requirement rows.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 
 use decide::{
