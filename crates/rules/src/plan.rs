@@ -36,6 +36,8 @@ pub(crate) struct Needs {
     pub(crate) text: BTreeSet<String>,
     pub(crate) sysctl: BTreeSet<String>,
     pub(crate) modules: BTreeSet<String>,
+    /// Units whose enablement matters.
+    pub(crate) unit_files: BTreeSet<String>,
     pub(crate) walk: BTreeSet<Sort>,
     shell: BTreeMap<(String, u32), String>,
     rule: String,
@@ -109,7 +111,7 @@ fn commands(needs: &Needs, timeout_ms: u32) -> Vec<Command> {
     add(asked(key::HOMES), key::HOMES, &|| probe::homes::SCRIPT.to_owned());
     add(asked(key::PACKAGES), key::PACKAGES, &|| probe::packages::SCRIPT.to_owned());
     add(asked(key::SSHD), key::SSHD, &|| probe::sshd::SCRIPT.to_owned());
-    add(asked(key::UNIT_FILES), key::UNIT_FILES, &|| probe::units::FILES_SCRIPT.to_owned());
+    add(!needs.unit_files.is_empty(), key::UNIT_FILES, &|| probe::units::files_script(&needs.unit_files));
     add(asked(key::UNITS), key::UNITS, &|| probe::units::UNITS_SCRIPT.to_owned());
     add(!needs.modules.is_empty(), key::MODULES, &|| probe::modules::script(&needs.modules));
     let mut shell: Vec<_> = needs.shell.iter().collect();

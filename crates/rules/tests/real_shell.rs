@@ -149,6 +149,29 @@ fn a_missing_tool_is_told_and_decides_nothing() {
     }
 }
 
+#[test]
+fn systemctl_is_asked_for_the_units_of_the_rules_and_one_that_is_always_there() {
+    let dir = std::env::temp_dir().join(format!("plumb-rules-units-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    let systemctl = dir.join("systemctl");
+    let text = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nshift\n\
+        for name do printf '%s enabled enabled\\n' \"$name\"; done\n";
+    fs::write(&systemctl, text).unwrap();
+    fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+    let plan = plan_all(&corpus(&[
+        ("instance", "{unit: {name: getty@tty1.service, enabled: true}}".to_owned()),
+        ("mount", "{mount: {point: /var/my-data, layers: persistent}}".to_owned()),
+    ]));
+    let command = plan.commands.iter().find(|command| command.key == "unit_files").unwrap();
+    let script = format!("PATH={}:$PATH\n{}", dir.display(), command.script);
+    let answer = run("/bin/sh", &model::Command { script, ..command.clone() });
+    // systemd.unit(5): a dash inside a path becomes \x2d in the name of its unit; systemctl takes patterns.
+    let asked = "basic.target enabled enabled\ngetty@.service enabled enabled\n\
+        getty@tty1.service enabled enabled\nvar-my?x2ddata.mount enabled enabled\n.\n";
+    assert_eq!(String::from_utf8_lossy(&answer.stdout), asked);
+    fs::remove_dir_all(&dir).unwrap();
+}
+
 /// Runs the plan of one check with paths of the host replaced by paths of a folder.
 fn with_paths(check: &str, paths: &[(&str, &Path)]) -> (RuleResult, String) {
     let plan = plan_all(&corpus(&[("the_rule", check.to_owned())]));

@@ -16,7 +16,6 @@ use crate::methods::judge::{Place, in_files};
 use crate::methods::setting::Format;
 use crate::outcome::{self, Outcome};
 use crate::plan::Needs;
-use crate::probe::key;
 use crate::probe::text::TextFile;
 use crate::shown::bounded;
 use crate::source::value::ListSource;
@@ -92,7 +91,7 @@ impl Mount {
             needs.texts([FSTAB]);
             needs.texts(self.unit_files().iter().map(String::as_str));
             needs.texts(self.unit_drop_ins().iter().map(String::as_str));
-            needs.ask(key::UNIT_FILES);
+            needs.unit_files.insert(mounts::unit_name(&self.point));
         }
     }
 

@@ -70,7 +70,7 @@ struct Statement<'s> {
 impl Unit {
     pub(crate) fn needs(&self, needs: &mut Needs) {
         if self.enabled.is_some() || self.masked.is_some() {
-            needs.ask(key::UNIT_FILES);
+            needs.unit_files.insert(self.name.clone());
         }
         if self.active.is_some() {
             needs.ask(key::UNITS);

@@ -1,6 +1,6 @@
 //! Unit files with their enablement, and loaded units with their state, by systemctl.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Observation, Reason, ReasonCode};
 
@@ -12,12 +12,38 @@ pub(crate) const FILES_COMMAND: &str = "systemctl list-unit-files --full";
 /// As a person would type it.
 pub(crate) const UNITS_COMMAND: &str = "systemctl list-units --all --full";
 
-/// Enablement stands on disk, so it can be told without a running manager.
-pub(crate) const FILES_SCRIPT: &str = r#"command -v systemctl >/dev/null 2>&1 || { echo 'systemctl: not found' >&2; exit 127; }
-o=$(systemctl list-unit-files --no-legend --no-pager --full 2>/dev/null) ||
-o=$(systemctl --root=/ list-unit-files --no-legend --no-pager --full) || exit 1
+/// A unit that every systemd brings (systemd.special(7)), so that a list without it is no list.
+const ALWAYS: &str = "basic.target";
+
+/// Writes the script for units by name; an instance is asked for with its template, which has its state.
+///
+/// Enablement stands on disk, so it can be told without a running manager. Naming the units spares systemctl
+/// the state of all others, which is most of what a scan without walks would cost the host.
+pub(crate) fn files_script(names: &BTreeSet<String>) -> String {
+    let mut asked = BTreeSet::from([ALWAYS.to_owned()]);
+    for name in names {
+        asked.insert(name.clone());
+        asked.extend(template(name));
+    }
+    // Names hold no quote: `compile` refuses it, and in the patterns of mounts everything odd is escaped.
+    let asked: Vec<String> = asked.iter().map(|name| format!("'{name}'")).collect();
+    format!(
+        r#"command -v systemctl >/dev/null 2>&1 || {{ echo 'systemctl: not found' >&2; exit 127; }}
+set -- {}
+o=$(systemctl list-unit-files --no-legend --no-pager --full -- "$@" 2>/dev/null) ||
+o=$(systemctl --root=/ list-unit-files --no-legend --no-pager --full -- "$@") || exit 1
 printf '%s\n.\n' "$o"
-"#;
+"#,
+        asked.join(" ")
+    )
+}
+
+/// Returns the template that an instance is made of.
+fn template(name: &str) -> Option<String> {
+    let (prefix, rest) = name.split_once('@')?;
+    let (_, suffix) = rest.rsplit_once('.')?;
+    Some(format!("{prefix}@.{suffix}"))
+}
 
 pub(crate) const UNITS_SCRIPT: &str = r#"command -v systemctl >/dev/null 2>&1 || { echo 'systemctl: not found' >&2; exit 127; }
 o=$(systemctl list-units --all --no-legend --no-pager --plain --full) || exit 1
@@ -36,11 +62,7 @@ impl Table {
 
     /// Returns the state of a unit file; an instance has the state of its template.
     pub(crate) fn file_state(&self, name: &str) -> Option<(&str, &str)> {
-        self.state(name).or_else(|| {
-            let (prefix, rest) = name.split_once('@')?;
-            let (_, suffix) = rest.rsplit_once('.')?;
-            self.state(&format!("{prefix}@.{suffix}"))
-        })
+        self.state(name).or_else(|| self.state(&template(name)?))
     }
 }
 
