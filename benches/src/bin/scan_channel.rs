@@ -43,6 +43,7 @@ fn benchmark() -> Result<ExitCode, BenchError> {
     far(&mut report, &scene, &checks)?;
     wire(&mut report, &scene)?;
     host_cost(&mut report, &scene)?;
+    by_probe(&report, &scene, &commands)?;
     Ok(report.end())
 }
 
@@ -147,6 +148,24 @@ fn host_cost(report: &mut Report, scene: &Scene) -> Result<(), BenchError> {
     let changes = written()?.changes_since(&before);
     let found = if changes.is_empty() { "nothing".to_owned() } else { changes.replace('\n', " ") };
     report.judge(changes.is_empty(), "written on the host, but for its own login records", found);
+    Ok(())
+}
+
+/// Where the processor time goes: each probe alone, with the login that carries it.
+fn by_probe(report: &Report, scene: &Scene, commands: &[model::Command]) -> Result<(), BenchError> {
+    let cost = HostCost::of(scene.host.pid())?;
+    for command in commands {
+        let script = one_script(std::slice::from_ref(command));
+        let before = cost.cpu_seconds()?;
+        for _scan in 0..COST_SCANS {
+            let mut ssh = scene.ssh(scene.host.port());
+            ssh.args(["exec", "sh", "-s"]);
+            command::run(ssh, script.as_bytes())?;
+        }
+        let mut taken = Samples::default();
+        taken.push_value((cost.cpu_seconds()? - before) / f64::from(COST_SCANS));
+        report.figures(&format!("processor time of a login and the probe {}", command.key), "s", &taken);
+    }
     Ok(())
 }
 
