@@ -2,21 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use decide::{Counts, CriticalFailure};
 use model::record::ChangeRecord;
 use model::{ChangeKind, HostId, RuleId, Timestamp};
 use serde::Serialize;
 use store::StoreError;
 use store::history::{PAGE_MAX, Page};
+use store::hosts::Host;
 use store::rebuild::StateRow;
 
 use crate::context::App;
 use crate::error::Error;
 
-/// One rule whose stored state is not what the change log says.
+/// Stored state that is not what the change log and the scan runs say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     pub host: String,
-    pub rule_id: RuleId,
+    /// None when the whole host is meant.
+    pub rule_id: Option<RuleId>,
     /// What differs: a column, `row is missing` or `row is extra`.
     pub what: String,
     pub stored: String,
@@ -38,8 +41,61 @@ impl App {
             let stored = self.db.load_state(&self.tenant, host.record.host_id).await?;
             let rebuilt = self.rebuild(host.record.host_id).await?;
             differences.extend(compare(&host.record.name, &stored, &rebuilt));
+            differences.extend(self.derived(&host, &rebuilt).await?);
         }
         Ok(differences)
+    }
+
+    /// Compares what is kept beside a host for lists with what its runs and its rebuilt state give.
+    async fn derived(
+        &self,
+        host: &Host,
+        rebuilt: &BTreeMap<RuleId, StateRow>,
+    ) -> Result<Vec<Difference>, StoreError> {
+        let id = host.record.host_id;
+        let always = (Timestamp::MAX, Timestamp::MAX);
+        let full = self.db.find_full_scan(&self.tenant, id, always).await?;
+        let rule_set = full.and_then(|scan| scan.rule_set_sha256);
+        let rules = match rule_set {
+            Some(set) => self.db.load_rule_set(&self.tenant, set).await?,
+            None => Vec::new(),
+        };
+        let current: Vec<_> =
+            rules.iter().filter_map(|rule| rebuilt.get(rule)).map(|row| (row.status, row.severity)).collect();
+        let counts = Counts::of(current.iter().map(|(status, _)| *status));
+        let coverage = self.db.compare_coverage(&self.tenant, id).await?;
+        let mut columns = Vec::new();
+        if let Some(kept) = &host.posture {
+            let said = [
+                kept.pass_count,
+                kept.fail_count,
+                kept.skipped_count,
+                kept.error_count,
+                kept.not_applicable_count,
+            ];
+            let right = [counts.pass, counts.fail, counts.skipped, counts.error, counts.not_applicable];
+            let state = counts.state(CriticalFailure::among(current));
+            columns.push(("compliance_state", kept.state.to_string(), state.to_string()));
+            columns.push(("counts of results", format!("{said:?}"), format!("{right:?}")));
+            columns.push((
+                "current_rule_set",
+                format!("{:?}", kept.current_rule_set),
+                format!("{rule_set:?}"),
+            ));
+        } else if !rebuilt.is_empty() {
+            columns.push(("host_posture", "no row".to_owned(), "a row".to_owned()));
+        }
+        columns.extend(coverage.into_iter().map(|(stored, runs)| ("count and time of checks", stored, runs)));
+        let differing = columns.into_iter().filter(|(_, stored, rebuilt)| stored != rebuilt);
+        Ok(differing
+            .map(|(what, stored, rebuilt)| Difference {
+                host: host.record.name.clone(),
+                rule_id: None,
+                what: what.to_owned(),
+                stored,
+                rebuilt,
+            })
+            .collect())
     }
 
     /// Replays a host's change log, oldest first.
@@ -103,7 +159,7 @@ fn compare(
 ) -> Vec<Difference> {
     let difference = |rule: &RuleId, what: &str, stored: String, rebuilt: String| Difference {
         host: host.to_owned(),
-        rule_id: rule.clone(),
+        rule_id: Some(rule.clone()),
         what: what.to_owned(),
         stored,
         rebuilt,

@@ -171,12 +171,15 @@ impl App {
             }
         };
         for difference in differences {
+            let (table, row) = match &difference.rule_id {
+                Some(rule) => ("host_rule_state", rule.as_str()),
+                None => ("host_posture", difference.host.as_str()),
+            };
             let detail = format!(
-                "{} of {} on {}: stored {:?}, replayed {:?}",
-                difference.what, difference.rule_id, difference.host, difference.stored, difference.rebuilt
+                "{} on {}: stored {:?}, replayed {:?}",
+                difference.what, difference.host, difference.stored, difference.rebuilt
             );
-            let finding = Finding::new(FindingCode::ReplayMismatch, detail);
-            verifier.add(finding.row("host_rule_state", difference.rule_id.as_str()));
+            verifier.add(Finding::new(FindingCode::ReplayMismatch, detail).row(table, row));
         }
         Ok(())
     }

@@ -122,6 +122,49 @@ impl Db {
             .collect()
     }
 
+    /// Compares how often and when a host was checked, as counted, with its completed scan runs.
+    ///
+    /// Shape: one pair of texts, stored and rebuilt, for each rule set in which they differ.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn compare_coverage(
+        &self,
+        tenant: &Tenant,
+        host: HostId,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        sqlx::query(
+            "SELECT coalesce(h.sha256, s.rule_set_sha256) AS sha256, coalesce(h.scan_count, 0) AS stored_count,
+               coalesce(s.scan_count, 0) AS run_count, coalesce(h.last_checked_at_us, 0) AS stored_at_us,
+               coalesce(s.last_checked_at_us, 0) AS run_at_us
+             FROM (SELECT sha256, scan_count, last_checked_at_us
+               FROM host_rule_sets WHERE tenant_id = $1 AND host_id = $2) AS h
+             FULL OUTER JOIN (SELECT rule_set_sha256, count(*) AS scan_count,
+                 max(measured_at) AS last_checked_at_us
+               FROM scan_runs WHERE tenant_id = $1 AND host_id = $2 AND status = 'completed'
+               GROUP BY rule_set_sha256) AS s ON s.rule_set_sha256 = h.sha256
+             WHERE h.scan_count IS DISTINCT FROM s.scan_count
+               OR h.last_checked_at_us IS DISTINCT FROM s.last_checked_at_us
+             ORDER BY 1
+             LIMIT 10000",
+        )
+        .bind(tenant.id.to_string())
+        .bind(host.to_string())
+        .fetch_all(self.readers())
+        .await
+        .map_err(doing("compare the counted checks"))?
+        .iter()
+        .map(|row| {
+            let row = Reader::new("host_rule_sets", "sha256", row)?;
+            let said = |count: i64, at: Timestamp| format!("{count} scans, the last at {at}");
+            Ok((
+                said(row.int("stored_count")?, row.instant("stored_at_us")?),
+                said(row.int("run_count")?, row.instant("run_at_us")?),
+            ))
+        })
+        .collect()
+    }
+
     /// Reads the stored current state of a host.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ pub(super) async fn state(app: &App, args: ListArgs) -> Result<Exit, Error> {
             for difference in &differences {
                 table.row([
                     difference.host.clone(),
-                    difference.rule_id.as_str().to_owned(),
+                    difference.rule_id.as_ref().map_or("-", |rule| rule.as_str()).to_owned(),
                     difference.what.clone(),
                     difference.stored.clone(),
                     difference.rebuilt.clone(),

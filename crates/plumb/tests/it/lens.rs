@@ -111,3 +111,24 @@ fn a_log_that_does_not_extend_its_signed_head_is_not_signed_again() {
     assert_eq!(heads(), before);
     assert_code(&world.plumb(&["ledger", "verify"]), 2);
 }
+
+/// TLW-21: what lists show of a host, its band and how often it was checked, follows from the record, and an
+/// edit of either is found by both verifiers.
+#[test]
+fn an_edit_of_what_lists_show_is_found() {
+    let (world, host) = (world(), host());
+    let content = folder(&world, "content", &[closed("one", "high")]);
+    assert_code(&world.scan(&host, &["--content", &content]), 2);
+    assert_code(&world.plumb(&["state", "verify"]), 0);
+    let edits = [
+        "UPDATE host_posture SET compliance_state = 'compliant';",
+        "UPDATE host_posture SET compliance_state = 'critical', pass_count = 500;",
+        "UPDATE host_posture SET pass_count = 0; UPDATE host_rule_sets SET scan_count = 99;",
+        "UPDATE host_rule_sets SET scan_count = 1, last_checked_at_us = 1;",
+    ];
+    for edit in edits {
+        sql(&world.database(), edit);
+        assert_code(&world.plumb(&["state", "verify"]), 2);
+        assert_code(&world.plumb(&["ledger", "verify"]), 2);
+    }
+}
