@@ -38,7 +38,11 @@ fn benchmark() -> Result<ExitCode, BenchError> {
     let plumb = || scene.scan(scene.host.port(), &["--content", &content]);
     expect_failures("plumb", failures_of_plumb(&plumb()?)?)?;
     let (mut ours, mut theirs, mut tasks) = (Samples::default(), Samples::default(), Samples::default());
+    let mut login = Samples::default();
     for round in 0..ROUNDS {
+        let mut ssh = scene.ssh(scene.host.port());
+        ssh.arg("true");
+        login.push(command::run(ssh, b"")?.must("ssh", &[0])?.taken);
         ours.push(plumb()?.taken);
         if let Ok(oscap) = &oscap {
             theirs.push(oscap.run(&scene)?.taken);
@@ -48,10 +52,12 @@ fn benchmark() -> Result<ExitCode, BenchError> {
         }
     }
     report.note(format_args!("{CHECKS} checks of file modes, {} of which fail", CHECKS / BAD_EVERY));
+    report.figures("the floor: a login that does nothing", "ms", &login);
     report.figures("plumb scan", "ms", &ours);
     match oscap {
         Ok(_) => {
             report.figures("oscap-ssh oval eval", "ms", &theirs);
+            report.figures("the floor against oscap-ssh", "x", &login.ratios_to(&theirs));
             report.at_most("wall time against oscap-ssh", (&ours.ratios_to(&theirs), SHARE), "x");
         }
         Err(err) => report.unmeasured("wall time against oscap-ssh", err),
