@@ -82,10 +82,28 @@ pub struct Posture {
     pub rules: Vec<RuleView>,
 }
 
-/// What a stored corpus document says of mappings (`plumbline.corpus/1`).
+/// What a stored corpus document says of titles and mappings (`plumbline.corpus/1`).
 #[derive(Debug, Deserialize)]
 struct CorpusDocument {
+    rules: Vec<StoredRule>,
     mappings: Vec<StoredMapping>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StoredRule {
+    id: RuleId,
+    title: String,
+}
+
+impl CorpusDocument {
+    fn titles(&self) -> BTreeMap<&RuleId, &str> {
+        self.rules.iter().map(|rule| (&rule.id, rule.title.as_str())).collect()
+    }
+}
+
+fn read_corpus(bytes: &[u8]) -> Result<CorpusDocument, Error> {
+    serde_json::from_slice(bytes)
+        .map_err(|err| Error::internal(format!("a stored corpus does not read: {err}")))
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -141,12 +159,20 @@ impl App {
             Some(set) => self.db.results_as_of((&self.tenant, host.host_id), at, Some(set)).await?,
             None => Vec::new(),
         };
-        let lens = match &as_of.framework {
-            Some(framework) => Some(self.lens(framework, corpus, as_of.today_mapping).await?),
+        let then = match corpus {
+            Some(digest) => Some(self.stored_corpus(digest).await?),
             None => None,
         };
+        let lens = match &as_of.framework {
+            Some(framework) => {
+                let mapping = then.as_ref().filter(|_| !as_of.today_mapping);
+                Some(self.lens(framework, mapping)?)
+            }
+            None => None,
+        };
+        let titles = then.as_ref().map(CorpusDocument::titles).unwrap_or_default();
         let rules: Vec<RuleView> =
-            states.into_iter().filter_map(|state| self.view(state, lens.as_ref())).collect();
+            states.into_iter().filter_map(|state| view(state, &titles, lens.as_ref())).collect();
         let counts = Counts::of(rules.iter().map(|rule| rule.status));
         let critical = CriticalFailure::among(rules.iter().map(|rule| (rule.status, rule.severity)));
         let last_checked_at = rules.iter().map(|rule| rule.last_checked_at).max();
@@ -173,40 +199,23 @@ impl App {
         })
     }
 
-    fn view(&self, state: RuleState, lens: Option<&Lens>) -> Option<RuleView> {
-        let controls = match lens {
-            Some(lens) => lens.rules.get(&state.rule_id)?.clone(),
-            None => Vec::new(),
-        };
-        Some(RuleView {
-            title: self.content.title(&state.rule_id).to_owned(),
-            rule_id: state.rule_id,
-            status: state.status,
-            severity: state.severity,
-            skip_reason: state.skip_reason,
-            controls,
-            since: state.last_changed_at,
-            last_value_changed_at: state.last_value_changed_at,
-            last_checked_at: state.last_checked_at,
-            check_count: state.check_count,
-            value_digest: state.value_digest,
-            evidence_sha256: state.evidence_sha256,
-            log_index: state.log_index,
-        })
+    /// Reads what a corpus said. A scan that names one which is not there cannot be answered for.
+    async fn stored_corpus(&self, digest: Digest) -> Result<CorpusDocument, Error> {
+        let bytes = self.db.find_blob(&self.tenant, Store::Corpora, digest).await?;
+        let bytes = bytes.ok_or_else(|| {
+            Error::internal(format!("the corpus {digest} of a scan is missing"))
+                .hint("run `plumb ledger verify`, then restore the newest backup")
+        })?;
+        read_corpus(&bytes)
     }
 
     /// Returns the mapping of a framework: that of the corpus in force at the instant, or today's (POS-07).
-    async fn lens(&self, framework: &str, corpus: Option<Digest>, today: bool) -> Result<Lens, Error> {
-        let stored = match corpus.filter(|_| !today) {
-            Some(digest) => self.db.find_blob(&self.tenant, Store::Corpora, digest).await?,
-            None => None,
+    fn lens(&self, framework: &str, then: Option<&CorpusDocument>) -> Result<Lens, Error> {
+        let today = read_corpus(&self.content.document.bytes)?;
+        let (document, when) = match then {
+            Some(document) => (document, "as of that scan"),
+            None => (&today, "today's"),
         };
-        let (bytes, when) = match &stored {
-            Some(bytes) => (bytes.as_slice(), "as of that scan"),
-            None => (self.content.document.bytes.as_slice(), "today's"),
-        };
-        let document: CorpusDocument = serde_json::from_slice(bytes)
-            .map_err(|err| Error::internal(format!("a stored corpus does not read: {err}")))?;
         let found: Vec<StoredMapping> =
             document.mappings.iter().filter(|mapping| mapping.framework == framework).cloned().collect();
         if found.is_empty() {
@@ -305,6 +314,31 @@ pub struct DiffView {
     pub rules: Vec<RuleDiff>,
     /// The change rows in between, newest first.
     pub changes: Vec<HistoryRow>,
+}
+
+/// Shows a result under the title that its rule had then (POS-13); none outside the lens.
+fn view(state: RuleState, titles: &BTreeMap<&RuleId, &str>, lens: Option<&Lens>) -> Option<RuleView> {
+    let controls = match lens {
+        Some(lens) => lens.rules.get(&state.rule_id)?.clone(),
+        None => Vec::new(),
+    };
+    Some(RuleView {
+        title: titles
+            .get(&state.rule_id)
+            .map_or_else(|| state.rule_id.to_string(), |title| (*title).to_owned()),
+        rule_id: state.rule_id,
+        status: state.status,
+        severity: state.severity,
+        skip_reason: state.skip_reason,
+        controls,
+        since: state.last_changed_at,
+        last_value_changed_at: state.last_value_changed_at,
+        last_checked_at: state.last_checked_at,
+        check_count: state.check_count,
+        value_digest: state.value_digest,
+        evidence_sha256: state.evidence_sha256,
+        log_index: state.log_index,
+    })
 }
 
 fn rows(posture: &Posture) -> BTreeMap<RuleId, PostureRow> {

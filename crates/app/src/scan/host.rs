@@ -11,7 +11,8 @@ use store::StoreError;
 use store::apply::{Applied, Batch};
 use store::locks::{Claim, Fence};
 use transport::{
-    Conversation, ConverseError, Progress, Request, SshTarget, Target, TransportError, converse,
+    Conversation, ConverseError, PrivilegeUsed, Progress, Request, SshTarget, Target, TransportError,
+    converse,
 };
 
 use super::batch::{self, Digested, Prior};
@@ -340,7 +341,7 @@ async fn apply(
         "host_id": scan.host_id,
         "manifest_sha256": manifest.sha256,
         "change_count": scan.change_count,
-        "privilege": format!("{:?}", done.answers.conversation.privilege),
+        "privilege": privilege(done.answers.conversation.privilege),
     });
     let audit =
         app.audit("scan.completed", AuditPhase::Outcome, format!("scan:{}", scan.scan_id), &detail)?;
@@ -360,7 +361,7 @@ async fn apply(
     let applied = app.db.apply((&app.tenant, &app.actor), done.fence, &batch, now, &mut random).await;
     let scan = match applied {
         Ok(Applied::Now(scan) | Applied::Before(scan)) => scan,
-        Err(err) => return refused(err),
+        Err(err) => return refused(app, &done, err).await,
     };
     let kinds = changes.iter().map(|change| (change.result, change.kind)).collect();
     Ok(Outcome::Measured(Box::new(Measured {
@@ -373,16 +374,36 @@ async fn apply(
     })))
 }
 
-/// A batch that breaks a limit, or a lost lease, is this host's failure; a lost database is everybody's.
-fn refused(err: StoreError) -> Result<Outcome, Error> {
-    let reason = if matches!(err, StoreError::StaleFence) {
+/// Names in the record how root was reached (SSH-15).
+const fn privilege(used: PrivilegeUsed) -> &'static str {
+    match used {
+        PrivilegeUsed::Login => "login",
+        PrivilegeUsed::SudoNoPassword => "sudo",
+        PrivilegeUsed::SudoPassword => "sudo_password",
+    }
+}
+
+/// Records that the results could not be stored: the run ends as failed, and the host is given back.
+///
+/// After a lost lease nothing may be written. Where not even the failure can be written, as on a full disk,
+/// the run stays behind for the next scan to end as abandoned.
+async fn refused(app: &App, done: &Done<'_>, err: StoreError) -> Result<Outcome, Error> {
+    let lost = matches!(err, StoreError::StaleFence);
+    let reason = if lost {
         FailureReason::StaleFence
     } else if matches!(err, StoreError::EvidenceOversize { .. }) {
         FailureReason::EvidenceOversize
     } else {
-        return Err(Error::from(err));
+        FailureReason::StoreError
     };
-    Ok(Outcome::NotMeasured(NotMeasured { reason, message: err.to_string(), hint: None }))
+    let err = Error::from(err);
+    let failure = Failure { reason, message: err.message.clone(), hint: err.hint.clone() };
+    if lost {
+        let Failure { reason, message, hint } = failure;
+        return Ok(Outcome::NotMeasured(NotMeasured { reason, message, hint }));
+    }
+    // The first cause is the one to tell.
+    fail(app, done.fence, done.scan, failure).await.map_err(|_second| err)
 }
 
 fn completed(

@@ -132,3 +132,53 @@ fn an_edit_of_what_lists_show_is_found() {
         assert_code(&world.plumb(&["ledger", "verify"]), 2);
     }
 }
+
+/// POS-13: a rule gets another title; the answer for an instant before keeps the one of its time.
+#[test]
+fn an_answer_for_a_past_instant_keeps_the_titles_of_its_time() {
+    let (world, host) = (world(), host());
+    let content = folder(&world, "content", &[closed("one", "high")]);
+    let with = ["--content", content.as_str()];
+    assert_code(&world.scan(&host, &with), 2);
+    let name = crate::support::at("root", &host);
+    let first = world.last_scan(&name)["finished_at"].as_str().unwrap().to_owned();
+    let ask = |at: &[&str]| {
+        let mut words = vec!["posture", name.as_str(), "--format", "json"];
+        words.extend(with);
+        words.extend(at);
+        world.plumb(&words).stdout
+    };
+    let fixed = ["--at", first.as_str(), "--recorded-at", first.as_str()];
+    let before = ask(&fixed);
+    let (id, text) = closed("one", "high");
+    folder(&world, "content", &[(id, text.replace("Title of one", "Another title"))]);
+    assert_code(&world.scan(&host, &with), 2);
+    assert_eq!(ask(&fixed), before);
+    assert!(before.contains("Title of one"), "{before}");
+    assert!(ask(&[]).contains("Another title"));
+}
+
+/// TLW-01, end to end: the database refuses one change of a scan. Nothing of it is there, its run is `failed`,
+/// the exit status says that nothing was answered, and the host is free at once.
+#[test]
+fn a_scan_that_the_database_refuses_ends_as_failed_and_frees_its_host() {
+    let (world, host) = (world(), host());
+    let content = folder(&world, "content", &[closed("one", "high"), closed("two", "low")]);
+    let with = ["--content", content.as_str()];
+    assert_code(&world.plumb(&["host", "add", "192.0.2.7"]), 0);
+    let plant = "CREATE TRIGGER planted BEFORE INSERT ON transactions WHEN NEW.rule_id = 'two'
+        BEGIN SELECT RAISE(ABORT, 'planted'); END;";
+    sql(&world.database(), plant);
+    let refused = world.scan(&host, &with);
+    assert_code(&refused, 69);
+    assert!(refused.stdout.contains("planted"), "{}", refused.stdout);
+    let name = crate::support::at("root", &host);
+    let run = world.last_scan(&name);
+    assert_eq!((&run["status"], &run["failure_reason"]), (&"failed".into(), &"store_error".into()));
+    let counts = "SELECT (SELECT count(*) FROM transactions) + (SELECT count(*) FROM host_rule_state)
+        + (SELECT count(*) FROM evidence) + (SELECT count(*) FROM manifests);";
+    assert_eq!(sql(&world.database(), counts), ["0"]);
+    sql(&world.database(), "DROP TRIGGER planted;");
+    assert_code(&world.scan(&host, &with), 2);
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
+}
