@@ -182,6 +182,8 @@ async fn connect(path: &Path) -> Result<SqliteConnection, BenchError> {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .page_size(8192)
+        .pragma("cache_size", "-16384")
         .foreign_keys(false);
     Ok(SqliteConnection::connect_with(&options).await?)
 }

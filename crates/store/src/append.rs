@@ -6,6 +6,7 @@ use model::{AuditId, Timestamp};
 use serde::Serialize;
 use sqlx::{Row as _, Sqlite, Transaction};
 
+use crate::apply::bulk;
 use crate::error::{StoreError, doing};
 use crate::{Tenant, dialect};
 
@@ -110,7 +111,7 @@ impl<'t> Appender<'t> {
         nonces: Nonces<'_>,
     ) -> Result<u64, StoreError> {
         let index = self.first + self.entries.len() as u64;
-        let nonce = nonces().iter().map(|byte| format!("{byte:02x}")).collect();
+        let nonce = format!("{:032x}", u128::from_be_bytes(nonces()));
         let body = Body { schema: draft.schema, nonce, row: draft.record };
         let body = ledger::canonical::to_bytes(&body).map_err(|err| broken(draft.table, &err))?;
         let entry = Entry {
@@ -175,11 +176,10 @@ impl<'t> Appender<'t> {
             return Err(broken("a transaction", &counts));
         }
         let said = "append to the ledger";
-        let rows = serde_json::to_string(&self.entries).map_err(|err| broken("a transaction", &err))?;
         let inserted = sqlx::query(dialect::INSERT_ENTRIES)
             .bind(self.tenant.id.to_string())
             .bind(self.tenant.log.to_string())
-            .bind(rows)
+            .bind(bulk(&self.entries)?)
             .execute(&mut **tx)
             .await
             .map_err(doing(said))?;

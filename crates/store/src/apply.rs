@@ -1,11 +1,11 @@
 //! Apply: one completed scan becomes one transaction, all of it or nothing (TLW-01).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::EntryKind;
 use model::record::{AuditRecord, ChangeRecord, HostRecord, ScanRecord, schema};
 use model::{ComplianceState, Digest, EVIDENCE_BYTES_MAX, Evidence, RuleId, RunStatus, Timestamp};
-use serde_json::json;
+use serde::Serialize;
 use sqlx::{Sqlite, Transaction};
 
 use crate::append::{Appender, Draft, Nonces, broken, to_i64};
@@ -183,6 +183,11 @@ async fn applied_before(
     Ok(scan.filter(|scan| scan.status == RunStatus::Completed))
 }
 
+/// Writes rows as the one parameter of a bulk statement (see [`dialect`]).
+pub(crate) fn bulk<T: Serialize + ?Sized>(rows: &T) -> Result<String, StoreError> {
+    serde_json::to_string(rows).map_err(|err| broken("a transaction", &err))
+}
+
 async fn write_blobs(
     tx: &mut Transaction<'static, Sqlite>,
     tenant: &Tenant,
@@ -217,17 +222,18 @@ async fn write_blobs(
     if batch.evidence.is_empty() {
         return Ok(());
     }
-    let mut seen = BTreeSet::new();
-    let mut rows = Vec::with_capacity(batch.evidence.len());
-    for blob in batch.evidence.iter().filter(|blob| seen.insert(blob.sha256)) {
+    // In the order of the key: neighbours share a page.
+    let blobs: BTreeMap<Digest, &Blob> = batch.evidence.iter().map(|blob| (blob.sha256, blob)).collect();
+    let mut rows = Vec::with_capacity(blobs.len());
+    for (sha256, blob) in blobs {
         let text = std::str::from_utf8(&blob.bytes);
-        let text = text.map_err(|_err| StoreError::EvidenceInvalid { sha256: blob.sha256 })?;
-        rows.push(json!([blob.sha256, text]));
+        let text = text.map_err(|_err| StoreError::EvidenceInvalid { sha256 })?;
+        rows.push((sha256, text));
     }
     sqlx::query(dialect::INSERT_EVIDENCE)
         .bind(tenant.id.to_string())
         .bind(at.as_micros())
-        .bind(serde_json::Value::Array(rows).to_string())
+        .bind(bulk(&rows)?)
         .execute(&mut **tx)
         .await
         .map_err(doing("store the evidence"))?;
@@ -255,7 +261,7 @@ async fn write_changes(
             record: &change,
         };
         let index = appender.push(draft, &mut *nonces)?;
-        rows.push(json!([
+        rows.push((
             change.transaction_id,
             change.rule_id,
             change.prior_status,
@@ -269,20 +275,16 @@ async fn write_changes(
             change.skip_reason,
             change.rule_digest,
             index,
-        ]));
+        ));
     }
-    let shared = json!([
-        batch.scan.engine_digest,
-        batch.scan.policy_digest,
-        batch.scan.policy_version,
-        batch.scan.scan_id,
-    ]);
-    let rows = serde_json::Value::Array(rows).to_string();
+    let scan = &batch.scan;
+    let shared = bulk(&(scan.engine_digest, scan.policy_digest, &scan.policy_version, scan.scan_id))?;
+    let rows = bulk(&rows)?;
     sqlx::query(dialect::INSERT_CHANGES)
         .bind(tenant.id.to_string())
         .bind(batch.scan.host_id.to_string())
         .bind(batch.scan.scan_id.to_string())
-        .bind(shared.to_string())
+        .bind(shared)
         .bind(batch.measured_at.as_micros())
         .bind(at.as_micros())
         .bind(&rows)
@@ -306,11 +308,10 @@ async fn write_coverage(
     tenant: &Tenant,
     batch: &Batch,
 ) -> Result<(), StoreError> {
-    let rules = serde_json::Value::from(batch.rules.iter().map(RuleId::as_str).collect::<Vec<_>>());
     sqlx::query(dialect::INSERT_RULE_SET)
         .bind(tenant.id.to_string())
         .bind(batch.rule_set.to_string())
-        .bind(rules.to_string())
+        .bind(bulk(&batch.rules)?)
         .execute(&mut **tx)
         .await
         .map_err(doing("store the rule set"))?;

@@ -12,7 +12,8 @@ pub(crate) const INSERT_EVIDENCE: &str = "
 INSERT INTO evidence (tenant_id, sha256, body, byte_size, first_seen_at)
 SELECT $1, value ->> 0, CAST(value ->> 1 AS BLOB), length(CAST(value ->> 1 AS BLOB)), $2
 FROM json_each($3)
-WHERE NOT EXISTS (SELECT 1 FROM evidence AS e WHERE e.tenant_id = $1 AND e.sha256 = value ->> 0)";
+WHERE NOT EXISTS (SELECT 1 FROM evidence AS e WHERE e.tenant_id = $1 AND e.sha256 = value ->> 0)
+ORDER BY key";
 
 /// `$1` tenant, `$2` digest of the set, `$3` array of rule ids.
 pub(crate) const INSERT_RULE_SET: &str = "

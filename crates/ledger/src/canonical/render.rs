@@ -1,5 +1,7 @@
 //! The canonical writer (RFC 8785, section 3.2). It refuses what the reader would refuse to read back.
 
+use std::cmp::Ordering;
+
 use serde_json::{Map, Number, Value};
 
 use super::{DEPTH_MAX, INTEGER_MAX, InvalidValue, Problem};
@@ -10,7 +12,7 @@ use super::{DEPTH_MAX, INTEGER_MAX, InvalidValue, Problem};
 /// [`InvalidValue`] with the offset in the text being written, when a number is not finite, an integer lies
 /// beyond 2^53-1, or the nesting is deeper than [`DEPTH_MAX`].
 pub fn render(value: &Value) -> Result<Vec<u8>, InvalidValue> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(256);
     write_value(&mut out, value, 0)?;
     Ok(out)
 }
@@ -45,8 +47,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Inv
 
 fn write_object(out: &mut Vec<u8>, members: &Map<String, Value>, depth: usize) -> Result<(), InvalidValue> {
     let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
-    // UTF-16 code units, not bytes: the two orders differ above U+FFFF (RFC 8785, section 3.2.3).
-    sorted.sort_by(|(left, _), (right, _)| left.encode_utf16().cmp(right.encode_utf16()));
+    sorted.sort_by(|(left, _), (right, _)| key_order(left, right));
     out.push(b'{');
     for (position, (key, value)) in sorted.into_iter().enumerate() {
         if position > 0 {
@@ -60,11 +61,23 @@ fn write_object(out: &mut Vec<u8>, members: &Map<String, Value>, depth: usize) -
     Ok(())
 }
 
+/// Compares keys by UTF-16 code units (RFC 8785, section 3.2.3). Bytes give the same order, except between
+/// characters above U+FFFF, which begin with the byte F0 or a greater one, and those from U+E000 to there.
+fn key_order(left: &str, right: &str) -> Ordering {
+    if left.bytes().chain(right.bytes()).all(|byte| byte < 0xf0) {
+        return left.cmp(right);
+    }
+    left.encode_utf16().cmp(right.encode_utf16())
+}
+
 fn write_string(out: &mut Vec<u8>, text: &str) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut rest = text.as_bytes();
     out.push(b'"');
-    for byte in text.bytes() {
-        match byte {
+    while let Some(plain) = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')) {
+        let (before, special) = rest.split_at(plain);
+        out.extend_from_slice(before);
+        match special[0] {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
             0x08 => out.extend_from_slice(b"\\b"),
@@ -72,14 +85,15 @@ fn write_string(out: &mut Vec<u8>, text: &str) {
             b'\n' => out.extend_from_slice(b"\\n"),
             0x0c => out.extend_from_slice(b"\\f"),
             b'\r' => out.extend_from_slice(b"\\r"),
-            0x00..0x20 => {
+            byte => {
                 out.extend_from_slice(b"\\u00");
                 out.push(DIGITS[usize::from(byte >> 4)]);
                 out.push(DIGITS[usize::from(byte & 15)]);
             }
-            _ => out.push(byte),
         }
+        rest = &special[1..];
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

@@ -194,7 +194,6 @@ CREATE TABLE transactions (
   log_index INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, scan_id, rule_id),
-  UNIQUE (tenant_id, remediation_id, rule_id),
   FOREIGN KEY (tenant_id, host_id) REFERENCES hosts (tenant_id, host_id) ON DELETE RESTRICT,
   FOREIGN KEY (tenant_id, scan_id) REFERENCES scan_runs (tenant_id, id) ON DELETE RESTRICT,
   FOREIGN KEY (tenant_id, evidence_sha256) REFERENCES evidence (tenant_id, sha256) ON DELETE RESTRICT,
@@ -202,7 +201,7 @@ CREATE TABLE transactions (
   CHECK ((origin = 'remediation') = (remediation_id IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX transactions_rule ON transactions (tenant_id, host_id, rule_id, occurred_at DESC);
-CREATE INDEX transactions_scan ON transactions (tenant_id, scan_id);
+CREATE UNIQUE INDEX transactions_remediation ON transactions (tenant_id, remediation_id, rule_id) WHERE remediation_id IS NOT NULL;
 
 CREATE TABLE host_rule_state (
   tenant_id TEXT NOT NULL,
@@ -331,9 +330,6 @@ CREATE TRIGGER log_entries_no_update BEFORE UPDATE ON log_entries
 BEGIN SELECT RAISE(ABORT, 'append-only: log_entries refuses UPDATE'); END;
 CREATE TRIGGER log_entries_no_delete BEFORE DELETE ON log_entries
 BEGIN SELECT RAISE(ABORT, 'append-only: log_entries refuses DELETE'); END;
-CREATE TRIGGER log_entries_no_replace BEFORE INSERT ON log_entries
-WHEN EXISTS (SELECT 1 FROM log_entries WHERE tenant_id = NEW.tenant_id AND log_id = NEW.log_id AND log_index = NEW.log_index)
-BEGIN SELECT RAISE(ABORT, 'append-only: log_entries refuses REPLACE'); END;
 CREATE TRIGGER log_checkpoints_no_update BEFORE UPDATE ON log_checkpoints
 BEGIN SELECT RAISE(ABORT, 'append-only: log_checkpoints refuses UPDATE'); END;
 CREATE TRIGGER log_checkpoints_no_delete BEFORE DELETE ON log_checkpoints
@@ -374,7 +370,8 @@ WHEN EXISTS (SELECT 1 FROM transactions
   WHERE tenant_id = NEW.tenant_id AND remediation_id = NEW.remediation_id AND rule_id = NEW.rule_id)
 BEGIN SELECT RAISE(ABORT, 'append-only: transactions refuses REPLACE'); END;
 
--- The next entry of a log is the next one, whatever the writer believes (LED-12).
+-- The next entry of a log is the next one, whatever the writer believes (LED-12). A taken index is not the next
+-- one either, so this refuses REPLACE too.
 CREATE TRIGGER log_entries_gap_free BEFORE INSERT ON log_entries
 WHEN NEW.log_index <> coalesce(
   (SELECT max(log_index) + 1 FROM log_entries WHERE tenant_id = NEW.tenant_id AND log_id = NEW.log_id), 0)

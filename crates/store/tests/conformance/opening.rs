@@ -193,13 +193,14 @@ async fn an_empty_file_becomes_a_database() {
 #[tokio::test]
 async fn damaged_pages_are_told_as_damage() {
     let bench = closed().await;
+    let page_bytes = bench.raw().await.number("PRAGMA page_size").await.unsigned_abs();
     let scribble = |offset: u64| {
         let mut file = fs::OpenOptions::new().write(true).open(bench.path()).unwrap();
         file.seek(SeekFrom::Start(offset)).unwrap();
-        file.write_all(&[0xa5; 4096 - 100]).unwrap();
+        file.write_all(&vec![0xa5; usize::try_from(page_bytes).unwrap() - 100]).unwrap();
     };
     let page = bench.raw().await.number("SELECT rootpage FROM sqlite_schema WHERE name = 'hosts'").await;
-    scribble(4096 * (page.unsigned_abs() - 1));
+    scribble(page_bytes * (page.unsigned_abs() - 1));
     let damaged = bench.second_handle().await;
     let err = damaged.db.list_hosts(&bench.tenant).await.unwrap_err();
     assert_eq!(problem(err), Problem::Corrupt);
