@@ -1,4 +1,4 @@
-//! What developers and CI run beside cargo itself: `cargo xtask test`, `tidy`, `ci`, `packages`.
+//! What developers and CI run beside cargo itself: `cargo xtask test`, `tidy`, `ci`, `crash`, `packages`.
 //!
 //! Holds no product code, and nothing of the product depends on it.
 
@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod crash;
 mod machine;
 mod steps;
 mod tidy;
@@ -22,7 +23,9 @@ usage: cargo xtask <command>
 
   test [-- ARGS]   install what the tests need (as root), build `plumb`, run all tests and doc tests
   tidy             check the house rules that a command can see
-  ci               what CI runs: format, lints, then `test`
+  ci               what CI runs: format, lints, 200 rounds of `crash`, then `test`
+  crash [--rounds N] [--seed S] [--binary PATH]
+                   kill the built binary, or the one at PATH, at random moments while it scans, then check what it left
   packages         install the Debian packages the tests need, or print the line that does
 ";
 
@@ -46,6 +49,13 @@ fn main() -> ExitCode {
         ["test", "--", ..] => steps::test(&root, &arguments[2..]),
         ["ci"] => steps::ci(&root),
         ["packages"] => steps::packages(),
+        ["crash", options @ ..] => match crash::Options::read(options) {
+            Some(options) => steps::crash(&root, &options),
+            None => {
+                say(HELP);
+                return ExitCode::from(USAGE);
+            }
+        },
         ["tidy"] => return tidy(&root),
         ["help" | "--help" | "-h"] => {
             say(HELP);

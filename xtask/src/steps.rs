@@ -9,7 +9,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use testkit::host::{HostError, Tree};
 
-use crate::{machine, say};
+use crate::{crash, machine, say};
 
 /// Why a step ended the run.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,11 @@ pub(crate) enum StepError {
         #[source]
         err: io::Error,
     },
+    #[error("the crash loop did not pass")]
+    Crash {
+        #[source]
+        err: crash::CrashError,
+    },
     #[error("could not make the tree of the test hosts")]
     Tree {
         #[source]
@@ -34,11 +39,12 @@ pub(crate) enum StepError {
     },
 }
 
-/// Everything CI does: packages, format, lints, tests.
+/// Everything CI does: packages, format, lints, the crash loop, tests.
 pub(crate) fn ci(root: &Path) -> Result<(), StepError> {
     packages()?;
     cargo(root, &["fmt", "--all", "--check"])?;
     cargo(root, &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    crash(root, &crash::Options::default())?;
     // One failure must not hide the others where nobody is there to run it again.
     run_tests(root, &["--no-fail-fast".into()])
 }
@@ -47,6 +53,18 @@ pub(crate) fn ci(root: &Path) -> Result<(), StepError> {
 pub(crate) fn test(root: &Path, arguments: &[OsString]) -> Result<(), StepError> {
     packages()?;
     run_tests(root, arguments)
+}
+
+/// Kills the binary at random moments; builds it first, unless another one is named.
+pub(crate) fn crash(root: &Path, options: &crash::Options) -> Result<(), StepError> {
+    let binary = if let Some(binary) = &options.binary {
+        binary.clone()
+    } else {
+        cargo(root, &["build", "--locked", "--package", "plumb"])?;
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+        target.join("debug/plumb")
+    };
+    crash::run(&binary, options).map_err(|err| StepError::Crash { err })
 }
 
 /// Installs the packages that are missing, or says how, when this is not root.
