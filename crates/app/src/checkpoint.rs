@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use ledger::TreeHead;
 use ledger::tile::{TileId, integrate, load_frontier};
 use ledger::tree::Frontier;
+use ledger::{Signer, TreeHead};
 use model::Digest;
 use store::log::{PAGE_MAX, StoredCheckpoint};
 
@@ -30,11 +30,17 @@ pub struct Status {
 /// # Errors
 /// When the stored tree does not fit its last signed head (`rollback_detected`): then nothing is signed.
 pub async fn cut(app: &App) -> Result<(), Error> {
+    cut_signed(app, None).await.map(|_cut| ())
+}
+
+/// As [`cut`]; with a next key, the head is signed by both and that key is the log's from here on (LED-22).
+/// Returns whether this process stored a head.
+pub(crate) async fn cut_signed(app: &App, next: Option<&Signer>) -> Result<bool, Error> {
     let size = app.db.log_size(&app.tenant).await?;
     let last = app.db.list_checkpoints(&app.tenant, 1).await?.pop();
     let covered = last.as_ref().map_or(0, |last| last.size);
     if size == covered {
-        return Ok(());
+        return Ok(false);
     }
     if size < covered {
         return Err(rollback(covered, size));
@@ -60,16 +66,19 @@ pub async fn cut(app: &App) -> Result<(), Error> {
     let leaves = leaves(app, covered, size).await?;
     let grown = integrate(&old, &leaves, read).map_err(|err| broken(&err))?;
     let head = TreeHead { origin: app.tenant.origin.clone(), size: grown.size, root: grown.root };
-    let note = head.sign(&app.signer).map_err(|err| broken(&err))?;
+    let mut note = head.sign(&app.signer).map_err(|err| broken(&err))?;
+    if let Some(next) = next {
+        note.signatures.extend(head.sign(next).map_err(|err| broken(&err))?.signatures);
+    }
     let stored = StoredCheckpoint {
         size: grown.size,
         root: Digest(grown.root),
         note: note.to_text().into_bytes(),
         created_at: app.now(),
     };
+    let vkey = next.map(|next| next.verifier().to_string());
     // False: another process covered these entries while we hashed, which is as good.
-    let _stored_by_us: bool = app.db.store_head(&app.tenant, &grown.tiles, &stored).await?;
-    Ok(())
+    Ok(app.db.store_head(&app.tenant, &grown.tiles, &stored, vkey.as_deref()).await?)
 }
 
 fn rollback(covered: u64, size: u64) -> Error {

@@ -4,6 +4,7 @@
 //! Trust comes from the key that the caller passes in, never from one in the bundle.
 
 mod files;
+mod handover;
 mod log;
 mod manifest;
 #[cfg(test)]
@@ -15,11 +16,14 @@ mod writer;
 use crate::{Hash, hex};
 
 pub use manifest::{Counts, FileLine, MANIFEST_FORMAT, Manifest, Range};
+pub(crate) use verify::checkpoint_code;
 pub use verify::{Options, verify_bundle};
 pub use writer::{BundleFile, BundleWriter, WriteError};
 
 /// The signed checkpoint, with the cosignatures that it has.
 pub const CHECKPOINT: &str = "checkpoint";
+/// Folder of the older checkpoints that hand over from one key to the next, named by their size.
+pub const CHECKPOINTS: &str = "checkpoints";
 /// The log's public keys, one vkey a line. For convenience: no trust comes from it.
 pub const VKEYS: &str = "vkeys";
 /// What the bundle holds; see [`Manifest`].

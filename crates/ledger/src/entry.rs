@@ -78,6 +78,7 @@ kinds! {
     KeyRotated = "key.rotated",
     SegmentSealed = "segment.sealed",
     BodyErased = "body.erased",
+    HoldChanged = "hold.changed",
     Seam = "seam",
 }
 

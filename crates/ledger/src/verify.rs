@@ -4,6 +4,7 @@
 //! and adds what only the caller can see (rows, anchors, witnesses).
 
 mod body;
+mod events;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use crate::tree::{Frontier, leaf_hash};
 use crate::{Hash, hex};
 
 pub use body::{BODY_BYTES_MAX, Blob, REFERENCES_MAX, Reference};
+pub use events::{Expected, LogEvents, ROOT_STEP, Rotation, Seal};
 pub use report::{EvidenceState, FINDINGS_MAX, Finding, FindingCode, Place, Report, VERIFIER};
 
 /// Most absent bodies and blobs that are remembered until the end, where an erasure may explain them.
@@ -42,7 +44,11 @@ pub struct Verifier {
     newest_head: u64,
     absent: Vec<Absent>,
     erased: BTreeSet<Hash>,
-    intents: BTreeSet<u64>,
+    /// Correlation ids of intents that no outcome closed.
+    intents: BTreeSet<String>,
+    events: LogEvents,
+    /// Roots at multiples of [`ROOT_STEP`] entries.
+    roots: Vec<Hash>,
     report: Report,
 }
 
@@ -96,6 +102,8 @@ impl Verifier {
             absent: Vec::new(),
             erased: BTreeSet::new(),
             intents: BTreeSet::new(),
+            events: LogEvents::default(),
+            roots: Vec::new(),
             report: Report::new(),
         }
     }
@@ -161,6 +169,7 @@ impl Verifier {
         if let Some(Err(err)) = self.frontier.as_mut().map(|frontier| frontier.push(leaf)) {
             self.add(Finding::new(FindingCode::Malformed, err.to_string()).index(index));
         }
+        self.remember_root();
         let mut pushed = Pushed { index, leaf, entry: None, in_place: false };
         match Entry::parse(bytes) {
             Ok(entry) => {

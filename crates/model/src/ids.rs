@@ -84,6 +84,11 @@ uuid_id!(
     "audit id"
 );
 uuid_id!(
+    /// Names something that happened to a log.
+    EventId,
+    "event id"
+);
+uuid_id!(
     /// Names a ledger log; never reused.
     LogId,
     "log id"

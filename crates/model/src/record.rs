@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AuditId, ChangeKind, Digest, FailureReason, HostId, LogId, ReasonCode, RuleId, RunStatus, ScanId,
-    ScanTrigger, Severity, Status, Timestamp, TransactionId,
+    AuditId, ChangeKind, Digest, EventId, FailureReason, HostId, LogId, ReasonCode, RuleId, RunStatus,
+    ScanId, ScanTrigger, Severity, Status, Timestamp, TransactionId,
 };
 
 /// How a host is reached.
@@ -228,6 +228,139 @@ pub struct LogRecord {
     pub created_at: Timestamp,
 }
 
+/// A row of `log_events`: something that happened to the log itself. The entry's kind is `kind`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEventRecord {
+    pub event_id: EventId,
+    pub recorded_at: Timestamp,
+    #[serde(flatten)]
+    pub event: LogEvent,
+}
+
+/// What happened to a log. Written as its kind and a `detail` object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "detail")]
+pub enum LogEvent {
+    /// From here on checkpoints are signed by another key (LED-22).
+    #[serde(rename = "key.rotated")]
+    KeyRotated(KeyRotated),
+    /// A closed range left the machine as a bundle (LED-37).
+    #[serde(rename = "segment.sealed")]
+    SegmentSealed(SegmentSealed),
+    /// Bytes were destroyed on purpose (LED-41).
+    #[serde(rename = "body.erased")]
+    BodyErased(BodyErased),
+    /// Nothing that a subject owns may be erased, or may be again (LED-40).
+    #[serde(rename = "hold.changed")]
+    HoldChanged(HoldChanged),
+    /// What this program is and which evidence to expect of it (LED-30).
+    #[serde(rename = "log.started")]
+    Started(Started),
+}
+
+impl LogEvent {
+    /// Returns the written kind.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::KeyRotated(_) => "key.rotated",
+            Self::SegmentSealed(_) => "segment.sealed",
+            Self::BodyErased(_) => "body.erased",
+            Self::HoldChanged(_) => "hold.changed",
+            Self::Started(_) => "log.started",
+        }
+    }
+}
+
+/// See [`LogEvent::KeyRotated`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRotated {
+    pub old_vkey: String,
+    pub new_vkey: String,
+    /// The old key is not to be trusted for checkpoints that cover more entries than the one with this event.
+    pub old_revoked: bool,
+    pub reason: String,
+}
+
+/// See [`LogEvent::SegmentSealed`]. Ranges follow each other without gaps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentSealed {
+    /// First entry of the segment.
+    pub from: u64,
+    /// The entry behind its last one.
+    pub to: u64,
+    /// Root of the tree over the first `to` entries.
+    pub root: Digest,
+    /// SHA-256 of the bundle's `manifest.json`, from which every other file of it follows.
+    pub bundle_sha256: Digest,
+    /// `to` and root of the segment before; absent for the first.
+    pub previous_to: Option<u64>,
+    pub previous_root: Option<Digest>,
+}
+
+/// Which bytes an erasure destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErasedBlob {
+    Body,
+    Evidence,
+    Manifest,
+}
+
+impl ErasedBlob {
+    /// Returns the written name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Evidence => "evidence",
+            Self::Manifest => "manifest",
+        }
+    }
+}
+
+/// See [`LogEvent::BodyErased`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyErased {
+    /// The entry that named the bytes.
+    pub erased_index: u64,
+    pub blob: ErasedBlob,
+    pub erased_sha256: Digest,
+    pub reason: String,
+    pub approved_by: String,
+}
+
+/// See [`LogEvent::HoldChanged`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldChanged {
+    /// Name of the hold.
+    pub hold: String,
+    /// True while it is in force.
+    pub active: bool,
+    /// What it protects: `host:<id>`, or `*` for everything.
+    pub subject: String,
+    pub reason: String,
+}
+
+/// See [`LogEvent::Started`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Started {
+    pub version: String,
+    /// SHA-256 of the program's file.
+    pub binary_sha256: Digest,
+    /// Newest migration of the database.
+    pub schema_version: u32,
+    /// Checkpoints are appended to a file on another trust domain.
+    pub expects_anchor: bool,
+    /// SHA-256 of the witness policy; absent without one.
+    pub policy_sha256: Option<Digest>,
+}
+
 /// One result in a scan manifest: enough to prove a verdict that did not change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -261,4 +394,5 @@ pub mod schema {
     pub const CHANGE: &str = "plumbline.change/1";
     pub const AUDIT: &str = "plumbline.audit/1";
     pub const LOG: &str = "plumbline.log/1";
+    pub const LOG_EVENT: &str = "plumbline.log_event/1";
 }

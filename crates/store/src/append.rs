@@ -8,7 +8,7 @@ use sqlx::{Row as _, Sqlite, Transaction};
 
 use crate::apply::bulk;
 use crate::error::{StoreError, doing};
-use crate::{Tenant, dialect};
+use crate::{Tenant, dialect, registry};
 
 /// Gives 128 fresh random bits at each call: nonces of bodies, and ids that the store makes itself.
 pub type Nonces<'n> = &'n mut (dyn FnMut() -> [u8; 16] + Send);
@@ -110,6 +110,10 @@ impl<'t> Appender<'t> {
         draft: Draft<'_, R>,
         nonces: Nonces<'_>,
     ) -> Result<u64, StoreError> {
+        if !registry::takes(draft.kind, draft.table) {
+            let problem = format!("the registry has no entry of kind {} for it", draft.kind);
+            return Err(broken(draft.table, &problem));
+        }
         let index = self.first + self.entries.len() as u64;
         let nonce = format!("{:032x}", u128::from_be_bytes(nonces()));
         let body = Body { schema: draft.schema, nonce, row: draft.record };

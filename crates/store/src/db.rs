@@ -104,6 +104,20 @@ impl Db {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(doing(said))
     }
 
+    /// Returns the one connection for writing, for what no transaction can do.
+    pub(crate) const fn writer(&self) -> &SqlitePool {
+        &self.writer
+    }
+
+    /// Folds the write-ahead log into the file and empties it, so that no older copy of a page stays in it.
+    pub(crate) async fn fold_wal(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&self.writer)
+            .await
+            .map_err(doing("fold the write-ahead log"))?;
+        Ok(())
+    }
+
     /// Returns the connections for reading.
     pub(crate) const fn readers(&self) -> &SqlitePool {
         &self.readers
@@ -153,8 +167,8 @@ impl Db {
         let said = "make the tenant";
         let mut tx = self.begin(said).await?;
         let made = sqlx::query(
-            "INSERT INTO tenants (tenant_id, slug, created_at_us) VALUES ($1, $2, $3)
-             ON CONFLICT (slug) DO NOTHING",
+            "INSERT INTO tenants (tenant_id, slug, created_at_us)
+             SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM tenants WHERE slug = $2)",
         )
         .bind(tenant.id.to_string())
         .bind(slug)

@@ -8,6 +8,7 @@ mod codec;
 mod db;
 mod dialect;
 mod error;
+pub mod events;
 mod files;
 pub mod history;
 pub mod hosts;
@@ -17,6 +18,7 @@ pub mod log;
 mod migrate;
 pub mod posture;
 pub mod rebuild;
+pub mod registry;
 pub mod scans;
 
 pub use append::{Draft, Nonces};

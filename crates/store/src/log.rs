@@ -167,7 +167,8 @@ impl Db {
         .collect()
     }
 
-    /// Stores the tiles of a grown tree and its signed head, in one transaction.
+    /// Stores the tiles of a grown tree and its signed head, in one transaction; `vkey` is the log's key from
+    /// here on, where it changes (LED-22).
     ///
     /// Returns false, with nothing written, when another process stored a head of this size or a larger one
     /// first: two heads of one log are never signed side by side (LED-19).
@@ -179,6 +180,7 @@ impl Db {
         tenant: &Tenant,
         tiles: &[Tile],
         head: &StoredCheckpoint,
+        vkey: Option<&str>,
     ) -> Result<bool, StoreError> {
         let said = "store the checkpoint";
         let mut tx = self.begin(said).await?;
@@ -231,6 +233,15 @@ impl Db {
         .execute(&mut *tx)
         .await
         .map_err(doing(said))?;
+        if let Some(vkey) = vkey {
+            sqlx::query("UPDATE log_heads SET vkey = $3 WHERE tenant_id = $1 AND log_id = $2")
+                .bind(tenant.id.to_string())
+                .bind(tenant.log.to_string())
+                .bind(vkey)
+                .execute(&mut *tx)
+                .await
+                .map_err(doing(said))?;
+        }
         tx.commit().await.map_err(doing(said))?;
         Ok(true)
     }

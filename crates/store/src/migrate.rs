@@ -11,11 +11,14 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "first_scan",
-    sql: include_str!("../migrations/sqlite/0001_first_scan.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "first_scan",
+        sql: include_str!("../migrations/sqlite/0001_first_scan.sql"),
+    },
+    Migration { version: 2, name: "the_proof", sql: include_str!("../migrations/sqlite/0002_the_proof.sql") },
+];
 
 const CREATE_VERSIONS: &str = "
 CREATE TABLE IF NOT EXISTS schema_migrations (

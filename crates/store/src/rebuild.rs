@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::codec::Reader;
 use crate::error::{StoreError, doing};
+use crate::events::read_event;
 use crate::history::read_change;
 use crate::hosts::read_record;
 use crate::keys::read_key;
@@ -26,12 +27,13 @@ pub enum Registry {
     AuditEvents,
     Hosts,
     HostKeys,
+    LogEvents,
 }
 
 impl Registry {
     /// All of them but `log_heads`, whose row every checkpoint's signature covers.
-    pub const ALL: [Self; 5] =
-        [Self::Transactions, Self::ScanRuns, Self::AuditEvents, Self::Hosts, Self::HostKeys];
+    pub const ALL: [Self; 6] =
+        [Self::Transactions, Self::ScanRuns, Self::AuditEvents, Self::Hosts, Self::HostKeys, Self::LogEvents];
 
     /// Returns the table's name.
     #[must_use]
@@ -42,6 +44,7 @@ impl Registry {
             Self::AuditEvents => "audit_events",
             Self::Hosts => "hosts",
             Self::HostKeys => "host_keys",
+            Self::LogEvents => "log_events",
         }
     }
 
@@ -51,6 +54,7 @@ impl Registry {
             Self::Transactions | Self::ScanRuns => "id",
             Self::AuditEvents => "audit_id",
             Self::Hosts => "host_id",
+            Self::LogEvents => "event_id",
             Self::HostKeys => "address || '|' || CAST(port AS TEXT) || '|' || fingerprint",
         }
     }
@@ -219,6 +223,7 @@ fn render(registry: Registry, reader: &Reader<'_>) -> Result<Rendered, StoreErro
         Registry::AuditEvents => serde_json::to_value(read_audit(row)?),
         Registry::Hosts => serde_json::to_value(read_record(row)?),
         Registry::HostKeys => serde_json::to_value(read_key(row)?.record),
+        Registry::LogEvents => serde_json::to_value(read_event(row)?),
     };
     let record = record.map_err(|err| crate::append::broken(registry.table(), &err))?;
     Ok(Rendered { log_index: reader.number("log_index")?, record })

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CHECKPOINT, Counts, Folder, MANIFEST, Range, VKEYS};
+use super::{CHECKPOINT, Counts, Folder, MANIFEST, Range, VKEYS, handover};
 use crate::sha256;
 use crate::tile::{TILE_WIDTH, TileId, parse_bundle_path};
 use crate::verify::{Finding, FindingCode, Place, Verifier};
@@ -104,7 +104,7 @@ impl<E, R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
                     let detail = "no entries of the bundle's range belong in this file";
                     verifier.add(Finding::new(FindingCode::Malformed, detail).at(&place));
                 }
-            } else if ![CHECKPOINT, VKEYS, MANIFEST].contains(&path.as_str()) || !fixed.insert(path) {
+            } else if !is_fixed(&path) || !fixed.insert(path) {
                 let detail = "this is not a file of a bundle, or it is listed twice";
                 verifier.add(Finding::new(FindingCode::Malformed, detail).at(&place));
             }
@@ -129,4 +129,9 @@ impl<E, R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
         }
         Ok(())
     }
+}
+
+/// Tells whether `manifest.json` has to list this file, or it is `manifest.json`.
+fn is_fixed(path: &str) -> bool {
+    [CHECKPOINT, VKEYS, MANIFEST].contains(&path) || handover::parse(path).is_some()
 }

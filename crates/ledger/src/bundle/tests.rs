@@ -1,5 +1,6 @@
 //! Tests of bundles: what is written verifies, and whatever is changed afterwards is found and located.
 
+mod rotation;
 mod sample;
 mod tamper;
 

@@ -1,6 +1,7 @@
 //! Verifies a bundle: checkpoint, keys, tiles, entries, bodies, blobs, and that nothing else is in it.
 
 use super::files::Files;
+use super::handover::Handovers;
 use super::log::LogCheck;
 use super::manifest::{FileLine, Manifest, Range};
 use super::tiles::check_tiles;
@@ -10,7 +11,7 @@ use crate::checkpoint::{self, CheckpointError, TreeHead};
 use crate::hex;
 use crate::note::{Note, NoteError, VerifierKey};
 use crate::tile::{TileId, read_root};
-use crate::verify::{Finding, FindingCode, Place, Report, Verifier};
+use crate::verify::{Finding, FindingCode, LogEvents, Place, Report, Verifier};
 
 /// What a bundle is verified against.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +42,9 @@ pub fn verify_bundle<E>(
     let raw = files.demand(MANIFEST, SMALL_FILE_BYTES_MAX, FindingCode::Malformed, &mut early)?;
     let manifest = raw.as_deref().and_then(|bytes| read_manifest(bytes, &mut early));
     // Without a checkpoint, what the manifest claims still tells where to look.
-    let claim =
-        head.as_ref().map(|(head, _line)| head.clone()).or_else(|| manifest.as_ref().and_then(claimed_head));
+    let claim = head.as_ref().and_then(|read| read.head.clone());
+    let claim = claim.or_else(|| manifest.as_ref().and_then(claimed_head));
+    let handovers = Handovers::read(&mut files, manifest.as_ref())?;
     let Some(claim) = claim else {
         files.survey(paths, 0, Range::whole(0), &mut early)?;
         return Ok(Report { root: None, ..early.finish() });
@@ -55,6 +57,11 @@ pub fn verify_bundle<E>(
     let tiles = check_tiles(&mut files, &claim, &mut verifier)?;
     compare_heads(&mut files, &claim, tiles.authentic, options.against, &mut verifier)?;
     LogCheck { files: &mut files, verifier: &mut verifier, head: &claim, range, tiles }.run()?;
+    let events = verifier.events().clone();
+    let keys = handovers.follow(&mut files, (&claim, options.keys), &events, &mut verifier)?;
+    if let Some(read) = &head {
+        read.judge(&keys, &events, &mut verifier);
+    }
 
     let counts = files.survey(paths, claim.size, range, &mut verifier)?;
     let bodies = verifier.report_mut().bodies_checked;
@@ -64,7 +71,9 @@ pub fn verify_bundle<E>(
         verifier.add(Finding::new(FindingCode::RowExtra, detail).at(&Place::file("bodies", 0)));
     }
     if let Some(raw) = raw {
-        let lines = head.into_iter().map(|(_head, line)| line).chain(vkeys).collect();
+        let lines = head.into_iter().map(|read| read.line).chain(vkeys).chain(handovers.lines);
+        let mut lines: Vec<FileLine> = lines.collect();
+        lines.sort_by(|one, other| one.path.cmp(&other.path));
         let derived = Manifest::new(&claim, range, counts, lines);
         compare_manifest(&raw, manifest.as_ref(), &derived, &mut verifier);
     }
@@ -75,12 +84,42 @@ pub fn verify_bundle<E>(
     Ok(report)
 }
 
-/// Reads the checkpoint and judges its signatures. A head that is not trusted is still used to locate damage.
+/// The checkpoint of a bundle, read. A head that is not trusted is still used to locate damage.
+struct ReadHead {
+    head: Option<TreeHead>,
+    line: FileLine,
+    bytes: Vec<u8>,
+}
+
+impl ReadHead {
+    /// Judges the signatures, once all keys are known that the trusted ones handed over to.
+    fn judge(&self, keys: &[VerifierKey], events: &LogEvents, verifier: &mut Verifier) {
+        let signed = match checkpoint::open(&self.bytes, keys) {
+            Ok(signed) => signed,
+            Err(err) => {
+                let (code, offset) = checkpoint_code(&err);
+                verifier.add(Finding::new(code, err.to_string()).at(&Place::file(CHECKPOINT, offset)));
+                return;
+            }
+        };
+        verifier.report_mut().checkpoints += 1;
+        verifier.report_mut().key_ids = signed.key_ids.iter().map(ToString::to_string).collect();
+        let signers = keys.iter().filter(|key| signed.key_ids.contains(&key.id()));
+        let revoked: Vec<_> = signers.map(|key| events.revoked(key, signed.head.size)).collect();
+        if let Some(Some(rotation)) = revoked.iter().find(|_one| revoked.iter().all(Option::is_some)) {
+            let detail = "the key that signed it was revoked by this entry";
+            let finding = Finding::new(FindingCode::KeyRevoked, detail).index(rotation.index);
+            verifier.add(finding.at(&Place::file(CHECKPOINT, 0)));
+        }
+    }
+}
+
+/// Reads the checkpoint. What is wrong with its signatures by keys that are trusted is said at once.
 fn read_head<E, R>(
     files: &mut Files<R>,
     keys: &[VerifierKey],
     verifier: &mut Verifier,
-) -> Result<Option<(TreeHead, FileLine)>, E>
+) -> Result<Option<ReadHead>, E>
 where
     R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
 {
@@ -89,23 +128,18 @@ where
         return Ok(None);
     };
     let line = FileLine::of(CHECKPOINT, &bytes);
-    let head = match checkpoint::open(&bytes, keys) {
-        Ok(signed) => {
-            verifier.report_mut().checkpoints = 1;
-            verifier.report_mut().key_ids = signed.key_ids.iter().map(ToString::to_string).collect();
-            Some(signed.head)
-        }
-        Err(err) => {
-            let (code, offset) = checkpoint_code(&err);
-            verifier.add(Finding::new(code, err.to_string()).at(&Place::file(CHECKPOINT, offset)));
-            Note::parse(&bytes).ok().and_then(|note| TreeHead::parse(&note.text).ok())
-        }
-    };
-    Ok(head.map(|head| (head, line)))
+    let head = Note::parse(&bytes).ok().and_then(|note| TreeHead::parse(&note.text).ok());
+    if head.is_none()
+        && let Err(err) = checkpoint::open(&bytes, keys)
+    {
+        let (code, offset) = checkpoint_code(&err);
+        verifier.add(Finding::new(code, err.to_string()).at(&Place::file(CHECKPOINT, offset)));
+    }
+    Ok(Some(ReadHead { head, line, bytes }))
 }
 
 /// Returns the finding code of a checkpoint's error and where it is.
-fn checkpoint_code(err: &CheckpointError) -> (FindingCode, u64) {
+pub(crate) fn checkpoint_code(err: &CheckpointError) -> (FindingCode, u64) {
     match err {
         CheckpointError::Note(NoteError::Malformed { offset, .. })
         | CheckpointError::Malformed { offset, .. } => (FindingCode::Malformed, *offset as u64),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CHECKPOINT, Counts, FileLine, Folder, MANIFEST, Manifest, Range, VKEYS};
+use super::{CHECKPOINT, Counts, FileLine, Folder, MANIFEST, Manifest, Range, VKEYS, handover};
 use crate::canonical::InvalidValue;
 use crate::checkpoint::{CheckpointError, TreeHead};
 use crate::note::{Note, NoteError, VerifierKey};
@@ -89,6 +89,13 @@ impl BundleWriter {
         })
     }
 
+    /// Takes an older checkpoint that two keys of the log signed, for those who trust the first of them.
+    pub fn handover(&mut self, size: u64, note: &[u8]) {
+        let path = handover::path(size);
+        self.lines.push(FileLine::of(&path, note));
+        self.fixed.push(BundleFile { path, bytes: note.to_vec() });
+    }
+
     /// Takes the next entry of the log and returns the files that it completes.
     ///
     /// # Errors
@@ -152,6 +159,7 @@ impl BundleWriter {
         }
         let mut files: Vec<BundleFile> = self.builder.partials().map(tile_file).collect();
         self.counts.tiles += files.len() as u64;
+        self.lines.sort_by(|one, other| one.path.cmp(&other.path));
         let manifest = Manifest::new(&self.head, self.range, self.counts, self.lines).to_bytes()?;
         files.append(&mut self.fixed);
         files.push(BundleFile { path: MANIFEST.to_owned(), bytes: manifest });

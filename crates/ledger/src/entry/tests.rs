@@ -55,6 +55,7 @@ fn led_08_every_kind_is_written_by_its_name_and_read_back() {
         "key.rotated",
         "segment.sealed",
         "body.erased",
+        "hold.changed",
         "seam",
     ];
     assert_eq!(names, expected);

@@ -1,11 +1,12 @@
 //! Bodies: digest, length, canonical form, and the few members that every verifier can understand.
 //!
 //! Generic members, whatever the body records: `evidence_sha256` and `manifest_sha256` name blobs at any
-//! depth; in `body.erased`, `erased_sha256` names a body or blob that is gone for good; in `audit.record`,
-//! `phase` and `intent_index` pair outcomes with intents.
+//! depth; in `body.erased`, `row.detail.erased_sha256` names a body or blob that is gone for good; in
+//! `audit.record`, an outcome closes the intent that has its `row.correlation_id`.
 
 use serde_json::Value;
 
+use super::events::member;
 use super::{ABSENT_MAX, Absent, Finding, FindingCode, OPEN_INTENTS_MAX, Place, Verifier};
 use crate::bundle::Folder;
 use crate::canonical::{self, NotCanonical};
@@ -119,25 +120,26 @@ impl Verifier {
         body: &Value,
         references: &mut Vec<Reference>,
     ) -> Result<(), String> {
-        let Value::Object(members) = body else {
+        if !body.is_object() {
             return Err("the body is not an object".to_owned());
-        };
+        }
+        self.read_event(index, kind, body)?;
         if kind == EntryKind::BodyErased {
-            let erased = members.get("erased_sha256").and_then(Value::as_str).and_then(hex::decode);
+            let erased = member(body, &["row", "detail", "erased_sha256"]);
+            let erased = erased.and_then(Value::as_str).and_then(hex::decode);
             self.erased.insert(erased.ok_or("an erasure must name what it erased as erased_sha256")?);
         }
         if kind == EntryKind::AuditRecord {
-            match members.get("phase").and_then(Value::as_str) {
-                Some("intent") if self.intents.len() < OPEN_INTENTS_MAX => {
-                    self.intents.insert(index);
+            let text = |name| member(body, &["row", name]).and_then(Value::as_str);
+            match (text("phase"), text("correlation_id")) {
+                (Some("intent"), Some(id)) if self.intents.len() < OPEN_INTENTS_MAX => {
+                    self.intents.insert(id.to_owned());
                 }
-                Some("outcome") => {
-                    // An outcome of a change inside the database has no intent of its own.
-                    if let Some(intent) = members.get("intent_index").and_then(Value::as_u64) {
-                        self.intents.remove(&intent);
-                    }
+                // An outcome of a change inside the database has no intent of its own.
+                (Some("outcome"), Some(id)) => {
+                    self.intents.remove(id);
                 }
-                Some(_) | None => {}
+                (Some(_) | None, _) => {}
             }
         }
         find_references(body, references)

@@ -122,11 +122,11 @@ fn an_entry_of_another_log_is_found() {
 fn led_29_intents_without_an_outcome_are_counted() {
     let record = |n, body| entry(n, n, EntryKind::AuditRecord, &body);
     let log = [
-        record(0, json!({"phase": "intent"})),
-        record(1, json!({"phase": "intent"})),
-        record(2, json!({"phase": "outcome", "intent_index": 0})),
-        record(3, json!({"phase": "outcome"})),
-        record(4, json!({"phase": "event"})),
+        record(0, json!({"row": {"phase": "intent", "correlation_id": "scan:1"}})),
+        record(1, json!({"row": {"phase": "intent", "correlation_id": "scan:2"}})),
+        record(2, json!({"row": {"phase": "outcome", "correlation_id": "scan:1"}})),
+        record(3, json!({"row": {"phase": "outcome", "correlation_id": "scan:3"}})),
+        record(4, json!({"row": {"phase": "event", "correlation_id": "scan:2"}})),
     ];
     let mut verifier = Verifier::new(None, 0);
     feed(&mut verifier, &log);
@@ -145,7 +145,7 @@ fn led_41_only_an_erasure_explains_what_is_gone() {
             EntryKind::FindingChanged,
             &json!({"evidence_sha256": null, "manifest_sha256": hex::encode(&[8; 32])}),
         ),
-        entry(2, 2, EntryKind::BodyErased, &json!({"erased_sha256": gone})),
+        entry(2, 2, EntryKind::BodyErased, &json!({"row": {"detail": {"erased_sha256": gone}}})),
     ];
     let mut verifier = Verifier::new(None, 0);
     feed(&mut verifier, &log);
@@ -160,7 +160,7 @@ fn bodies_that_break_the_generic_rules_are_malformed() {
         (EntryKind::FactPut, json!([])),
         (EntryKind::FactPut, json!({"evidence_sha256": "abc"})),
         (EntryKind::FactPut, json!({"a": {"manifest_sha256": 1}})),
-        (EntryKind::BodyErased, json!({"erased_sha256": null})),
+        (EntryKind::BodyErased, json!({"row": {"detail": {"erased_sha256": null}}})),
     ];
     for (kind, body) in cases {
         let mut verifier = Verifier::new(None, 0);

@@ -385,7 +385,52 @@ WHEN EXISTS (SELECT 1 FROM log_heads WHERE tenant_id = NEW.tenant_id AND log_id 
 BEGIN SELECT RAISE(ABORT, 'append-only: log_heads refuses REPLACE'); END;
 CREATE TRIGGER log_heads_no_delete BEFORE DELETE ON log_heads
 BEGIN SELECT RAISE(ABORT, 'append-only: log_heads refuses DELETE'); END;
+-- A tile keeps its place and its hashes; it gets more of them until it is full. What REPLACE puts in its place
+-- has to begin with what was there.
+CREATE TRIGGER log_tiles_only_grow BEFORE UPDATE ON log_tiles
+WHEN NEW.tenant_id <> OLD.tenant_id OR NEW.log_id <> OLD.log_id OR NEW.level <> OLD.level
+  OR NEW.tile_index <> OLD.tile_index OR NEW.width < OLD.width
+  OR substr(NEW.hashes, 1, 32 * OLD.width) <> OLD.hashes
+BEGIN SELECT RAISE(ABORT, 'log_tiles: a tile only grows'); END;
+CREATE TRIGGER log_tiles_no_replace BEFORE INSERT ON log_tiles
+WHEN EXISTS (SELECT 1 FROM log_tiles AS t WHERE t.tenant_id = NEW.tenant_id AND t.log_id = NEW.log_id
+  AND t.level = NEW.level AND t.tile_index = NEW.tile_index
+  AND (NEW.width < t.width OR substr(NEW.hashes, 1, 32 * t.width) <> t.hashes))
+BEGIN SELECT RAISE(ABORT, 'log_tiles: a tile only grows'); END;
+CREATE TRIGGER log_tiles_no_delete BEFORE DELETE ON log_tiles
+BEGIN SELECT RAISE(ABORT, 'append-only: log_tiles refuses DELETE'); END;
+
+CREATE TRIGGER tenants_no_delete BEFORE DELETE ON tenants
+BEGIN SELECT RAISE(ABORT, 'append-only: tenants refuses DELETE'); END;
+CREATE TRIGGER tenants_key_no_update BEFORE UPDATE ON tenants
+WHEN NEW.tenant_id <> OLD.tenant_id OR NEW.slug <> OLD.slug
+BEGIN SELECT RAISE(ABORT, 'append-only: tenants refuses another key'); END;
+CREATE TRIGGER tenants_no_replace BEFORE INSERT ON tenants
+WHEN EXISTS (SELECT 1 FROM tenants WHERE tenant_id = NEW.tenant_id OR slug = NEW.slug)
+BEGIN SELECT RAISE(ABORT, 'append-only: tenants refuses REPLACE'); END;
+
+-- Hosts and their keys change, each time with an entry; no row goes, not by another row that takes its place
+-- either. The words of a unique index stand in the refusal, because that is what it would have said.
 CREATE TRIGGER hosts_no_delete BEFORE DELETE ON hosts
-BEGIN SELECT RAISE(ABORT, 'hosts are removed by marking, never deleted'); END;
+BEGIN SELECT RAISE(ABORT, 'append-only: hosts are removed by marking, never deleted'); END;
+CREATE TRIGGER hosts_key_no_update BEFORE UPDATE ON hosts
+WHEN NEW.tenant_id <> OLD.tenant_id OR NEW.host_id <> OLD.host_id
+BEGIN SELECT RAISE(ABORT, 'append-only: hosts refuses another key'); END;
+CREATE TRIGGER hosts_no_replace BEFORE INSERT ON hosts
+WHEN NEW.removed_at_us IS NULL AND EXISTS (SELECT 1 FROM hosts AS h
+  WHERE h.tenant_id = NEW.tenant_id AND h.removed_at_us IS NULL AND h.host_id <> NEW.host_id
+    AND (h.name = NEW.name
+      OR (h.transport = NEW.transport AND h.address = NEW.address AND h.port = NEW.port)))
+BEGIN SELECT RAISE(ABORT, 'append-only: hosts refuses REPLACE (UNIQUE name, UNIQUE address)'); END;
+CREATE TRIGGER hosts_no_replace_update BEFORE UPDATE ON hosts
+WHEN NEW.removed_at_us IS NULL AND EXISTS (SELECT 1 FROM hosts AS h
+  WHERE h.tenant_id = NEW.tenant_id AND h.removed_at_us IS NULL AND h.host_id <> NEW.host_id
+    AND (h.name = NEW.name
+      OR (h.transport = NEW.transport AND h.address = NEW.address AND h.port = NEW.port)))
+BEGIN SELECT RAISE(ABORT, 'append-only: hosts refuses REPLACE (UNIQUE name, UNIQUE address)'); END;
 CREATE TRIGGER host_keys_no_delete BEFORE DELETE ON host_keys
-BEGIN SELECT RAISE(ABORT, 'host keys are revoked, never deleted'); END;
+BEGIN SELECT RAISE(ABORT, 'append-only: host keys are revoked, never deleted'); END;
+CREATE TRIGGER host_keys_key_no_update BEFORE UPDATE ON host_keys
+WHEN NEW.tenant_id <> OLD.tenant_id OR NEW.address <> OLD.address OR NEW.port <> OLD.port
+  OR NEW.fingerprint <> OLD.fingerprint
+BEGIN SELECT RAISE(ABORT, 'append-only: host_keys refuses another key'); END;

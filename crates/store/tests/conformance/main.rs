@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by panicking")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "any other answer than the one expected ends the test")]
 
-mod append_only;
 mod applying;
 mod atomic;
 mod bench;
@@ -20,6 +19,8 @@ mod naive;
 mod opening;
 mod posture;
 mod raw;
+mod refusal;
+mod registry;
 mod replays;
 mod schema;
 mod story;

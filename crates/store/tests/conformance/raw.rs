@@ -58,6 +58,19 @@ impl Raw {
         self.column(&format!("SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk")).await
     }
 
+    /// Returns the columns of every unique key, the primary key among them.
+    pub(crate) async fn unique_keys(&mut self, table: &str) -> Vec<Vec<String>> {
+        let sql = format!(
+            "SELECT name FROM pragma_index_list('{table}') WHERE \"unique\" = 1 ORDER BY origin = 'pk', name"
+        );
+        let mut keys = Vec::new();
+        for index in self.column(&sql).await {
+            let columns = format!("SELECT name FROM pragma_index_info('{index}') ORDER BY seqno");
+            keys.push(self.column(&columns).await);
+        }
+        keys
+    }
+
     pub(crate) async fn dump(&mut self) -> Dump {
         let mut dump = Dump::new();
         for table in self.tables().await {

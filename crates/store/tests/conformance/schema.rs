@@ -95,7 +95,6 @@ async fn transactions_has_its_columns_keys_and_indexes() {
         indexes,
         [
             "0 tenant_id, host_id, rule_id, occurred_at desc",
-            "0 tenant_id, scan_id",
             "1 tenant_id, id",
             "1 tenant_id, remediation_id, rule_id",
             "1 tenant_id, scan_id, rule_id",

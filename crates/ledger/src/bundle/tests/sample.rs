@@ -86,7 +86,8 @@ impl Log {
     }
 
     pub(super) fn erase(&mut self, digest: Hash) {
-        self.append(EntryKind::BodyErased, &json!({"nonce": "00", "erased_sha256": hex::encode(&digest)}));
+        let erased = json!({"erased_sha256": hex::encode(&digest)});
+        self.append(EntryKind::BodyErased, &json!({"nonce": "00", "row": {"detail": erased}}));
     }
 
     pub(super) fn head(&self) -> TreeHead {

@@ -1,0 +1,197 @@
+//! What the log says of itself: keys that were rotated, segments that were sealed, evidence that is to be
+//! expected. Collected while the entries are read, for whoever checks signatures, archives and anchors.
+
+use serde_json::Value;
+
+use super::{Finding, FindingCode, Verifier};
+use crate::entry::EntryKind;
+use crate::note::VerifierKey;
+use crate::{Hash, hex};
+
+/// Roots are remembered at multiples of this many entries, where segments end.
+pub const ROOT_STEP: u64 = crate::tile::TILE_WIDTH;
+/// Most rotations, and most segments, that are remembered.
+pub(super) const EVENTS_MAX: usize = 100_000;
+
+/// From the entry at `index` on, checkpoints are signed by `new` (LED-22).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    pub index: u64,
+    pub old: VerifierKey,
+    pub new: VerifierKey,
+    /// The old key is not to be trusted for more than `index + 1` entries.
+    pub old_revoked: bool,
+}
+
+/// A range that was exported and closed (LED-37).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seal {
+    pub index: u64,
+    pub from: u64,
+    pub to: u64,
+    pub root: Hash,
+    /// SHA-256 of the bundle's `manifest.json`.
+    pub bundle_sha256: Hash,
+}
+
+/// Which evidence the newest start of the product promised (LED-30).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    pub index: u64,
+    pub anchor: bool,
+    pub policy_sha256: Option<Hash>,
+}
+
+/// What the log says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogEvents {
+    pub rotations: Vec<Rotation>,
+    pub seals: Vec<Seal>,
+    pub expected: Option<Expected>,
+}
+
+impl LogEvents {
+    /// Returns the keys to trust for a log of which some keys are trusted: those, and every key that one of
+    /// them handed over to, directly or in turn.
+    #[must_use]
+    pub fn successors(&self, trusted: &[VerifierKey]) -> Vec<VerifierKey> {
+        let mut keys = trusted.to_vec();
+        for rotation in &self.rotations {
+            if keys.contains(&rotation.old) && !keys.contains(&rotation.new) {
+                keys.push(rotation.new.clone());
+            }
+        }
+        keys
+    }
+
+    /// Returns the rotation that revoked a key before a checkpoint of this size.
+    #[must_use]
+    pub fn revoked(&self, key: &VerifierKey, size: u64) -> Option<&Rotation> {
+        self.rotations
+            .iter()
+            .find(|rotation| rotation.old_revoked && rotation.old == *key && size > rotation.index + 1)
+    }
+}
+
+/// Follows members of nested objects.
+pub(super) fn member<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
+    path.iter().try_fold(value, |value, name| value.get(name))
+}
+
+impl Verifier {
+    /// Returns what the entries so far say of the log itself.
+    #[must_use]
+    pub fn events(&self) -> &LogEvents {
+        &self.events
+    }
+
+    /// Remembers the root where a segment may end.
+    pub(super) fn remember_root(&mut self) {
+        if let Some(frontier) = &self.frontier
+            && frontier.size().is_multiple_of(ROOT_STEP)
+        {
+            self.roots.push(frontier.root());
+        }
+    }
+
+    /// Reads an event that concerns the log itself; other kinds are passed over.
+    pub(super) fn read_event(&mut self, index: u64, kind: EntryKind, body: &Value) -> Result<(), String> {
+        let detail = member(body, &["row", "detail"]).unwrap_or(&Value::Null);
+        let full = || format!("the log has more than {EVENTS_MAX} events of this kind");
+        match kind {
+            EntryKind::KeyRotated if self.events.rotations.len() == EVENTS_MAX => Err(full()),
+            EntryKind::KeyRotated => {
+                let rotation = rotation(index, detail).ok_or("a rotation must name two public keys")?;
+                self.events.rotations.push(rotation);
+                Ok(())
+            }
+            EntryKind::SegmentSealed if self.events.seals.len() == EVENTS_MAX => Err(full()),
+            EntryKind::SegmentSealed => {
+                let seal = seal(index, detail).ok_or("a seal must name range, root and bundle")?;
+                self.check_seal(&seal, detail);
+                self.events.seals.push(seal);
+                Ok(())
+            }
+            EntryKind::LogStarted => {
+                let expected = expected(index, detail).ok_or("a start must say which evidence to expect")?;
+                self.events.expected = Some(expected);
+                Ok(())
+            }
+            EntryKind::FindingChanged
+            | EntryKind::ScanManifest
+            | EntryKind::HostChanged
+            | EntryKind::HostKeyChanged
+            | EntryKind::FactPut
+            | EntryKind::FactRetired
+            | EntryKind::EdgePut
+            | EntryKind::EdgeRetired
+            | EntryKind::ChangeStep
+            | EntryKind::MemoryOp
+            | EntryKind::AuditRecord
+            | EntryKind::LogGenesis
+            | EntryKind::LogConfig
+            | EntryKind::BodyErased
+            | EntryKind::HoldChanged
+            | EntryKind::Seam => Ok(()),
+        }
+    }
+
+    /// Segments follow each other without gaps, and each names the root that its end has.
+    fn check_seal(&mut self, seal: &Seal, detail: &Value) {
+        let previous = self.events.seals.last().map(|seal| (seal.to, seal.root));
+        let named = detail
+            .get("previous_to")
+            .and_then(Value::as_u64)
+            .zip(detail.get("previous_root").and_then(Value::as_str).and_then(hex::decode));
+        let problem = if previous != named || seal.from != previous.map_or(0, |(to, _root)| to) {
+            Some(format!("the segment from {} does not follow the one before", seal.from))
+        } else if seal.to <= seal.from || seal.to > seal.index {
+            Some(format!("the segment {}..{} is not a closed range", seal.from, seal.to))
+        } else {
+            let position = (seal.to / ROOT_STEP).checked_sub(1).and_then(|nth| usize::try_from(nth).ok());
+            let root =
+                position.filter(|_nth| seal.to.is_multiple_of(ROOT_STEP)).map(|nth| self.roots.get(nth));
+            // A bundle that does not begin at the first entry has no roots to compare with.
+            match root {
+                _ if self.frontier.is_none() => None,
+                Some(Some(root)) if *root == seal.root => None,
+                Some(_) | None => {
+                    Some(format!("the first {} entries do not have the root it names", seal.to))
+                }
+            }
+        };
+        if let Some(problem) = problem {
+            self.report.add(Finding::new(FindingCode::SegmentLink, problem).index(seal.index));
+        }
+    }
+}
+
+fn rotation(index: u64, detail: &Value) -> Option<Rotation> {
+    let key = |name: &str| detail.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());
+    Some(Rotation {
+        index,
+        old: key("old_vkey")?,
+        new: key("new_vkey")?,
+        old_revoked: detail.get("old_revoked").and_then(Value::as_bool)?,
+    })
+}
+
+fn seal(index: u64, detail: &Value) -> Option<Seal> {
+    let number = |name: &str| detail.get(name).and_then(Value::as_u64);
+    let digest = |name: &str| detail.get(name).and_then(Value::as_str).and_then(hex::decode);
+    Some(Seal {
+        index,
+        from: number("from")?,
+        to: number("to")?,
+        root: digest("root")?,
+        bundle_sha256: digest("bundle_sha256")?,
+    })
+}
+
+fn expected(index: u64, detail: &Value) -> Option<Expected> {
+    let policy_sha256 = match detail.get("policy_sha256")? {
+        Value::Null => None,
+        other => Some(other.as_str().and_then(hex::decode)?),
+    };
+    Some(Expected { index, anchor: detail.get("expects_anchor").and_then(Value::as_bool)?, policy_sha256 })
+}

@@ -1,0 +1,269 @@
+//! What happened to the log itself: events with their entries, and the one way to destroy bytes (LED-41).
+
+use std::collections::BTreeSet;
+
+use ledger::EntryKind;
+use model::Timestamp;
+use model::record::{AuditRecord, BodyErased, ErasedBlob, LogEvent, LogEventRecord, schema};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Sqlite, Transaction};
+
+use crate::append::{Appender, Draft, Nonces, audit_id, broken, to_i64};
+use crate::codec::Reader;
+use crate::error::{StoreError, doing};
+use crate::{Db, Tenant};
+
+/// Most events that are read at one time.
+pub const EVENTS_MAX: i64 = 100_000;
+
+/// An event with the index of its entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    pub index: u64,
+    pub record: LogEventRecord,
+}
+
+/// Returns the kind of the entry that commits to an event.
+const fn entry_kind(event: &LogEvent) -> EntryKind {
+    match event {
+        LogEvent::KeyRotated(_) => EntryKind::KeyRotated,
+        LogEvent::SegmentSealed(_) => EntryKind::SegmentSealed,
+        LogEvent::BodyErased(_) => EntryKind::BodyErased,
+        LogEvent::HoldChanged(_) => EntryKind::HoldChanged,
+        LogEvent::Started(_) => EntryKind::LogStarted,
+    }
+}
+
+impl Db {
+    /// Records events with their entries and the act's audit record, in one transaction.
+    ///
+    /// # Errors
+    /// When the write fails; then nothing is recorded.
+    pub async fn append_events(
+        &self,
+        (tenant, audit): (&Tenant, &AuditRecord),
+        events: &[LogEvent],
+        now: Timestamp,
+        nonces: Nonces<'_>,
+    ) -> Result<(), StoreError> {
+        let said = "record what happened to the log";
+        let mut tx = self.begin(said).await?;
+        put(&mut tx, (tenant, audit), events, now, nonces).await?;
+        tx.commit().await.map_err(doing(said))
+    }
+
+    /// Destroys bytes: records each erasure, then empties what it names, in one transaction. What was emptied
+    /// is overwritten in the file too, and does not stay in the write-ahead log.
+    ///
+    /// # Errors
+    /// When the write fails; then nothing is destroyed.
+    pub async fn erase(
+        &self,
+        (tenant, audit): (&Tenant, &AuditRecord),
+        erasures: &[BodyErased],
+        now: Timestamp,
+        nonces: Nonces<'_>,
+    ) -> Result<(), StoreError> {
+        let said = "erase the bytes";
+        let mut writer = self.writer().acquire().await.map_err(doing(said))?;
+        sqlx::query("PRAGMA secure_delete = ON").execute(&mut *writer).await.map_err(doing(said))?;
+        drop(writer);
+        let mut tx = self.begin(said).await?;
+        let events: Vec<LogEvent> = erasures.iter().cloned().map(LogEvent::BodyErased).collect();
+        let indexes = put(&mut tx, (tenant, audit), &events, now, nonces).await?;
+        for (erased, index) in erasures.iter().zip(indexes) {
+            note_erasure(&mut tx, tenant, erased, index).await?;
+            empty(&mut tx, tenant, erased).await?;
+        }
+        tx.commit().await.map_err(doing(said))?;
+        self.fold_wal().await
+    }
+
+    /// Lists the events of one kind, oldest first; without a kind, of all.
+    ///
+    /// # Errors
+    /// When the database cannot be read or holds what it never may.
+    pub async fn list_events(
+        &self,
+        tenant: &Tenant,
+        kind: Option<EntryKind>,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        sqlx::query(
+            "SELECT event_id, kind, detail, recorded_at_us, log_index
+             FROM log_events
+             WHERE tenant_id = $1 AND log_id = $2 AND ($3 IS NULL OR kind = $3)
+             ORDER BY log_index
+             LIMIT $4",
+        )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .bind(kind.map(EntryKind::as_str))
+        .bind(EVENTS_MAX)
+        .fetch_all(self.readers())
+        .await
+        .map_err(doing("read what happened to the log"))?
+        .iter()
+        .map(|row| {
+            let index = Reader::new("log_events", "event_id", row)?.number("log_index")?;
+            Ok(StoredEvent { index, record: read_event(row)? })
+        })
+        .collect()
+    }
+
+    /// Finds which bytes of these were erased, by digest text.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn erased(&self, tenant: &Tenant, blob: ErasedBlob) -> Result<BTreeSet<String>, StoreError> {
+        sqlx::query(
+            "SELECT sha256 FROM log_erasures WHERE tenant_id = $1 AND blob = $2 ORDER BY sha256 LIMIT $3",
+        )
+        .bind(tenant.id.to_string())
+        .bind(blob.as_str())
+        .bind(EVENTS_MAX)
+        .fetch_all(self.readers())
+        .await
+        .map_err(doing("read what was erased"))?
+        .iter()
+        .map(|row| Reader::new("log_erasures", "sha256", row)?.text("sha256"))
+        .collect()
+    }
+}
+
+/// Stores events and the audit record with their entries, and returns the indexes of the events.
+pub(crate) async fn put(
+    tx: &mut Transaction<'static, Sqlite>,
+    (tenant, audit): (&Tenant, &AuditRecord),
+    events: &[LogEvent],
+    now: Timestamp,
+    nonces: Nonces<'_>,
+) -> Result<Vec<u64>, StoreError> {
+    let count = events.len() + 1;
+    let mut appender = Appender::reserve(tx, (tenant, &audit.actor), (count, now), &mut *nonces).await?;
+    let mut indexes = Vec::with_capacity(events.len());
+    for event in events {
+        let record = LogEventRecord {
+            event_id: model::EventId::new(audit_id(now, nonces()).uuid()),
+            recorded_at: appender.at(),
+            event: event.clone(),
+        };
+        let draft = Draft {
+            kind: entry_kind(event),
+            table: "log_events",
+            row: record.event_id.to_string(),
+            schema: schema::LOG_EVENT,
+            record: &record,
+        };
+        let index = appender.push(draft, &mut *nonces)?;
+        insert(tx, tenant, &record, index).await?;
+        indexes.push(index);
+    }
+    appender.audit(tx, audit, nonces).await?;
+    appender.insert(tx).await?;
+    Ok(indexes)
+}
+
+async fn insert(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: &Tenant,
+    record: &LogEventRecord,
+    index: u64,
+) -> Result<(), StoreError> {
+    let value = ledger::canonical::to_value(&record.event).map_err(|err| broken("log_events", &err))?;
+    let detail = ledger::canonical::render(&value["detail"]).map_err(|err| broken("log_events", &err))?;
+    let detail = String::from_utf8(detail).map_err(|err| broken("log_events", &err))?;
+    sqlx::query(
+        "INSERT INTO log_events (tenant_id, event_id, log_id, kind, detail, recorded_at_us, log_index)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(tenant.id.to_string())
+    .bind(record.event_id.to_string())
+    .bind(tenant.log.to_string())
+    .bind(record.event.kind())
+    .bind(detail)
+    .bind(record.recorded_at.as_micros())
+    .bind(to_i64(index)?)
+    .execute(&mut **tx)
+    .await
+    .map_err(doing("record what happened to the log"))?;
+    Ok(())
+}
+
+/// Reads an event back as the record that its entry commits to.
+pub(crate) fn read_event(row: &SqliteRow) -> Result<LogEventRecord, StoreError> {
+    let row = Reader::new("log_events", "event_id", row)?;
+    let refused = |problem: String| StoreError::Row {
+        table: "log_events",
+        column: "detail",
+        row: row.key.clone(),
+        problem,
+    };
+    let detail = row.text("detail")?;
+    let detail =
+        ledger::canonical::parse_canonical(detail.as_bytes()).map_err(|err| refused(err.to_string()))?;
+    let event = serde_json::json!({"kind": row.text("kind")?, "detail": detail});
+    Ok(LogEventRecord {
+        event_id: row.parsed("event_id")?,
+        recorded_at: row.instant("recorded_at_us")?,
+        event: serde_json::from_value(event).map_err(|err| refused(err.to_string()))?,
+    })
+}
+
+async fn note_erasure(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: &Tenant,
+    erased: &BodyErased,
+    index: u64,
+) -> Result<(), StoreError> {
+    let of_body = erased.blob == ErasedBlob::Body;
+    sqlx::query(
+        "INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_index)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(tenant.id.to_string())
+    .bind(erased.blob.as_str())
+    .bind(erased.erased_sha256.to_string())
+    .bind(tenant.log.to_string())
+    .bind(of_body.then(|| to_i64(erased.erased_index)).transpose()?)
+    .bind(to_i64(index)?)
+    .execute(&mut **tx)
+    .await
+    .map_err(doing("note the erasure"))?;
+    Ok(())
+}
+
+/// Empties the bytes. For a body, the text of its audit row goes too; other rows hold no free text.
+async fn empty(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: &Tenant,
+    erased: &BodyErased,
+) -> Result<(), StoreError> {
+    let said = "empty the bytes";
+    let statements: &[&'static str] = match erased.blob {
+        ErasedBlob::Body => &[
+            "UPDATE log_entries SET body = x'' WHERE tenant_id = $1 AND log_id = $2 AND log_index = $3 AND $4 <> ''",
+            "UPDATE audit_events SET detail = '{}'
+             WHERE tenant_id = $1 AND $2 <> '' AND log_index = $3 AND $4 <> ''",
+        ],
+        ErasedBlob::Evidence => {
+            &["UPDATE evidence SET body = x'' WHERE tenant_id = $1 AND $2 <> '' AND $3 >= 0 AND sha256 = $4"]
+        }
+        ErasedBlob::Manifest => {
+            &["UPDATE manifests SET body = x'' WHERE tenant_id = $1 AND $2 <> '' AND $3 >= 0 AND sha256 = $4"]
+        }
+    };
+    for (position, sql) in statements.iter().enumerate() {
+        let done = sqlx::query(*sql)
+            .bind(tenant.id.to_string())
+            .bind(tenant.log.to_string())
+            .bind(to_i64(erased.erased_index)?)
+            .bind(erased.erased_sha256.to_string())
+            .execute(&mut **tx)
+            .await
+            .map_err(doing(said))?;
+        if position == 0 && done.rows_affected() != 1 {
+            return Err(broken("an erasure", &"what it names is not there"));
+        }
+    }
+    Ok(())
+}
