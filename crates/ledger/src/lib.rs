@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod entry;
 pub mod hex;
 pub mod note;
+pub mod proof;
 pub mod tile;
 pub mod tree;
 pub mod verify;

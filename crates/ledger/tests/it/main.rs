@@ -1,0 +1,6 @@
+//! The ledger from outside: proofs as files, and the agreement with programs that others wrote.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests that cannot go on ends its test")]
+
+mod log;
+mod proof;
