@@ -54,41 +54,48 @@ impl TreeHead {
         format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))
     }
 
-    /// Reads the text of a checkpoint.
+    /// Reads the text of a checkpoint of ours.
     ///
     /// # Errors
     /// [`CheckpointError::Malformed`] with the offset of the line that is wrong.
     pub fn parse(text: &str) -> Result<Self, CheckpointError> {
-        let mut offset = 0;
-        let mut lines = text.split_inclusive('\n').map(|line| {
-            let start = offset;
-            offset += line.len();
-            (start, line.strip_suffix('\n').unwrap_or(line))
-        });
+        let (head, extensions) = Self::parse_foreign(text)?;
         let wrong = |offset, problem| CheckpointError::Malformed { offset, problem };
-        let mut next = |problem| lines.next().ok_or_else(|| wrong(text.len(), problem));
+        if head.origin.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+') {
+            return Err(wrong(0, "the origin is empty or holds white space or a plus sign"));
+        }
+        if !extensions.is_empty() {
+            return Err(wrong(text.len() - extensions.len(), "extension lines are not accepted"));
+        }
+        Ok(head)
+    }
+
+    /// Reads the text of any log's checkpoint: its origin may hold white space, and extension lines, which are
+    /// returned as they are, may follow.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Malformed`] with the offset of the line that is wrong.
+    pub fn parse_foreign(text: &str) -> Result<(Self, &str), CheckpointError> {
+        let wrong = |offset, problem| CheckpointError::Malformed { offset, problem };
+        let mut rest = text;
+        let mut next = |problem| {
+            let at = text.len() - rest.len();
+            let (line, after) = rest.split_once('\n').ok_or_else(|| wrong(text.len(), problem))?;
+            rest = after;
+            Ok::<(usize, &str), CheckpointError>((at, line))
+        };
         let (at, origin) = next("it has no origin")?;
-        if origin.is_empty() || origin.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+') {
+        if origin.is_empty() {
             return Err(wrong(at, "the origin is empty or holds white space or a plus sign"));
         }
         let (at, size) = next("it has no tree size")?;
-        let size = size
-            .parse::<u64>()
-            .ok()
-            .filter(|number| *number <= SIZE_MAX && number.to_string() == size)
-            .ok_or_else(|| wrong(at, "the tree size is not a plain decimal number"))?;
+        let size = decimal(size).ok_or_else(|| wrong(at, "the tree size is not a plain decimal number"))?;
         let (at, root) = next("it has no root")?;
-        let root = STANDARD
-            .decode(root)
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(|| wrong(at, "the root is not 32 bytes in base64"))?;
-        let head = Self { origin: origin.to_owned(), size, root };
-        let written = head.to_text();
-        if written != text {
-            return Err(wrong(text.len().min(written.len()), "extension lines are not accepted"));
+        let root = hash(root).ok_or_else(|| wrong(at, "the root is not 32 bytes in base64"))?;
+        if rest.split_inclusive('\n').any(|line| line == "\n" || !line.ends_with('\n')) {
+            return Err(wrong(text.len() - rest.len(), "an extension line is empty or not ended"));
         }
-        Ok(head)
+        Ok((Self { origin: origin.to_owned(), size, root }, rest))
     }
 
     /// Signs the head. The caller must have made sure that it extends every head signed before (LED-19).
@@ -102,6 +109,16 @@ impl TreeHead {
         }
         Ok(signer.sign_note(&self.to_text())?)
     }
+}
+
+/// Reads a tree size: a plain decimal number up to [`SIZE_MAX`].
+pub(crate) fn decimal(text: &str) -> Option<u64> {
+    text.parse::<u64>().ok().filter(|number| *number <= SIZE_MAX && number.to_string() == text)
+}
+
+/// Reads a hash as base64 (RFC 4648, section 4).
+pub(crate) fn hash(text: &str) -> Option<Hash> {
+    STANDARD.decode(text).ok()?.try_into().ok()
 }
 
 /// Reads a signed checkpoint and checks it against known keys.

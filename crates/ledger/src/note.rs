@@ -1,6 +1,6 @@
 //! Signed notes (C2SP signed-note) with Ed25519 keys: reading, checking, signing, and keys as text.
 //!
-//! It supports signature type `01` only and trusts no key that the caller did not name.
+//! It checks signature type `01` only (see `cosignature` for type `04`) and trusts no key that the caller did not name.
 
 mod key;
 #[cfg(test)]
@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 pub use key::{KeyId, Signer, VerifierKey, VkeyError};
+pub(crate) use key::{KeyType, NamedKey};
 
 /// Largest signed note that is read. Bytes.
 pub const NOTE_BYTES_MAX: usize = 65_536;
@@ -98,8 +99,7 @@ impl Note {
         let mut signers = Vec::new();
         let mut offset = self.text.len() + 1;
         for signature in &self.signatures {
-            let key = known.iter().find(|key| key.name() == signature.name && key.id() == signature.key_id);
-            if let Some(key) = key {
+            if let Some(key) = known.iter().find(|key| key.is_named_by(signature)) {
                 if !key.verifies(self.text.as_bytes(), &signature.bytes) {
                     return Err(NoteError::BadSignature { name: signature.name.clone(), offset });
                 }
@@ -122,8 +122,9 @@ impl Note {
 }
 
 impl NoteSignature {
-    /// Reads a signature line without its line feed.
-    fn parse(line: &str) -> Option<Self> {
+    /// Reads a signature line without its line feed; nothing when it is not one.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
         let (name, encoded) = line.strip_prefix(SIGNATURE_START)?.split_once(' ')?;
         let decoded = STANDARD.decode(encoded).ok()?;
         let (key_id, bytes) = decoded.split_first_chunk::<4>()?;
