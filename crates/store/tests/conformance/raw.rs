@@ -58,15 +58,17 @@ impl Raw {
         self.column(&format!("SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk")).await
     }
 
-    /// Returns the columns of every unique key, the primary key among them.
-    pub(crate) async fn unique_keys(&mut self, table: &str) -> Vec<Vec<String>> {
-        let sql = format!(
-            "SELECT name FROM pragma_index_list('{table}') WHERE \"unique\" = 1 ORDER BY origin = 'pk', name"
-        );
+    /// Returns every unique key, the primary key among them: its columns and which rows it holds for.
+    pub(crate) async fn unique_keys(&mut self, table: &str) -> Vec<(Vec<String>, String)> {
+        let sql = format!("SELECT name FROM pragma_index_list('{table}') WHERE \"unique\" = 1 ORDER BY name");
         let mut keys = Vec::new();
         for index in self.column(&sql).await {
             let columns = format!("SELECT name FROM pragma_index_info('{index}') ORDER BY seqno");
-            keys.push(self.column(&columns).await);
+            let columns = self.column(&columns).await;
+            let text = format!("SELECT coalesce(max(sql), '') FROM sqlite_schema WHERE name = '{index}'");
+            let text = self.column(&text).await.remove(0);
+            let rows = text.split_once(" WHERE ").map_or("true", |(_, rows)| rows);
+            keys.push((columns, rows.to_owned()));
         }
         keys
     }

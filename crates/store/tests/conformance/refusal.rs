@@ -27,6 +27,7 @@ async fn filled() -> (Bench, Raw, Begun) {
     let bench = Bench::sqlite().await;
     let host = bench.host("web-1").await;
     bench.host("web-2").await;
+    bench.other_tenant("other").await;
     let found = findings(&[("r1", Pass, "v1"), ("r2", Fail, "v2")]);
     bench.scan(host, &found, at(100)).await;
     bench.scan(host, &found, at(200)).await;
@@ -63,8 +64,20 @@ async fn filled() -> (Bench, Raw, Begun) {
         list(&columns)
     );
     raw.run(&sql).await.unwrap();
+    raw.run(BY_HAND).await.unwrap();
     (bench, raw, running)
 }
+
+/// Rows that only rare commands write: a cosignature, an event, erasures of what is not there.
+const BY_HAND: &str = "
+INSERT INTO log_cosignatures (tenant_id, log_id, size, key_name, key_id, line, received_at_us)
+SELECT tenant_id, log_id, size, 'witness', '0011aabb', 'a line', 1 FROM log_checkpoints;
+INSERT INTO log_events (tenant_id, event_id, log_id, kind, detail, recorded_at_us, log_index)
+SELECT tenant_id, 'event', log_id, 'hold.changed', '{}', 1, 1 FROM log_heads;
+INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_index)
+SELECT tenant_id, 'body', hex(zeroblob(32)), log_id, 1000000, 1 FROM log_heads;
+INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_index)
+SELECT tenant_id, 'evidence', hex(zeroblob(32)), log_id, NULL, 1 FROM log_heads";
 
 fn list(columns: &[String]) -> String {
     columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ")
@@ -89,14 +102,27 @@ fn deletes(table: &str, rows: &str) -> Vec<String> {
     ]
 }
 
-/// FCT-41, FCT-42, FCT-46: an update of each of these columns.
-fn updates(table: &str, columns: &[String], rows: &str) -> Vec<String> {
-    let forms = CONFLICTS.iter().flat_map(|or| {
-        columns.iter().map(move |column| {
-            format!("UPDATE {or} {table} SET \"{column}\" = \"{column}\" || '' WHERE {rows}")
-        })
-    });
-    forms.collect()
+/// FCT-41, FCT-42, FCT-46: an update of each of these columns, to another value and, where no write at all is
+/// let through, to the same one.
+fn updates(table: &str, columns: &[String], rows: &str, same_too: bool) -> Vec<String> {
+    let mut forms = Vec::new();
+    for or in CONFLICTS {
+        for column in columns {
+            forms.push(format!("UPDATE {or} {table} SET \"{column}\" = {} WHERE {rows}", other(column)));
+            if same_too {
+                forms.push(format!("UPDATE {or} {table} SET \"{column}\" = \"{column}\" WHERE {rows}"));
+            }
+        }
+    }
+    forms
+}
+
+/// An expression for another value of the same type; nothing stays nothing.
+fn other(column: &str) -> String {
+    format!(
+        "CASE typeof(\"{column}\") WHEN 'integer' THEN \"{column}\" + 1000000 WHEN 'text' THEN \"{column}\" || 'x' \
+         WHEN 'blob' THEN zeroblob(1) END"
+    )
 }
 
 /// FCT-45, FCT-47, FCT-48: an insert of rows that are there already.
@@ -122,31 +148,27 @@ async fn thefts(raw: &mut Raw, table: &Table, columns: &[String]) -> Vec<String>
     let (guard, table) = (table.guard, table.name);
     let (unique, primary) = (raw.unique_keys(table).await, raw.key(table).await);
     let mut forms = Vec::new();
-    for own in unique.iter().filter(|own| guard != Guard::NoDelete || **own != primary) {
+    for (own, rows) in unique.iter().filter(|(own, _)| guard != Guard::NoDelete || *own != primary) {
         let fresh: Vec<(String, String)> = unique
             .iter()
-            .flatten()
+            .flat_map(|(columns, _)| columns)
             .filter(|column| !own.contains(column) && *column != "tenant_id")
-            .map(|column| {
-                let moved = format!(
-                    "CASE typeof(\"{column}\") WHEN 'integer' THEN \"{column}\" + 1000000 \
-                     WHEN 'text' THEN \"{column}\" || 'x' END"
-                );
-                (column.clone(), moved)
-            })
+            .map(|column| (column.clone(), other(column)))
             .collect();
         let changes: Vec<(&str, &str)> =
             fresh.iter().map(|(column, value)| (column.as_str(), value.as_str())).collect();
         let held =
             own.iter().map(|column| format!("\"{column}\" IS NOT NULL")).collect::<Vec<_>>().join(" AND ");
         forms.push(format!(
-            "INSERT OR REPLACE INTO {table} ({}) SELECT {} FROM {table} WHERE {held} LIMIT 1",
+            "INSERT OR REPLACE INTO {table} ({}) SELECT {} FROM {table} WHERE {held} AND ({rows}) LIMIT 1",
             list(columns),
             changed(columns, &changes)
         ));
         let sets: Vec<String> = own
             .iter()
-            .map(|column| format!("\"{column}\" = (SELECT min(\"{column}\") FROM {table} WHERE {held})"))
+            .map(|column| {
+                format!("\"{column}\" = (SELECT min(\"{column}\") FROM {table} WHERE {held} AND ({rows}))")
+            })
             .collect();
         forms.push(format!("UPDATE OR REPLACE {table} SET {}", sets.join(", ")));
     }
@@ -175,7 +197,8 @@ async fn check(raw: &mut Raw, table: &str, attacks: &[String]) -> Vec<String> {
 }
 
 /// Words of the guards' own refusals.
-const GUARDS: [&str; 3] = ["append-only: ", "only grows", "the index is not the next one"];
+const GUARDS: [&str; 4] =
+    ["append-only: ", "only grows", "the index is not the next one", "this host has an active run"];
 
 /// A view that deletes from its table, as an attacker may make.
 async fn plant_view(raw: &mut Raw, table: &str) {
@@ -193,29 +216,29 @@ async fn attacks(raw: &mut Raw, table: &Table) -> Vec<String> {
     match table.guard {
         Guard::AppendOnly => {
             let mut forms = deletes(name, "true");
-            forms.extend(updates(name, &columns, "true"));
+            forms.extend(updates(name, &columns, "true", true));
             forms.extend(inserts(name, &columns, &key, "true"));
             forms.extend(thefts(raw, table, &columns).await);
             forms
         }
         Guard::AppendOnlyWhere(rows) => {
             let mut forms = deletes(name, "true");
-            forms.extend(updates(name, &columns, rows));
+            forms.extend(updates(name, &columns, rows, true));
             // Rows that may still change keep their keys.
-            forms.extend(updates(name, &key, "true"));
+            forms.extend(updates(name, &key, "true", false));
             forms.extend(inserts(name, &columns, &key, "true"));
             forms.extend(thefts(raw, table, &columns).await);
             forms
         }
         Guard::OnlyGrows => {
             let mut forms = deletes(name, "true");
-            forms.extend(updates(name, &key, "true").into_iter().map(|sql| sql.replace("|| ''", "|| 'x'")));
+            forms.extend(updates(name, &key, "true", false));
             forms.extend(shrinks(name, &columns));
             forms
         }
         Guard::NoDelete => {
             let mut forms = deletes(name, "true");
-            forms.extend(updates(name, &key, "true").into_iter().map(|sql| sql.replace("|| ''", "|| 'x'")));
+            forms.extend(updates(name, &key, "true", false));
             forms.extend(thefts(raw, table, &columns).await);
             forms
         }
