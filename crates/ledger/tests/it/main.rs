@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests that cannot go on ends its test")]
 
+mod golden;
 mod log;
 mod proof;
