@@ -14,6 +14,7 @@ pub mod hosts;
 pub mod known_hosts;
 mod open;
 pub mod posture;
+pub mod prove;
 pub mod scan;
 pub mod state;
 pub mod targets;

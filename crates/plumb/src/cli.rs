@@ -67,7 +67,7 @@ pub(crate) enum Command {
     /// Check that the current state is what the change log says
     #[command(subcommand)]
     State(StateCommand),
-    /// Verify an exported bundle with nothing but a public key
+    /// Verify an exported bundle or a proof with nothing but a public key
     Verify(VerifyArgs),
     /// Scan two recorded hosts on two dates, to look around without any host
     Demo(DemoArgs),
@@ -361,6 +361,30 @@ pub(crate) enum LedgerCommand {
     Verify(ListArgs),
     /// Export a bundle that verifies offline
     Export(ExportArgs),
+    /// Prove that an entry is in the log, or that the log only grew, as a file that verifies offline
+    Prove(ProveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProveArgs {
+    /// Prove the entry at this index
+    #[arg(long, value_name = "N", group = "claim")]
+    pub(crate) index: Option<u64>,
+    /// Prove the newest entry of a recorded row, such as transactions/0190b2e5-...
+    #[arg(long, value_name = "TABLE/KEY", group = "claim")]
+    pub(crate) row: Option<String>,
+    /// Prove that the log extends the one of this many entries, of which a checkpoint was signed
+    #[arg(long, value_name = "OLD", group = "claim")]
+    pub(crate) consistency: Option<u64>,
+    /// Under the checkpoint of this many entries [default: the newest]
+    #[arg(long, value_name = "N")]
+    pub(crate) size: Option<u64>,
+    /// Leave the entry and its body out: whoever verifies must have the entry
+    #[arg(long, conflicts_with = "consistency")]
+    pub(crate) bare: bool,
+    /// Write the proof to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -378,8 +402,11 @@ pub(crate) enum StateCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Folder of the bundle
+    /// Folder of a bundle, or file of a proof
     pub(crate) bundle: PathBuf,
+    /// The entry that a bare proof speaks of
+    #[arg(long, value_name = "FILE")]
+    pub(crate) entry: Option<PathBuf>,
     /// Public key to trust, as `plumb ledger status` prints it; may be repeated
     #[arg(long = "vkey", value_name = "KEY", required = true)]
     pub(crate) vkeys: Vec<String>,

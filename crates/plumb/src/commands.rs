@@ -5,6 +5,7 @@ mod host;
 mod known_hosts;
 mod ledger;
 mod posture;
+mod prove;
 mod rules;
 mod scan;
 mod why;
@@ -70,6 +71,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         }
         Command::Ledger(LedgerCommand::Export(args)) => {
             over(existing(global).await?, async |app| ledger::export(app, &args).await).await
+        }
+        Command::Ledger(LedgerCommand::Prove(args)) => {
+            over(existing(global).await?, async |app| prove::run(app, &args).await).await
         }
         Command::State(crate::cli::StateCommand::Verify(args)) => {
             over(existing(global).await?, async |app| ledger::state(app, args).await).await

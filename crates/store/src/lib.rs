@@ -17,6 +17,7 @@ pub mod locks;
 pub mod log;
 mod migrate;
 pub mod posture;
+pub mod proof;
 pub mod rebuild;
 pub mod registry;
 pub mod scans;

@@ -2,6 +2,8 @@
 
 use ledger::tile::{Tile, TileId};
 use model::{Digest, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Sqlite, Transaction};
 
 use crate::append::{broken, to_i64};
 use crate::codec::Reader;
@@ -41,6 +43,21 @@ impl Db {
             .await
             .map_err(doing("read the log head"))?;
         Reader::new("log_heads", "log_id", &row)?.number("size")
+    }
+
+    /// Returns the time of the newest entry, as the log's head row says.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn log_time(&self, tenant: &Tenant) -> Result<Timestamp, StoreError> {
+        let row =
+            sqlx::query("SELECT log_id, last_at_us FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
+                .bind(tenant.id.to_string())
+                .bind(tenant.log.to_string())
+                .fetch_one(self.readers())
+                .await
+                .map_err(doing("read the log head"))?;
+        Reader::new("log_heads", "log_id", &row)?.instant("last_at_us")
     }
 
     /// Lists entries from an index on, in order, as they stand in the table.
@@ -155,23 +172,68 @@ impl Db {
         .await
         .map_err(doing("read the checkpoints"))?
         .iter()
-        .map(|row| {
-            let row = Reader::new("log_checkpoints", "log_id", row)?;
-            Ok(StoredCheckpoint {
-                size: row.number("size")?,
-                root: row.parsed("root")?,
-                note: row.bytes("note")?,
-                created_at: row.instant("created_at_us")?,
-            })
-        })
+        .map(read_checkpoint)
         .collect()
+    }
+
+    /// Finds the checkpoint over this many entries.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn find_checkpoint(
+        &self,
+        tenant: &Tenant,
+        size: u64,
+    ) -> Result<Option<StoredCheckpoint>, StoreError> {
+        sqlx::query(
+            "SELECT log_id, size, root, note, created_at_us
+             FROM log_checkpoints
+             WHERE tenant_id = $1 AND log_id = $2 AND size = $3",
+        )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .bind(to_i64(size)?)
+        .fetch_optional(self.readers())
+        .await
+        .map_err(doing("read the checkpoint"))?
+        .as_ref()
+        .map(read_checkpoint)
+        .transpose()
+    }
+
+    /// Finds the smallest checkpoint that covers at least this many entries.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn first_checkpoint_over(
+        &self,
+        tenant: &Tenant,
+        size: u64,
+    ) -> Result<Option<StoredCheckpoint>, StoreError> {
+        sqlx::query(
+            "SELECT log_id, size, root, note, created_at_us
+             FROM log_checkpoints
+             WHERE tenant_id = $1 AND log_id = $2 AND size >= $3
+             ORDER BY size
+             LIMIT 1",
+        )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .bind(to_i64(size)?)
+        .fetch_optional(self.readers())
+        .await
+        .map_err(doing("read the checkpoint"))?
+        .as_ref()
+        .map(read_checkpoint)
+        .transpose()
     }
 
     /// Stores the tiles of a grown tree and its signed head, in one transaction; `vkey` is the log's key from
     /// here on, where it changes (LED-22).
     ///
     /// Returns false, with nothing written, when another process stored a head of this size or a larger one
-    /// first: two heads of one log are never signed side by side (LED-19).
+    /// first, or handed the log over to another key than the tenant's: two heads of one log are never signed
+    /// side by side (LED-19).
     ///
     /// # Errors
     /// When the write fails.
@@ -198,6 +260,9 @@ impl Db {
             if newest >= head.size {
                 return Ok(false);
             }
+        }
+        if key_in_use(&mut tx, tenant).await? != tenant.vkey {
+            return Ok(false);
         }
         for tile in tiles {
             let written = sqlx::query(
@@ -245,4 +310,25 @@ impl Db {
         tx.commit().await.map_err(doing(said))?;
         Ok(true)
     }
+}
+
+fn read_checkpoint(row: &SqliteRow) -> Result<StoredCheckpoint, StoreError> {
+    let row = Reader::new("log_checkpoints", "log_id", row)?;
+    Ok(StoredCheckpoint {
+        size: row.number("size")?,
+        root: row.parsed("root")?,
+        note: row.bytes("note")?,
+        created_at: row.instant("created_at_us")?,
+    })
+}
+
+/// Returns the key that the log is signed by now.
+async fn key_in_use(tx: &mut Transaction<'static, Sqlite>, tenant: &Tenant) -> Result<String, StoreError> {
+    let row = sqlx::query("SELECT log_id, vkey FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(doing("store the checkpoint"))?;
+    Reader::new("log_heads", "log_id", &row)?.text("vkey")
 }

@@ -49,7 +49,7 @@ impl Registry {
     }
 
     /// Returns the expression that names a row in ledger entries.
-    const fn key(self) -> &'static str {
+    pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Transactions | Self::ScanRuns => "id",
             Self::AuditEvents => "audit_id",

@@ -118,6 +118,12 @@ pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
     let unreadable = |err: &io::Error| {
         Error::new(Kind::Unavailable, format!("could not read the bundle {}: {err}", args.bundle.display()))
     };
+    if args.bundle.is_file() {
+        return show(&super::prove::verify(&args.bundle, &keys, args.entry.as_deref())?, args.format);
+    }
+    if args.entry.is_some() {
+        return Err(Error::new(Kind::Usage, "--entry belongs to the file of a bare proof"));
+    }
     if !args.bundle.is_dir() {
         return Err(Error::new(Kind::Unavailable, format!("{} is not a folder", args.bundle.display()))
             .hint("name the folder that `plumb ledger export` wrote"));

@@ -15,6 +15,7 @@ mod lens;
 mod ours;
 mod posture;
 mod proof;
+mod prove;
 mod record;
 mod scan;
 mod ssh;

@@ -1,0 +1,130 @@
+//! Proofs of the live log as files that verify offline (docs/formats/proof.md): that an entry is in it, and that
+//! it only grew. Reads one signed head, a handful of tiles and one entry, whatever the size of the log.
+
+use ledger::proof::{
+    Absent, ConsistencyProof, InclusionProof, Receipt, consistency_from_tiles, consistency_tiles,
+    inclusion_from_tiles, inclusion_tiles,
+};
+use ledger::tile::TileError;
+use store::log::StoredCheckpoint;
+use store::rebuild::Registry;
+
+use crate::checkpoint;
+use crate::context::App;
+use crate::error::{Error, Kind};
+
+/// What is to be proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// That the entry at this index is in the log.
+    Index(u64),
+    /// That the newest entry of a recorded row is in the log.
+    Row { table: String, key: String },
+    /// That the log of today extends the one that it was at this size.
+    ExtendsSize(u64),
+}
+
+impl App {
+    /// Proves a claim under the newest checkpoint, or under the one of `size`.
+    ///
+    /// The entry and its body stand in an inclusion proof, unless it shall be `bare`.
+    ///
+    /// # Errors
+    /// When there is no such entry, row or checkpoint, or the stored tiles do not lead to the signed root: then
+    /// nothing is proven.
+    pub async fn prove(&self, claim: &Claim, size: Option<u64>, bare: bool) -> Result<Vec<u8>, Error> {
+        match claim {
+            Claim::Index(index) => self.prove_entry(*index, size, bare).await,
+            Claim::Row { table, key } => {
+                let index = self.index_of_row(table, key).await?;
+                self.prove_entry(index, size, bare).await
+            }
+            Claim::ExtendsSize(older) => self.prove_growth(*older, size).await,
+        }
+    }
+
+    async fn index_of_row(&self, table: &str, key: &str) -> Result<u64, Error> {
+        let Some(registry) = Registry::ALL.into_iter().find(|registry| registry.table() == table) else {
+            let names: Vec<&str> = Registry::ALL.iter().map(|registry| registry.table()).collect();
+            return Err(Error::new(Kind::Usage, format!("no rows of {table:?} are recorded"))
+                .hint(format!("recorded tables: {}", names.join(" "))));
+        };
+        let index = self.db.find_row_index(&self.tenant, registry, key).await?;
+        index.ok_or_else(|| Error::new(Kind::NotFound, format!("{table} has no recorded row {key:?}")))
+    }
+
+    async fn prove_entry(&self, index: u64, size: Option<u64>, bare: bool) -> Result<Vec<u8>, Error> {
+        let head = self.head(size, index.saturating_add(1)).await?;
+        if index >= head.size {
+            let message =
+                format!("the checkpoint covers {} entries, and entry {index} is not one", head.size);
+            return Err(Error::new(Kind::NotFound, message));
+        }
+        let page = self.db.list_entries(&self.tenant, (index, 1)).await?;
+        let stored = page.into_iter().find(|stored| stored.index == index);
+        let stored = stored.ok_or_else(|| broken(&format!("entry {index} is missing")))?;
+        let tiles = self.db.read_tiles(&self.tenant, inclusion_tiles(index, head.size)).await?;
+        let hashes = inclusion_from_tiles(index, head.size, &tiles).map_err(|err| unreadable(&err))?;
+        let hashes = hashes.ok_or_else(|| broken("the tree has no such leaf"))?;
+        // An erased body is empty; the entry still proves that there was one.
+        let body = Some(stored.body).filter(|body| !body.is_empty());
+        let leaf = ledger::tree::leaf_hash(&stored.entry);
+        let extra = (!bare).then(|| Receipt { entry: stored.entry, body }.to_extra());
+        let proof = InclusionProof::new(index, hashes, note_of(&head)?, extra)
+            .map_err(|err| broken(&err.to_string()))?;
+        proof.verify(&leaf, &[self.signer.verifier().clone()]).map_err(|err| broken(&err.to_string()))?;
+        Ok(proof.to_text().into_bytes())
+    }
+
+    async fn prove_growth(&self, older: u64, size: Option<u64>) -> Result<Vec<u8>, Error> {
+        let newer = self.head(size, older).await?;
+        if older == 0 || older > newer.size {
+            let message = format!("a log of {older} entries cannot have grown to {}", newer.size);
+            return Err(
+                Error::new(Kind::Usage, message).hint("name the sizes of two checkpoints, older first")
+            );
+        }
+        let older = self.head(Some(older), older).await?;
+        let tiles = self.db.read_tiles(&self.tenant, consistency_tiles(older.size, newer.size)).await?;
+        let hashes =
+            consistency_from_tiles(older.size, newer.size, &tiles).map_err(|err| unreadable(&err))?;
+        let hashes = hashes.ok_or_else(|| broken("there is no such tree"))?;
+        let proof = ConsistencyProof::new(hashes, note_of(&older)?, note_of(&newer)?)
+            .map_err(|err| broken(&err.to_string()))?;
+        proof.verify(&[self.signer.verifier().clone()]).map_err(|err| broken(&err.to_string()))?;
+        Ok(proof.to_text().into_bytes())
+    }
+
+    /// Returns the signed head of a size, or the newest one; when that does not cover `needed` entries of those
+    /// that are there, a fresh one is cut.
+    async fn head(&self, size: Option<u64>, needed: u64) -> Result<StoredCheckpoint, Error> {
+        if let Some(size) = size {
+            let found = self.db.find_checkpoint(&self.tenant, size).await?;
+            return found.ok_or_else(|| {
+                Error::new(Kind::NotFound, format!("no checkpoint of {size} entries was signed"))
+                    .hint("leave --size out for the newest one")
+            });
+        }
+        let newest = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
+        if let Some(newest) = newest.filter(|newest| newest.size >= needed) {
+            return Ok(newest);
+        }
+        checkpoint::cut(self).await?;
+        let newest = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
+        newest.ok_or_else(|| Error::new(Kind::NotFound, "the log has no checkpoint yet"))
+    }
+}
+
+fn note_of(head: &StoredCheckpoint) -> Result<&str, Error> {
+    std::str::from_utf8(&head.note).map_err(|err| broken(&format!("a checkpoint is not text: {err}")))
+}
+
+fn unreadable(err: &TileError<Absent>) -> Error {
+    let source = std::error::Error::source(err).map_or_else(String::new, |source| format!(": {source}"));
+    broken(&format!("{err}{source}"))
+}
+
+/// The stored log does not hold together; only a full verification says where.
+fn broken(problem: &str) -> Error {
+    Error::internal(format!("nothing is proven: {problem}")).hint("run `plumb ledger verify`")
+}

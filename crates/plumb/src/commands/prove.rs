@@ -1,0 +1,58 @@
+//! `plumb ledger prove`, and `plumb verify` of the files that it writes.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use app::prove::Claim;
+use app::{App, Error, Kind};
+use ledger::proof::{PROOF_BYTES_MAX, verify_proof};
+use ledger::tile::ENTRY_BYTES_MAX;
+use ledger::{Report, VerifierKey};
+
+use crate::cli::ProveArgs;
+use crate::console;
+use crate::exit::Exit;
+
+pub(super) async fn run(app: &App, args: &ProveArgs) -> Result<Exit, Error> {
+    let proof = app.prove(&claim(args)?, args.size, args.bare).await?;
+    let Some(path) = &args.output else {
+        console::print(&proof)?;
+        return Ok(Exit::Success);
+    };
+    console::write_file(path, &proof)?;
+    let line = format!("plumb verify {} --vkey '{}'\n", path.display(), app.vkey());
+    console::print(line.as_bytes())?;
+    Ok(Exit::Success)
+}
+
+fn claim(args: &ProveArgs) -> Result<Claim, Error> {
+    match (args.index, &args.row, args.consistency) {
+        (Some(index), None, None) => Ok(Claim::Index(index)),
+        (None, Some(row), None) => match row.split_once('/') {
+            Some((table, key)) => Ok(Claim::Row { table: table.to_owned(), key: key.to_owned() }),
+            None => Err(Error::new(Kind::Usage, format!("{row:?} is not TABLE/KEY"))
+                .hint("table and row stand in the entry, for example transactions/0190b2e5-...")),
+        },
+        (None, None, Some(older)) => Ok(Claim::ExtendsSize(older)),
+        _ => Err(Error::new(Kind::Usage, "name one of --index, --row and --consistency")),
+    }
+}
+
+/// Verifies a proof file offline, as [`super::ledger::verify_bundle`] does a bundle.
+pub(super) fn verify(path: &Path, keys: &[VerifierKey], entry: Option<&Path>) -> Result<Report, Error> {
+    let bytes = read(path, PROOF_BYTES_MAX)?;
+    let entry = entry.map(|path| read(path, ENTRY_BYTES_MAX)).transpose()?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    Ok(verify_proof(&name, &bytes, keys, entry.as_deref()))
+}
+
+/// Reads a file up to one byte more than `max`, which is enough to see that it is too long.
+fn read(path: &Path, max: usize) -> Result<Vec<u8>, Error> {
+    let unreadable =
+        |err: io::Error| Error::new(Kind::Unavailable, format!("could not read {}: {err}", path.display()));
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(max as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}

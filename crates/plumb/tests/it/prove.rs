@@ -1,0 +1,190 @@
+//! Proofs of single entries and of growth, made by one process from a real record and verified by another that
+//! has nothing but the file and a public key (LED-23).
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use testkit::fuzz::SplitMix64;
+use testkit::host::TestHost;
+use testkit::process::Output;
+
+use crate::database::{drop_guards, sql};
+use crate::ours::{closed, folder};
+use crate::support::{World, assert_code, assert_refused, at, host, json, world};
+
+/// Rules of the record: enough that its log fills a tile of 256 hashes and begins another.
+const RULES: usize = 130;
+
+/// Random (index, size) pairs that are proven and verified.
+const PAIRS: u64 = 100;
+
+/// Changed bytes of each proof that are shown to the verifier; every byte of such files is the business of the
+/// ledger's own tests.
+const CHANGES: u64 = 60;
+
+/// A record of three scans, and what is needed to check it.
+struct Record {
+    world: World,
+    host: TestHost,
+    /// One small rule: what is asked of the ledger needs no rules, and reading many takes time.
+    content: String,
+    vkey: String,
+    /// Sizes at which a checkpoint was signed, oldest first.
+    sizes: Vec<u64>,
+}
+
+fn record() -> Record {
+    let (world, host) = (world(), host());
+    let rules: Vec<_> = (0..RULES).map(|number| closed(&format!("rule_{number}"), "low")).collect();
+    let content = folder(&world, "ours", &rules);
+    let mut sizes = Vec::new();
+    let mut vkey = String::new();
+    // All rules fail, pass, fail: each scan changes each of them.
+    let files = (0..RULES).map(|number| format!("/etc/plumb_rule_{number}")).collect::<Vec<_>>().join(" ");
+    for (step, exit) in
+        [("true".to_owned(), 2), (format!("umask 077; touch {files}"), 0), (format!("rm {files}"), 2)]
+    {
+        host.must(&step).unwrap();
+        assert_code(&world.scan(&host, &["--content", &content]), exit);
+        let status = json(&world.plumb(&["ledger", "status", "--format", "json"]));
+        sizes.push(status["checkpoint"]["size"].as_u64().unwrap());
+        vkey = status["vkey"].as_str().unwrap().to_owned();
+    }
+    assert!(sizes.windows(2).all(|pair| pair[0] < pair[1]) && sizes[2] > 256, "{sizes:?}");
+    let content = folder(&world, "one", &[closed("rule_0", "low")]);
+    Record { world, host, content, vkey, sizes }
+}
+
+impl Record {
+    /// Runs `plumb ledger prove`.
+    fn run(&self, words: &[&str]) -> Output {
+        self.world.plumb(&[&["--content", &self.content, "ledger", "prove"], words].concat())
+    }
+
+    /// Proves something into a file.
+    fn prove(&self, words: &[&str]) -> PathBuf {
+        let path = self.world.path("proof");
+        let done = self.run(&[&["--output", path.to_str().unwrap()], words].concat());
+        assert_code(&done, 0);
+        assert_eq!(done.stdout, format!("plumb verify {} --vkey '{}'\n", path.display(), self.vkey));
+        path
+    }
+
+    /// Verifies a proof file; returns the exit status and the report.
+    fn verify(&self, path: &std::path::Path, more: &[&str]) -> (Option<i32>, Value) {
+        let words = ["verify", path.to_str().unwrap(), "--vkey", &self.vkey, "--format", "json"];
+        let done = self.world.plumb(&[&words, more].concat());
+        (done.code, json(&done))
+    }
+
+    /// Demands that changes of single bytes at random places are refused, each with its place in the file.
+    fn changed_bytes_are_refused(&self, path: &std::path::Path, seed: u64) {
+        let (original, changed) = (fs::read(path).unwrap(), self.world.path("changed"));
+        let mut random = SplitMix64::new(seed);
+        for _change in 0..CHANGES {
+            let mut bytes = original.clone();
+            let at = usize::try_from(random.below(bytes.len() as u64)).unwrap();
+            bytes[at] ^= 1 << random.below(8);
+            fs::write(&changed, &bytes).unwrap();
+            let (code, report) = self.verify(&changed, &[]);
+            assert_eq!((code, &report["ok"]), (Some(2), &Value::Bool(false)), "byte {at}: {report:#}");
+            let finding = &report["findings"][0];
+            assert_eq!(finding["file"], "changed", "byte {at}: {report:#}");
+            assert!(finding["offset"].is_u64(), "byte {at}: {report:#}");
+        }
+    }
+}
+
+/// Returns the lines between the index and the empty line.
+fn hashes(text: &str) -> usize {
+    let lines = text.lines().skip_while(|line| !line.starts_with("index ")).skip(1);
+    lines.take_while(|line| !line.is_empty()).count()
+}
+
+#[test]
+fn entries_rows_and_growth_are_proven_to_whoever_has_the_key_led_23_led_72() {
+    let record = record();
+    let newest = *record.sizes.last().unwrap();
+    let mut random = SplitMix64::new(23);
+    for _pair in 0..PAIRS {
+        let size = record.sizes[usize::try_from(random.below(3)).unwrap()];
+        let index = random.below(size);
+        let path = record.prove(&["--index", &index.to_string(), "--size", &size.to_string()]);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("c2sp.org/tlog-proof@v1\nextra "), "{text}");
+        assert!(text.contains(&format!("\nindex {index}\n")), "{text}");
+        assert!(hashes(&text) <= size.next_power_of_two().ilog2() as usize, "{text}");
+        let (code, report) = record.verify(&path, &[]);
+        assert_eq!(code, Some(0), "{report:#}");
+        assert_eq!((&report["ok"], &report["tree_size"]), (&Value::Bool(true), &Value::from(size)));
+        assert_eq!((&report["entries"], &report["bodies_checked"]), (&Value::from(1), &Value::from(1)));
+    }
+    record.changed_bytes_are_refused(&record.prove(&["--index", "200"]), 200);
+
+    // A change that the product shows is proven by its row, and the body in the proof is that change.
+    let name = at("root", &record.host);
+    let history = json(&record.world.plumb(&["history", &name, "rule_7", "--format", "json"]));
+    let change = &history["changes"][0];
+    let row = format!("transactions/{}", change["change"]["transaction_id"].as_str().unwrap());
+    let proof = fs::read(record.prove(&["--row", &row])).unwrap();
+    let index = change["log_index"].as_u64().unwrap().to_string();
+    assert_eq!(proof, fs::read(record.prove(&["--index", &index])).unwrap());
+    let shown = record.run(&["--index", &index]);
+    assert_eq!(shown.stdout.as_bytes(), proof, "standard output and file are the same bytes");
+
+    for pair in [[0, 1], [0, 2], [1, 2], [2, 2]] {
+        let [old, new] = pair.map(|at| record.sizes[at]);
+        let path = record.prove(&["--consistency", &old.to_string(), "--size", &new.to_string()]);
+        let (code, report) = record.verify(&path, &[]);
+        assert_eq!(code, Some(0), "{report:#}");
+        assert_eq!((&report["checkpoints"], &report["tree_size"]), (&Value::from(2), &Value::from(new)));
+        record.changed_bytes_are_refused(&path, new);
+    }
+    what_cannot_be_proven_is_refused(&record, newest);
+    a_bare_proof_needs_the_entry(&record);
+    a_broken_log_proves_nothing(&record);
+}
+
+fn what_cannot_be_proven_is_refused(record: &Record, newest: u64) {
+    let refused = |words: &[&str], said: &str| {
+        assert_refused(&record.run(words), 64, said);
+    };
+    let (beyond, early) = (newest.to_string(), record.sizes[0].to_string());
+    refused(&["--index", &beyond], "is not one");
+    refused(&["--index", &early, "--size", &early], "is not one");
+    refused(&["--index", "0", "--size", "2"], "no checkpoint of 2 entries was signed");
+    refused(&["--row", "transactions"], "is not TABLE/KEY");
+    refused(&["--row", "evidence/x"], "no rows of \"evidence\" are recorded");
+    refused(&["--row", "transactions/x"], "no recorded row \"x\"");
+    refused(&["--consistency", "0"], "cannot have grown");
+    refused(&["--consistency", &beyond, "--size", &early], "cannot have grown");
+    refused(&[], "name one of");
+    assert_code(&record.run(&["--index", "0", "--row", "a/b"]), 64);
+}
+
+fn a_bare_proof_needs_the_entry(record: &Record) {
+    let path = record.prove(&["--index", "3", "--bare"]);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("c2sp.org/tlog-proof@v1\nindex 3\n"), "{text}");
+    let (code, report) = record.verify(&path, &[]);
+    assert_eq!((code, report["findings"][0]["code"].as_str()), (Some(2), Some("leaf_mismatch")));
+    let entry = |index: u64| {
+        let query = format!("SELECT CAST(entry AS TEXT) FROM log_entries WHERE log_index = {index};");
+        let file = record.world.path("entry");
+        fs::write(&file, sql(&record.world.database(), &query).concat()).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    assert_eq!(record.verify(&path, &["--entry", &entry(3)]).0, Some(0));
+    assert_eq!(record.verify(&path, &["--entry", &entry(4)]).0, Some(2));
+}
+
+fn a_broken_log_proves_nothing(record: &Record) {
+    drop_guards(&record.world.database());
+    sql(
+        &record.world.database(),
+        "UPDATE log_tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND tile_index = 0;",
+    );
+    let done = record.run(&["--index", "0"]);
+    assert_refused(&done, 70, "nothing is proven");
+}
