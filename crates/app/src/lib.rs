@@ -20,6 +20,7 @@ pub mod state;
 pub mod targets;
 pub mod verify;
 pub mod why;
+pub mod witness;
 
 pub use context::{App, Clock, Config};
 pub use error::{Error, Kind};

@@ -11,7 +11,9 @@ use crate::checkpoint::{CheckpointError, SignedHead};
 use crate::cosignature::CosignerKey;
 use crate::note::{Note, NoteError, VerifierKey};
 
-pub use parse::{GROUPS_MAX, LINE_BYTES_MAX, LOGS_MAX, POLICY_BYTES_MAX, PolicyError, WITNESSES_MAX};
+pub use parse::{
+    GROUPS_MAX, LINE_BYTES_MAX, LOGS_MAX, POLICY_BYTES_MAX, PolicyError, PolicyProblem, WITNESSES_MAX,
+};
 
 /// How much earlier than the newest entry that it covers a cosignature may be (LED-35). Seconds.
 pub const TOLERANCE_SECONDS: u64 = 300;

@@ -33,6 +33,9 @@ pub(crate) struct Global {
     /// Use the rules in this folder instead of the shipped ones
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) content: Option<PathBuf>,
+    /// Policy file with the witnesses that cosign this ledger's checkpoints
+    #[arg(long, global = true, value_name = "FILE", env = "PLUMB_LEDGER_POLICY", hide_env_values = true)]
+    pub(crate) ledger_policy: Option<PathBuf>,
     /// No progress and no notes; results and errors only
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
@@ -69,6 +72,9 @@ pub(crate) enum Command {
     State(StateCommand),
     /// Verify an exported bundle or a proof with nothing but a public key
     Verify(VerifyArgs),
+    /// Cosign checkpoints of other ledgers, so that none can show two histories
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Scan two recorded hosts on two dates, to look around without any host
     Demo(DemoArgs),
 }
@@ -412,6 +418,28 @@ pub(crate) struct VerifyArgs {
     pub(crate) vkeys: Vec<String>,
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WitnessCommand {
+    /// Serve the C2SP tlog-witness protocol; prints the line of a policy file that names it when ready
+    Serve(WitnessServeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WitnessServeArgs {
+    /// Address and port; port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Folder for its key and what it cosigned
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Key of a log to watch, or `KEY ORIGIN` where the key is not named like the log; may be repeated
+    #[arg(long = "log", value_name = "VKEY", required = true)]
+    pub(crate) logs: Vec<String>,
+    /// Name for a new key, like a URL without its scheme [default: witness.local/ and random digits]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Args)]

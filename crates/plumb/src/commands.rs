@@ -9,6 +9,7 @@ mod prove;
 mod rules;
 mod scan;
 mod why;
+mod witness;
 
 use app::{App, Error, Mode};
 
@@ -51,7 +52,14 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
                 }
                 HostCommand::Add(_) => created(global).await?,
             };
-            over(app, async |app| host::run(app, command).await).await
+            match &command {
+                HostCommand::List(_) | HostCommand::Show(_) => {
+                    over(app, async |app| host::run(app, command).await).await
+                }
+                HostCommand::Add(_) | HostCommand::Remove(_) => {
+                    signing(global, app, async |app| host::run(app, command).await).await
+                }
+            }
         }
         Command::KnownHosts(command) => {
             let app = match &command {
@@ -60,7 +68,16 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
                 | KnownHostsCommand::Approve(_)
                 | KnownHostsCommand::Revoke(_) => created(global).await?,
             };
-            over(app, async |app| known_hosts::run(app, command).await).await
+            match &command {
+                KnownHostsCommand::List(_) => {
+                    over(app, async |app| known_hosts::run(app, command).await).await
+                }
+                KnownHostsCommand::Import(_)
+                | KnownHostsCommand::Approve(_)
+                | KnownHostsCommand::Revoke(_) => {
+                    signing(global, app, async |app| known_hosts::run(app, command).await).await
+                }
+            }
         }
         Command::Rules(command) => rules::run(global, &command),
         Command::Ledger(LedgerCommand::Status(args)) => {
@@ -70,7 +87,11 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             over(existing(global).await?, async |app| ledger::verify(app, args).await).await
         }
         Command::Ledger(LedgerCommand::Export(args)) => {
-            over(existing(global).await?, async |app| ledger::export(app, &args).await).await
+            let app = existing(global).await?;
+            over(app, async |app| {
+                witness::first(app, global, async |app| ledger::export(app, &args).await).await
+            })
+            .await
         }
         Command::Ledger(LedgerCommand::Prove(args)) => {
             over(existing(global).await?, async |app| prove::run(app, &args).await).await
@@ -79,6 +100,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             over(existing(global).await?, async |app| ledger::state(app, args).await).await
         }
         Command::Verify(args) => ledger::verify_bundle(&args),
+        Command::Witness(command) => witness::run(command).await,
         Command::Demo(args) => demo::run(global, &args).await,
     }
 }
@@ -88,6 +110,15 @@ async fn over(app: App, work: impl AsyncFnOnce(&App) -> Result<Exit, Error>) -> 
     let exit = work(&app).await;
     app.close().await;
     exit
+}
+
+/// Like [`over`], for a command that may sign a checkpoint: its witnesses get it at the end.
+async fn signing(
+    global: &Global,
+    app: App,
+    work: impl AsyncFnOnce(&App) -> Result<Exit, Error>,
+) -> Result<Exit, Error> {
+    over(app, async |app| witness::after(app, global, work).await).await
 }
 
 /// Opens what is there; a missing database is an error.

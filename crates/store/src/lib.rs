@@ -5,6 +5,7 @@ pub mod append;
 pub mod apply;
 pub mod blobs;
 mod codec;
+pub mod cosignatures;
 mod db;
 mod dialect;
 mod error;

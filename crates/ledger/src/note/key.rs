@@ -149,7 +149,9 @@ impl VerifierKey {
         self.0.bytes()
     }
 
-    pub(super) fn is_named_by(&self, signature: &NoteSignature) -> bool {
+    /// Tells whether a signature line says that it is by this key.
+    #[must_use]
+    pub fn is_named_by(&self, signature: &NoteSignature) -> bool {
         self.0.is_named_by(signature)
     }
 

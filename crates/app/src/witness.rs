@@ -1,0 +1,16 @@
+//! Witnesses (docs/formats/witness.md): a server that cosigns checkpoints of other logs, and the client that has
+//! ours cosigned.
+//!
+//! Plain HTTP only: put a proxy in front where a witness is reached over a network. What may be cosigned is
+//! decided in `ledger::witness`.
+
+mod folder;
+mod http;
+mod serve;
+mod submit;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use serve::{Options, Server};
+pub use submit::{Outcome, Submitted};

@@ -1,0 +1,92 @@
+//! One POST over plain HTTP, with limits. Knows nothing of witnesses; does not follow redirects.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longest one exchange may take, from looking the name up to the last byte.
+const TIME_MAX: Duration = Duration::from_secs(5);
+/// Port of a URL that names none.
+const PORT: u16 = 80;
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) content_type: Option<String>,
+    pub(super) body: Bytes,
+}
+
+/// Why nothing came back.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HttpError {
+    #[error("{url:?} is not a URL of the form http://host[:port][/path]")]
+    Url { url: String },
+    #[error("only http:// can be used; let a proxy on this machine speak TLS to {url:?}")]
+    Scheme { url: String },
+    #[error("could not connect: {err}")]
+    Connect { err: std::io::Error },
+    #[error("the exchange broke off: {err}")]
+    Exchange { err: hyper::Error },
+    #[error("the answer is too long or did not arrive whole")]
+    Body,
+    #[error("no answer within 5 seconds")]
+    Late,
+}
+
+/// Sends `body` to `path` below the URL and returns the reply, of at most `bytes_max` bytes.
+pub(super) async fn post(url: &str, path: &str, body: String, bytes_max: usize) -> Result<Reply, HttpError> {
+    match timeout(TIME_MAX, exchange(url, path, body, bytes_max)).await {
+        Ok(done) => done,
+        Err(_late) => Err(HttpError::Late),
+    }
+}
+
+async fn exchange(url: &str, path: &str, body: String, bytes_max: usize) -> Result<Reply, HttpError> {
+    let wrong = || HttpError::Url { url: url.to_owned() };
+    let uri: Uri = url.parse().map_err(|_err| wrong())?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => return Err(HttpError::Scheme { url: url.to_owned() }),
+        Some(_) | None => return Err(wrong()),
+    }
+    let authority = uri.authority().ok_or_else(wrong)?;
+    if authority.as_str().contains('@') || uri.query().is_some() {
+        return Err(wrong());
+    }
+    // An IPv6 address stands in brackets in a URL and without them elsewhere.
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(PORT)));
+    let stream = stream.await.map_err(|err| HttpError::Connect { err })?;
+    let broken = |err| HttpError::Exchange { err };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let request = Request::post(format!("{}{path}", uri.path().trim_end_matches('/')))
+        .header(HOST, authority.as_str())
+        .header(CONTENT_TYPE, "text/plain; charset=utf-8")
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|_err| wrong())?;
+    let answer = async move {
+        let response = sender.send_request(request).await.map_err(broken)?;
+        let status = response.status().as_u16();
+        let content_type = response.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = Limited::new(response.into_body(), bytes_max).collect().await;
+        let body = body.map_err(|_err| HttpError::Body)?.to_bytes();
+        Ok(Reply { status, content_type, body })
+    };
+    // The connection does the work; it ends when the answer is there and its sender is gone.
+    let mut answer = std::pin::pin!(answer);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        answered = &mut answer => return answered,
+        ended = &mut connection => ended.map_err(broken)?,
+    }
+    answer.await
+}
