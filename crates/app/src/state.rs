@@ -14,6 +14,9 @@ use store::rebuild::StateRow;
 use crate::context::App;
 use crate::error::Error;
 
+/// What differs where the counted checks of a host are not those of its runs.
+pub(crate) const COVERAGE: &str = "count and time of checks";
+
 /// Stored state that is not what the change log and the scan runs say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
@@ -82,10 +85,17 @@ impl App {
                 format!("{:?}", kept.current_rule_set),
                 format!("{rule_set:?}"),
             ));
+            let last = self.db.find_last_applied(&self.tenant, id).await?;
+            let last = last.map(|scan| (Some(scan.scan_id), scan.measured_at)).unwrap_or_default();
+            columns.push((
+                "last scan",
+                format!("{:?}", (kept.last_scan_id, kept.last_checked_at)),
+                format!("{last:?}"),
+            ));
         } else if !rebuilt.is_empty() {
             columns.push(("host_posture", "no row".to_owned(), "a row".to_owned()));
         }
-        columns.extend(coverage.into_iter().map(|(stored, runs)| ("count and time of checks", stored, runs)));
+        columns.extend(coverage.into_iter().map(|(stored, runs)| (COVERAGE, stored, runs)));
         let differing = columns.into_iter().filter(|(_, stored, rebuilt)| stored != rebuilt);
         Ok(differing
             .map(|(what, stored, rebuilt)| Difference {

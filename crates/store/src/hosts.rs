@@ -180,7 +180,7 @@ pub(crate) fn read_record(row: &SqliteRow) -> Result<HostRecord, StoreError> {
 
 fn read_host(row: &SqliteRow) -> Result<Host, StoreError> {
     let record = read_record(row)?;
-    let row = Reader::new("hosts", "host_id", row)?;
+    let row = Reader::new("host_posture", "host_id", row)?;
     let state: Option<ComplianceState> = row.maybe_parsed("compliance_state")?;
     let posture = match state {
         None => None,

@@ -126,7 +126,8 @@ impl Db {
             .collect()
     }
 
-    /// Compares how often and when a host was checked, as counted, with its completed scan runs.
+    /// Compares how often, when and by which scan a host was last checked, as counted, with its completed scan
+    /// runs.
     ///
     /// Shape: one pair of texts, stored and rebuilt, for each rule set in which they differ.
     ///
@@ -140,15 +141,18 @@ impl Db {
         sqlx::query(
             "SELECT coalesce(h.sha256, s.rule_set_sha256) AS sha256, coalesce(h.scan_count, 0) AS stored_count,
                coalesce(s.scan_count, 0) AS run_count, coalesce(h.last_checked_at_us, 0) AS stored_at_us,
-               coalesce(s.last_checked_at_us, 0) AS run_at_us
-             FROM (SELECT sha256, scan_count, last_checked_at_us
+               coalesce(s.measured_at, 0) AS run_at_us, coalesce(h.last_scan_id, '') AS stored_scan,
+               coalesce(s.id, '') AS run_scan
+             FROM (SELECT sha256, scan_count, last_checked_at_us, last_scan_id
                FROM host_rule_sets WHERE tenant_id = $1 AND host_id = $2) AS h
-             FULL OUTER JOIN (SELECT rule_set_sha256, count(*) AS scan_count,
-                 max(measured_at) AS last_checked_at_us
+             FULL OUTER JOIN (SELECT rule_set_sha256, id, measured_at,
+                 count(*) OVER (PARTITION BY rule_set_sha256) AS scan_count,
+                 row_number() OVER (PARTITION BY rule_set_sha256 ORDER BY log_index DESC) AS n
                FROM scan_runs WHERE tenant_id = $1 AND host_id = $2 AND status = 'completed'
-               GROUP BY rule_set_sha256) AS s ON s.rule_set_sha256 = h.sha256
-             WHERE h.scan_count IS DISTINCT FROM s.scan_count
-               OR h.last_checked_at_us IS DISTINCT FROM s.last_checked_at_us
+               ) AS s ON s.rule_set_sha256 = h.sha256
+             WHERE coalesce(s.n, 1) = 1 AND (h.scan_count IS DISTINCT FROM s.scan_count
+               OR h.last_checked_at_us IS DISTINCT FROM s.measured_at
+               OR h.last_scan_id IS DISTINCT FROM s.id)
              ORDER BY 1
              LIMIT 10000",
         )
@@ -160,10 +164,12 @@ impl Db {
         .iter()
         .map(|row| {
             let row = Reader::new("host_rule_sets", "sha256", row)?;
-            let said = |count: i64, at: Timestamp| format!("{count} scans, the last at {at}");
+            let said = |count: i64, at: Timestamp, scan: String| {
+                format!("{count} scans, the last at {at}, {scan}")
+            };
             Ok((
-                said(row.int("stored_count")?, row.instant("stored_at_us")?),
-                said(row.int("run_count")?, row.instant("run_at_us")?),
+                said(row.int("stored_count")?, row.instant("stored_at_us")?, row.text("stored_scan")?),
+                said(row.int("run_count")?, row.instant("run_at_us")?, row.text("run_scan")?),
             ))
         })
         .collect()

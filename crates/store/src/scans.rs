@@ -131,6 +131,30 @@ impl Db {
         rows.iter().map(read_scan).collect()
     }
 
+    /// Finds the scan of a host that was applied last.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn find_last_applied(
+        &self,
+        tenant: &Tenant,
+        host: HostId,
+    ) -> Result<Option<ScanRecord>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{SCAN_COLUMNS}
+             WHERE tenant_id = $1 AND host_id = $2 AND status = 'completed'
+             ORDER BY log_index DESC
+             LIMIT 1"
+        ));
+        let row = sqlx::query(sql)
+            .bind(tenant.id.to_string())
+            .bind(host.to_string())
+            .fetch_optional(self.readers())
+            .await
+            .map_err(doing("read the scan"))?;
+        row.as_ref().map(read_scan).transpose()
+    }
+
     /// Finds the newest completed full scan of a host at both instants.
     ///
     /// # Errors
