@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests that cannot go on ends its test")]
 
+mod cases;
 mod golden;
 mod log;
+mod notes;
 mod proof;
+mod trees;
