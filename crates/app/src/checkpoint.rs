@@ -36,6 +36,7 @@ pub async fn cut(app: &App) -> Result<(), Error> {
 /// As [`cut`]; with a next key, the head is signed by both and that key is the log's from here on (LED-22).
 /// Returns whether this process stored a head.
 pub(crate) async fn cut_signed(app: &App, next: Option<&Signer>) -> Result<bool, Error> {
+    app.note_start().await?;
     let size = app.db.log_size(&app.tenant).await?;
     let last = app.db.list_checkpoints(&app.tenant, 1).await?.pop();
     let covered = last.as_ref().map_or(0, |last| last.size);
@@ -63,6 +64,7 @@ pub(crate) async fn cut_signed(app: &App, next: Option<&Signer>) -> Result<bool,
     {
         return Err(rollback(covered, size));
     }
+    app.check_anchor().await?;
     let leaves = leaves(app, covered, size).await?;
     let grown = integrate(&old, &leaves, read).map_err(|err| broken(&err))?;
     let head = TreeHead { origin: app.tenant.origin.clone(), size: grown.size, root: grown.root };
@@ -78,7 +80,11 @@ pub(crate) async fn cut_signed(app: &App, next: Option<&Signer>) -> Result<bool,
     };
     let vkey = next.map(|next| next.verifier().to_string());
     // False: another process covered these entries while we hashed, which is as good.
-    Ok(app.db.store_head(&app.tenant, &grown.tiles, &stored, vkey.as_deref()).await?)
+    let is_ours = app.db.store_head(&app.tenant, &grown.tiles, &stored, vkey.as_deref()).await?;
+    if is_ours {
+        app.anchor(&stored.note).await?;
+    }
+    Ok(is_ours)
 }
 
 fn rollback(covered: u64, size: u64) -> Error {

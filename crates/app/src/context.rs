@@ -45,6 +45,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Another database than the one in the data directory.
     pub database_url: Option<String>,
+    /// File on another trust domain that every checkpoint is appended to.
+    pub anchor: Option<PathBuf>,
     /// Rules from this directory instead of the shipped ones.
     pub content_dir: Option<PathBuf>,
     /// Who acts: `local:<login name>`.
@@ -58,6 +60,8 @@ pub struct App {
     pub(crate) db: Db,
     pub(crate) tenant: Tenant,
     pub(crate) signer: std::sync::Arc<Signer>,
+    pub(crate) key_path: PathBuf,
+    pub(crate) anchor: Option<PathBuf>,
     pub(crate) content: std::sync::Arc<Content>,
     pub(crate) actor: String,
     pub(crate) clock: Clock,

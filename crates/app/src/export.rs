@@ -6,8 +6,11 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use ledger::bundle::{BundleFile, BundleWriter, Folder, WriteError};
+use ledger::Hash;
+use ledger::bundle::{BundleFile, BundleWriter, Folder, Range, WriteError};
+use ledger::tree::{Frontier, leaf_hash};
 use model::Digest;
+use model::record::ErasedBlob;
 use serde::Deserialize;
 use store::blobs::Store;
 use store::log::PAGE_MAX;
@@ -49,6 +52,8 @@ impl Named {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
     pub folder: PathBuf,
+    /// Root of the tree over the entries up to the end of the range.
+    pub(crate) root_at_end: Option<Hash>,
     pub entries: u64,
     pub files: u64,
     pub bytes: u64,
@@ -86,6 +91,14 @@ impl App {
     /// # Errors
     /// When the folder holds something, cannot be written, or the log does not have its checkpoint's root.
     pub async fn export(&self, folder: &Path) -> Result<Exported, Error> {
+        self.export_range(folder, None).await
+    }
+
+    /// Exports a range of the log; without a range, the whole of it.
+    ///
+    /// # Errors
+    /// As [`App::export`].
+    pub(crate) async fn export_range(&self, folder: &Path, range: Option<Range>) -> Result<Exported, Error> {
         let occupied = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
         if occupied {
             return Err(Error::new(Kind::Usage, format!("{} is not empty", folder.display()))
@@ -94,16 +107,22 @@ impl App {
         checkpoint::cut(self).await?;
         let head = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
         let head = head.ok_or_else(|| Error::internal("the log has no checkpoint"))?;
-        let key = self.signer.verifier().clone();
-        let mut writer = BundleWriter::new(&head.note, &[key], None).map_err(|err| broken(&err))?;
+        let range = range.unwrap_or(Range::whole(head.size));
+        let keys = self.keys().await?;
+        let mut writer = BundleWriter::new(&self.cosigned_note(&head).await?, &keys, Some(range))
+            .map_err(|err| broken(&err))?;
+        for checkpoint in self.handovers().await?.into_iter().filter(|older| older.size < head.size) {
+            writer.handover(checkpoint.size, &checkpoint.note);
+        }
         let mut sink = Sink { folder: folder.to_owned(), files: 0, bytes: 0 };
-        let named = self.export_entries(&mut writer, &mut sink, head.size).await?;
+        let (named, root_at_end) = self.export_entries(&mut writer, &mut sink, (head.size, range)).await?;
         let sets = [
-            (Store::Evidence, Folder::Evidence, &named.evidence),
-            (Store::Manifests, Folder::Manifests, &named.manifests),
+            (Store::Evidence, Folder::Evidence, ErasedBlob::Evidence, &named.evidence),
+            (Store::Manifests, Folder::Manifests, ErasedBlob::Manifest, &named.manifests),
         ];
-        for (store, folder, digests) in sets {
-            for digest in digests {
+        for (store, folder, blob, digests) in sets {
+            let erased = self.db.erased(&self.tenant, blob).await?;
+            for digest in digests.iter().filter(|digest| !erased.contains(&digest.to_string())) {
                 let bytes = self.db.find_blob(&self.tenant, store, *digest).await?;
                 let missing = || Error::internal(format!("{} {digest} is missing", store.table()));
                 let bytes = bytes.ok_or_else(missing)?;
@@ -115,16 +134,18 @@ impl App {
         for file in writer.finish().map_err(|err| broken(&err))? {
             sink.write(&file)?;
         }
-        Ok(Exported { folder: sink.folder, entries: head.size, files: sink.files, bytes: sink.bytes })
+        let entries = range.to - range.from;
+        Ok(Exported { folder: sink.folder, root_at_end, entries, files: sink.files, bytes: sink.bytes })
     }
 
     async fn export_entries(
         &self,
         writer: &mut BundleWriter,
         sink: &mut Sink,
-        size: u64,
-    ) -> Result<Named, Error> {
+        (size, range): (u64, Range),
+    ) -> Result<(Named, Option<Hash>), Error> {
         let mut named = Named::default();
+        let (mut tree, mut root_at_end) = (Frontier::new(), None);
         let mut next = 0;
         while next < size {
             let page = self.db.list_entries(&self.tenant, (next, PAGE_MAX)).await?;
@@ -136,13 +157,22 @@ impl App {
                 for file in writer.entry(&entry.entry).map_err(|err| broken(&err))? {
                     sink.write(&file)?;
                 }
+                if entry.index < range.to {
+                    let full = |err| Error::internal(format!("could not compute the tree: {err}"));
+                    tree.push(leaf_hash(&entry.entry)).map_err(full)?;
+                    root_at_end = (tree.size() == range.to).then(|| tree.root());
+                }
+                // An emptied body was erased, which another entry says.
+                if !(range.from..range.to).contains(&entry.index) || entry.body.is_empty() {
+                    continue;
+                }
                 if let Some(file) = writer.blob(Folder::Bodies, &entry.body).map_err(|err| broken(&err))? {
                     sink.write(&file)?;
                 }
                 named.note(&entry.body)?;
             }
         }
-        Ok(named)
+        Ok((named, root_at_end))
     }
 }
 

@@ -1,12 +1,16 @@
 //! The use cases: scanning, posture, history, known keys, the ledger. Every surface calls these and nothing
 //! below them. Knows no HTTP, no HTML and no terminal.
 
+mod anchor;
+pub mod bundle;
 pub mod checkpoint;
 pub mod content;
 mod context;
 pub mod credentials;
 pub mod demo;
+pub mod erase;
 mod error;
+pub mod events;
 pub mod export;
 mod holder;
 pub mod host_keys;
@@ -15,7 +19,9 @@ pub mod known_hosts;
 mod open;
 pub mod posture;
 pub mod prove;
+mod rotate;
 pub mod scan;
+pub mod seal;
 pub mod state;
 pub mod targets;
 pub mod verify;
@@ -25,3 +31,4 @@ pub mod witness;
 pub use context::{App, Clock, Config};
 pub use error::{Error, Kind};
 pub use open::{Mode, open};
+pub use store::registry;

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::content::Content;
 use crate::context::{App, Config, new_uuid, random};
 use crate::error::{Error, Kind};
+use crate::rotate;
 
 /// The one tenant before there is a service (decision on identity).
 const TENANT_SLUG: &str = "default";
@@ -50,8 +51,7 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
     let db = Db::open(&path).await?;
     let (tenant, signer, created) = match db.find_tenant(TENANT_SLUG).await? {
         Some(tenant) => {
-            let key_path = config.data_dir.join(KEY_FILE);
-            let signer = signer_of(&key_path, &*read_seed(&key_path)?, &tenant)?;
+            let signer = current_signer(&config.data_dir.join(KEY_FILE), &tenant)?;
             (tenant, signer, false)
         }
         None if mode == Mode::Existing => {
@@ -64,6 +64,8 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
         db,
         tenant,
         signer: Arc::new(signer),
+        key_path: config.data_dir.join(KEY_FILE),
+        anchor: config.anchor.clone(),
         content,
         actor: config.actor.clone(),
         clock: config.clock,
@@ -154,11 +156,11 @@ fn place_key(folder: &Path, key_path: &Path) -> Result<(), Error> {
     }
 }
 
-fn key_error(path: &Path, err: &std::io::Error) -> Error {
+pub(crate) fn key_error(path: &Path, err: &std::io::Error) -> Error {
     Error::new(Kind::Unavailable, format!("could not write the signing key {}: {err}", path.display()))
 }
 
-fn write_key(path: &Path, seed: &[u8; 32]) -> Result<(), Error> {
+pub(crate) fn write_key(path: &Path, seed: &[u8; 32]) -> Result<(), Error> {
     let text = Zeroizing::new(format!("{KEY_FORMAT} {}\n", ledger::hex::encode(seed)));
     let written =
         fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
@@ -174,7 +176,7 @@ fn key_refused(path: &Path, problem: &str) -> Error {
 }
 
 /// Reads the signing key's seed; looser permissions or a foreign owner refuse to start (LED-21).
-fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
+pub(crate) fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
     let refused = |problem: &str| key_refused(path, problem);
     let unreadable =
         |err: std::io::Error| refused(&format!("cannot be read: {err}")).hint("restore it from your backup");
@@ -189,6 +191,19 @@ fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
     let text = Zeroizing::new(fs::read_to_string(path).map_err(unreadable)?);
     let seed = text.trim_end().strip_prefix(KEY_FORMAT).and_then(|rest| ledger::hex::decode(rest.trim()));
     seed.map(Zeroizing::new).ok_or_else(|| refused("is not a key file of this version"))
+}
+
+/// Returns the signer of the key that the log names. A rotation that was stopped between the database and the
+/// key's file is finished here.
+fn current_signer(key_path: &Path, tenant: &Tenant) -> Result<Signer, Error> {
+    let next = rotate::next_path(key_path);
+    if next.exists()
+        && let Ok(signer) = signer_of(&next, &*read_seed(&next)?, tenant)
+    {
+        rotate::promote(key_path)?;
+        return Ok(signer);
+    }
+    signer_of(key_path, &*read_seed(key_path)?, tenant)
 }
 
 fn signer_of(path: &Path, seed: &[u8; 32], tenant: &Tenant) -> Result<Signer, Error> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decide::{Counts, CriticalFailure, SCORE_DEFINITION, control_status};
 pub use decide::{PostureRow, RuleDiff};
-use model::record::HostRecord;
+use model::record::{ErasedBlob, HostRecord};
 use model::{ComplianceState, Digest, RuleId, Status, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::blobs::Store;
@@ -301,7 +301,17 @@ impl App {
             Some(found) => Some(found),
             None => self.db.find_blob(&self.tenant, Store::Manifests, sha256).await?,
         };
-        found.ok_or_else(|| Error::new(Kind::NotFound, format!("no evidence has the digest {sha256}")))
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        for blob in [ErasedBlob::Evidence, ErasedBlob::Manifest] {
+            if self.db.erased(&self.tenant, blob).await?.contains(&sha256.to_string()) {
+                let message = format!("the evidence with the digest {sha256} was erased on purpose");
+                return Err(Error::new(Kind::NotFound, message)
+                    .hint("`plumb ledger events` shows when, why and who approved it"));
+            }
+        }
+        Err(Error::new(Kind::NotFound, format!("no evidence has the digest {sha256}")))
     }
 }
 

@@ -1,11 +1,13 @@
 //! Verifying the live log: every entry, body, blob, tile and checkpoint, and every row that an entry commits to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use ledger::tile::{TileId, integrate};
 use ledger::tree::Frontier;
 use ledger::verify::{Blob, Place, Reference, Verifier};
-use ledger::{Finding, FindingCode, Hash, Report};
+use ledger::{EntryKind, Finding, FindingCode, Hash, Report, VerifierKey};
+use model::record::{ErasedBlob, LogEvent};
 use model::{Digest, RunStatus};
 use serde_json::Value;
 use store::StoreError;
@@ -16,6 +18,7 @@ use store::rebuild::{Registry, Rendered, RenderedRow};
 use crate::content::blob;
 use crate::context::App;
 use crate::error::Error;
+use crate::state;
 
 /// Most checkpoints that are read back.
 const CHECKPOINTS_MAX: u32 = 1_000_000;
@@ -28,7 +31,8 @@ const BLOBS_PAGE: u32 = 200;
 #[derive(Debug, Clone, Copy)]
 struct Committed {
     index: u64,
-    record: Hash,
+    /// Digest of the record; nothing when the body was erased.
+    record: Option<Hash>,
     seen: bool,
 }
 
@@ -40,35 +44,59 @@ impl App {
     ///
     /// # Errors
     /// When the database cannot be read to the end; whatever is wrong in it is a finding.
-    pub async fn verify_ledger(&self) -> Result<Report, Error> {
+    pub async fn verify_ledger(&self, archive: Option<&Path>) -> Result<Report, Error> {
         let mut verifier = Verifier::new(Some(&self.tenant.log.to_string()), 0);
         verifier.report_mut().origin = Some(self.tenant.origin.clone());
-        let covered = self.expect_heads(&mut verifier).await?;
+        let keys = self.keys().await?;
+        let (covered, signed) = self.expect_heads(&keys, &mut verifier).await?;
+        if let Some(path) = &self.anchor {
+            crate::anchor::expect(path, &keys, covered > 0, &mut verifier)?;
+        }
         let mut commitments = Commitments::new();
         let leaves = self.push_entries(&mut verifier, &mut commitments).await?;
         self.check_tiles(&mut verifier, &leaves, covered).await?;
         let named = self.check_rows(&mut verifier, &mut commitments).await?;
         self.check_blobs(&mut verifier, named).await?;
         self.check_state(&mut verifier).await?;
-        let size = self.db.log_size(&self.tenant).await?;
-        if size > leaves.len() as u64 {
-            let detail = format!("the log head says {size} entries, {} are there", leaves.len());
-            verifier.add(Finding::new(FindingCode::Truncated, detail).index(leaves.len() as u64));
-        }
+        self.check_events(&mut verifier, &signed, archive).await?;
+        self.check_head(&mut verifier, leaves.len() as u64).await?;
         Ok(verifier.finish())
     }
 
-    /// Demands every signed head; returns the size that the newest one covers.
-    async fn expect_heads(&self, verifier: &mut Verifier) -> Result<u64, Error> {
-        let key = self.signer.verifier().clone();
+    /// Compares the log's head row, which the next entry gets its index and time from, with the entries.
+    async fn check_head(&self, verifier: &mut Verifier, entries: u64) -> Result<(), Error> {
+        let row = self.tenant.log.to_string();
+        let size = self.db.log_size(&self.tenant).await?;
+        if size != entries {
+            let code = if size > entries { FindingCode::Truncated } else { FindingCode::RowAltered };
+            let detail = format!("the log head says {size} entries, {entries} are there");
+            verifier.add(Finding::new(code, detail).index(entries.min(size)).row("log_heads", &row));
+        }
+        let (said, newest) = (self.db.log_time(&self.tenant).await?.to_string(), verifier.last_at());
+        if said != newest {
+            let detail = format!("the log head says that the newest entry is of {said}, it is of {newest}");
+            verifier.add(Finding::new(FindingCode::RowAltered, detail).row("log_heads", &row));
+        }
+        Ok(())
+    }
+
+    /// Demands every signed head; returns the size that the newest one covers, and who signed which size.
+    async fn expect_heads(
+        &self,
+        keys: &[VerifierKey],
+        verifier: &mut Verifier,
+    ) -> Result<(u64, Signed), Error> {
+        let mut signers = Signed::new();
         let checkpoints = self.db.list_checkpoints(&self.tenant, CHECKPOINTS_MAX).await?;
         let covered = checkpoints.first().map_or(0, |checkpoint| checkpoint.size);
         for stored in checkpoints.iter().rev() {
             let row = stored.size.to_string();
             let detail = |text: String| format!("the checkpoint of size {}: {text}", stored.size);
-            match ledger::checkpoint::open(&stored.note, std::slice::from_ref(&key)) {
+            match ledger::checkpoint::open(&stored.note, keys) {
                 Ok(signed) if signed.head.size == stored.size && Digest(signed.head.root) == stored.root => {
                     verifier.expect_head(&signed.head, &Place::default());
+                    let by = keys.iter().filter(|key| signed.key_ids.contains(&key.id()));
+                    signers.push((stored.size, by.cloned().collect()));
                     for id in &signed.key_ids {
                         let id = id.to_string();
                         let ids = &mut verifier.report_mut().key_ids;
@@ -92,7 +120,57 @@ impl App {
             let detail = "entries are there and no checkpoint covers them";
             verifier.add(Finding::new(FindingCode::CheckpointMissing, detail));
         }
-        Ok(covered)
+        Ok((covered, signers))
+    }
+
+    /// Checks what the log says of itself: keys that were revoked, segments, erasures, promised evidence.
+    async fn check_events(
+        &self,
+        verifier: &mut Verifier,
+        signed: &Signed,
+        archive: Option<&Path>,
+    ) -> Result<(), Error> {
+        let events = verifier.events().clone();
+        for (size, keys) in signed {
+            let revoked: Vec<_> = keys.iter().map(|key| events.revoked(key, *size)).collect();
+            if let Some(Some(rotation)) = revoked.first().filter(|_one| revoked.iter().all(Option::is_some)) {
+                let detail = format!("the checkpoint of size {size} is by a key that was revoked before");
+                let finding = Finding::new(FindingCode::KeyRevoked, detail).index(rotation.index);
+                verifier.add(finding.row("log_checkpoints", &size.to_string()));
+            }
+        }
+        if let Some(archive) = archive {
+            for finding in crate::seal::check_archive(archive, &events.seals)? {
+                verifier.add(finding);
+            }
+        }
+        if let Some(expected) = events.expected.filter(|expected| expected.anchor)
+            && self.anchor.is_none()
+        {
+            let detail = "the log promises an anchor and none was named: set PLUMB_LEDGER_ANCHOR";
+            verifier.add(Finding::new(FindingCode::EvidenceExpected, detail).index(expected.index));
+        }
+        let mut recorded = BTreeSet::new();
+        for stored in self.db.list_events(&self.tenant, Some(EntryKind::BodyErased)).await? {
+            if let LogEvent::BodyErased(erased) = stored.record.event {
+                recorded.insert((erased.blob, erased.erased_sha256.to_string()));
+            }
+        }
+        for blob in [ErasedBlob::Body, ErasedBlob::Evidence, ErasedBlob::Manifest] {
+            for sha256 in self.db.erased(&self.tenant, blob).await? {
+                if !recorded.remove(&(blob, sha256.clone())) {
+                    let detail = "no entry records this erasure";
+                    let row = format!("{}/{sha256}", blob.as_str());
+                    verifier.add(Finding::new(FindingCode::RowExtra, detail).row("log_erasures", &row));
+                }
+            }
+        }
+        for (blob, sha256) in recorded {
+            let row = format!("{}/{sha256}", blob.as_str());
+            let finding = Finding::new(FindingCode::RowMissing, "the row of a recorded erasure is gone");
+            verifier.add(finding.row("log_erasures", &row));
+        }
+        Ok(())
     }
 
     async fn push_entries(
@@ -110,6 +188,11 @@ impl App {
             for stored in &page {
                 let pushed = verifier.push(&stored.entry, &Place::default());
                 leaves.push(pushed.leaf);
+                // Proofs are asked for by this column, so it has to be right even where the order is.
+                if stored.index != pushed.index {
+                    let detail = format!("the entry stands at {}", stored.index);
+                    verifier.add(Finding::new(FindingCode::IndexGap, detail).index(pushed.index));
+                }
                 let Some(entry) = &pushed.entry else { continue };
                 let references = verifier.body(pushed.index, entry, Some(&stored.body), &Place::default());
                 for reference in references {
@@ -118,7 +201,9 @@ impl App {
                         verifier.blob(pushed.index, reference, bytes.as_deref(), &Place::default());
                     }
                 }
-                if let Some(record) = record_of(&stored.body) {
+                // Without its body an entry still says that there is a row, and no more.
+                let record = record_of(&stored.body);
+                if record.is_some() || stored.body.is_empty() {
                     let key = (entry.table.clone(), entry.row.clone());
                     commitments.insert(key, Committed { index: pushed.index, record, seen: false });
                 }
@@ -173,6 +258,7 @@ impl App {
         for difference in differences {
             let (table, row) = match &difference.rule_id {
                 Some(rule) => ("host_rule_state", rule.as_str()),
+                None if difference.what == state::COVERAGE => ("host_rule_sets", difference.host.as_str()),
                 None => ("host_posture", difference.host.as_str()),
             };
             let detail = format!(
@@ -226,7 +312,9 @@ impl App {
                 let Some(last) = page.last() else { break };
                 after.clone_from(&last.sha256);
                 for blob in &page {
-                    let problem = if Digest(ledger::sha256(&blob.bytes)).to_string() != blob.sha256 {
+                    let problem = if blob.bytes.is_empty() && verifier.is_erased(&blob.sha256) {
+                        continue;
+                    } else if Digest(ledger::sha256(&blob.bytes)).to_string() != blob.sha256 {
                         "the bytes do not have the digest they are stored under"
                     } else if usize::try_from(blob.byte_size) != Ok(blob.bytes.len()) {
                         "column byte_size is not the size of the bytes"
@@ -263,6 +351,9 @@ impl App {
     }
 }
 
+/// Which keys signed the checkpoint of which size.
+type Signed = Vec<(u64, Vec<VerifierKey>)>;
+
 /// What finished runs name that no entry's body does.
 #[derive(Debug, Default)]
 struct Named {
@@ -298,7 +389,8 @@ fn check_row(
     committed.seen = true;
     let altered = match row.content {
         Ok(Rendered { log_index, record })
-            if digest(&record) == Some(committed.record) && log_index == committed.index =>
+            if log_index == committed.index
+                && committed.record.is_none_or(|committed| digest(&record) == Some(committed)) =>
         {
             return Ok(());
         }

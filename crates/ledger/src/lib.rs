@@ -6,6 +6,7 @@
 //! (RFC 8785, RFC 6962, RFC 9162, C2SP signed-note, tlog-checkpoint, tlog-tiles, tlog-cosignature, tlog-policy,
 //! tlog-witness), so that others can check it with their own programs; the pages in `docs/formats` say the rest.
 
+pub mod anchor;
 pub mod bundle;
 pub mod canonical;
 pub mod checkpoint;

@@ -40,7 +40,7 @@ pub struct Verifier {
     /// Absent when the log is not read from its first entry: then there is no root to compute.
     frontier: Option<Frontier>,
     last_at: String,
-    heads: BTreeMap<u64, Vec<(Hash, Place)>>,
+    heads: BTreeMap<u64, Vec<Claim>>,
     newest_head: u64,
     absent: Vec<Absent>,
     erased: BTreeSet<Hash>,
@@ -50,6 +50,14 @@ pub struct Verifier {
     /// Roots at multiples of [`ROOT_STEP`] entries.
     roots: Vec<Hash>,
     report: Report,
+}
+
+/// A root that the log must have at some size.
+#[derive(Debug)]
+struct Claim {
+    root: Hash,
+    place: Place,
+    anchored: bool,
 }
 
 /// A body or blob that was not there. Kept small: there can be a million of them.
@@ -120,9 +128,21 @@ impl Verifier {
         self.position
     }
 
+    /// Returns the time of the newest entry so far; empty before the first.
+    #[must_use]
+    pub fn last_at(&self) -> &str {
+        &self.last_at
+    }
+
     /// Returns the report so far, for what only the caller can check and count.
     pub fn report_mut(&mut self) -> &mut Report {
         &mut self.report
+    }
+
+    /// Tells whether some entry so far erased the bytes with this digest, as 64 hexadecimal digits.
+    #[must_use]
+    pub fn is_erased(&self, sha256: &str) -> bool {
+        hex::decode(sha256).is_some_and(|digest| self.erased.contains(&digest))
     }
 
     /// Adds a finding of the caller.
@@ -135,15 +155,25 @@ impl Verifier {
     /// A head that was passed already, or one over a log that is not read from its first entry, cannot be
     /// checked and is reported as `checkpoint_inconsistent`: it is never taken as good.
     pub fn expect_head(&mut self, head: &TreeHead, place: &Place) {
-        self.report.checkpoints += 1;
         self.newest_head = self.newest_head.max(head.size);
+        self.expect(head, place, false);
+    }
+
+    /// As [`Verifier::expect_head`], for a head from an anchor: what differs is `anchor_mismatch` (LED-31).
+    pub fn expect_anchored(&mut self, head: &TreeHead, place: &Place) {
+        self.expect(head, place, true);
+    }
+
+    fn expect(&mut self, head: &TreeHead, place: &Place, anchored: bool) {
+        self.report.checkpoints += 1;
         let size = self.frontier.as_ref().map(Frontier::size);
         if size.is_none_or(|size| head.size < size) {
             let detail = format!("the head of size {} was given too late to be checked", head.size);
             self.add(Finding::new(FindingCode::CheckpointInconsistent, detail).at(place));
             return;
         }
-        self.heads.entry(head.size).or_default().push((head.root, place.clone()));
+        let claim = Claim { root: head.root, place: place.clone(), anchored };
+        self.heads.entry(head.size).or_default().push(claim);
         self.check_heads();
     }
 
@@ -152,11 +182,10 @@ impl Verifier {
         let Some(frontier) = &self.frontier else { return };
         let Some(heads) = self.heads.remove(&frontier.size()) else { return };
         let root = frontier.root();
-        for (claimed, place) in heads {
-            if claimed != root {
-                let detail = format!("the first {} entries do not have the root it claims", frontier.size());
-                self.report.add(Finding::new(FindingCode::RootMismatch, detail).at(&place));
-            }
+        for claim in heads.into_iter().filter(|claim| claim.root != root) {
+            let detail = format!("the first {} entries do not have the root it claims", frontier.size());
+            let code = if claim.anchored { FindingCode::AnchorMismatch } else { FindingCode::RootMismatch };
+            self.report.add(Finding::new(code, detail).at(&claim.place));
         }
     }
 
@@ -232,11 +261,14 @@ impl Verifier {
             }
         }
         for (size, heads) in std::mem::take(&mut self.heads) {
-            for (_root, place) in heads {
+            for claim in heads {
                 let detail = format!("the checkpoint claims {size} entries, {} were found", self.position);
-                let finding = Finding::new(FindingCode::Truncated, detail).index(self.position).at(&place);
-                self.report.add(finding);
+                let code = if claim.anchored { FindingCode::AnchorMismatch } else { FindingCode::Truncated };
+                self.report.add(Finding::new(code, detail).index(self.position).at(&claim.place));
             }
+        }
+        if self.report.findings.iter().any(|finding| finding.code == FindingCode::AnchorMismatch) {
+            self.report.anchor = EvidenceState::Failed;
         }
         self.report.orphan_intents = self.intents.len() as u64;
         if self.newest_head > 0 {

@@ -361,12 +361,27 @@ pub(crate) struct RulesTestArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LedgerCommand {
+    /// Begin a ledger with its signing key, and record what this program is
+    Init,
     /// Show size, newest checkpoint and public key
     Status(ListArgs),
+    /// Cover everything by a signed checkpoint and print it
+    Checkpoint,
     /// Re-read and verify everything that the ledger covers
-    Verify(ListArgs),
+    Verify(LedgerVerifyArgs),
     /// Export a bundle that verifies offline
     Export(ExportArgs),
+    /// List what happened to the ledger itself: keys, segments, erasures, holds, starts
+    Events(ListArgs),
+    /// Export the oldest part that is not sealed yet as a bundle and close it
+    Seal(SealArgs),
+    /// Sign by a new key from here on; both keys sign the checkpoint in between
+    RotateKey(RotateKeyArgs),
+    /// Destroy the recorded values behind an entry; the entry and all proofs stay
+    Erase(EraseArgs),
+    /// Forbid erasures
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Prove that an entry is in the log, or that the log only grew, as a file that verifies offline
     Prove(ProveArgs),
 }
@@ -394,6 +409,81 @@ pub(crate) struct ProveArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LedgerVerifyArgs {
+    /// Folder with the bundles that `plumb ledger seal` wrote: each sealed segment must be there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) archive: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SealArgs {
+    /// Seal what was recorded before this date or instant [default: now]
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) before: Option<model::Timestamp>,
+    /// Folder of the archive; the bundle goes into a folder of its own in it
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateKeyArgs {
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// The old key is lost or known to others: what it signs from now on is not to be trusted
+    #[arg(long)]
+    pub(crate) revoke_old: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EraseArgs {
+    /// Index of the entry
+    pub(crate) index: u64,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Who approved it; not the one who runs it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) approved_by: String,
+    /// Keep the evidence and the manifest that the entry names
+    #[arg(long)]
+    pub(crate) body_only: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HoldCommand {
+    /// Forbid to erase what was recorded of a host, or anything
+    Add(HoldAddArgs),
+    /// End a hold
+    Release(HoldReleaseArgs),
+    /// List the holds in force
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HoldAddArgs {
+    /// Name of the hold, such as a case number
+    pub(crate) name: String,
+    /// The host whose records it protects [default: everything]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HoldReleaseArgs {
+    /// Name of the hold
+    pub(crate) name: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// Folder to write to; it must not exist or be empty
     #[arg(long, short, value_name = "DIR")]
@@ -416,6 +506,9 @@ pub(crate) struct VerifyArgs {
     /// Public key to trust, as `plumb ledger status` prints it; may be repeated
     #[arg(long = "vkey", value_name = "KEY", required = true)]
     pub(crate) vkeys: Vec<String>,
+    /// An older checkpoint or bundle that the log must extend; may be repeated
+    #[arg(long, value_name = "OLDER")]
+    pub(crate) against: Vec<PathBuf>,
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }

@@ -4,6 +4,7 @@ mod demo;
 mod host;
 mod known_hosts;
 mod ledger;
+mod log;
 mod posture;
 mod prove;
 mod rules;
@@ -13,7 +14,7 @@ mod witness;
 
 use app::{App, Error, Mode};
 
-use crate::cli::{Cli, Command, Global, HostCommand, KnownHostsCommand, LedgerCommand};
+use crate::cli::{Cli, Command, Global, HoldCommand, HostCommand, KnownHostsCommand, LedgerCommand};
 use crate::exit::Exit;
 use crate::{config, console};
 
@@ -80,28 +81,72 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             }
         }
         Command::Rules(command) => rules::run(global, &command),
-        Command::Ledger(LedgerCommand::Status(args)) => {
-            over(existing(global).await?, async |app| ledger::status(app, args).await).await
-        }
-        Command::Ledger(LedgerCommand::Verify(args)) => {
-            over(existing(global).await?, async |app| ledger::verify(app, args).await).await
-        }
-        Command::Ledger(LedgerCommand::Export(args)) => {
-            let app = existing(global).await?;
-            over(app, async |app| {
-                witness::first(app, global, async |app| ledger::export(app, &args).await).await
-            })
-            .await
-        }
-        Command::Ledger(LedgerCommand::Prove(args)) => {
-            over(existing(global).await?, async |app| prove::run(app, &args).await).await
-        }
+        Command::Ledger(command) => ledger_command(global, command).await,
         Command::State(crate::cli::StateCommand::Verify(args)) => {
             over(existing(global).await?, async |app| ledger::state(app, args).await).await
         }
         Command::Verify(args) => ledger::verify_bundle(&args),
         Command::Witness(command) => witness::run(command).await,
         Command::Demo(args) => demo::run(global, &args).await,
+    }
+}
+
+async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit, Error> {
+    let app = match &command {
+        LedgerCommand::Init => created(global).await?,
+        LedgerCommand::Status(_)
+        | LedgerCommand::Checkpoint
+        | LedgerCommand::Verify(_)
+        | LedgerCommand::Export(_)
+        | LedgerCommand::Events(_)
+        | LedgerCommand::Seal(_)
+        | LedgerCommand::RotateKey(_)
+        | LedgerCommand::Erase(_)
+        | LedgerCommand::Hold(_)
+        | LedgerCommand::Prove(_) => existing(global).await?,
+    };
+    let submission = submission(&command);
+    let work = async |app: &App| match command {
+        LedgerCommand::Init => log::init(app).await,
+        LedgerCommand::Status(args) => ledger::status(app, args).await,
+        LedgerCommand::Checkpoint => log::checkpoint(app).await,
+        LedgerCommand::Verify(args) => ledger::verify(app, &args).await,
+        LedgerCommand::Export(args) => ledger::export(app, &args).await,
+        LedgerCommand::Events(args) => log::events(app, args).await,
+        LedgerCommand::Seal(args) => log::seal(app, &args).await,
+        LedgerCommand::RotateKey(args) => log::rotate_key(app, &args).await,
+        LedgerCommand::Erase(args) => log::erase(app, &args).await,
+        LedgerCommand::Hold(command) => log::hold(app, command).await,
+        LedgerCommand::Prove(args) => prove::run(app, &args).await,
+    };
+    match submission {
+        Submission::None => over(app, work).await,
+        Submission::Before => over(app, async |app| witness::first(app, global, work).await).await,
+        Submission::After => signing(global, app, work).await,
+    }
+}
+
+/// When the witnesses of a command get the newest checkpoint.
+enum Submission {
+    None,
+    /// Before the work: it shows or exports the cosignatures.
+    Before,
+    /// After the work, which signs a checkpoint.
+    After,
+}
+
+const fn submission(command: &LedgerCommand) -> Submission {
+    match command {
+        LedgerCommand::Status(_)
+        | LedgerCommand::Verify(_)
+        | LedgerCommand::Events(_)
+        | LedgerCommand::Hold(HoldCommand::List(_)) => Submission::None,
+        LedgerCommand::Checkpoint | LedgerCommand::Export(_) | LedgerCommand::Prove(_) => Submission::Before,
+        LedgerCommand::Init
+        | LedgerCommand::Seal(_)
+        | LedgerCommand::RotateKey(_)
+        | LedgerCommand::Erase(_)
+        | LedgerCommand::Hold(HoldCommand::Add(_) | HoldCommand::Release(_)) => Submission::After,
     }
 }
 

@@ -66,7 +66,7 @@ pub struct StoredBlob {
 }
 
 impl Db {
-    /// Finds the bytes with this digest.
+    /// Finds the bytes with this digest; nothing when they were erased. Stored bytes are never empty otherwise.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -82,7 +82,8 @@ impl Db {
             .fetch_optional(self.readers())
             .await
             .map_err(doing("read stored bytes"))?;
-        row.map(|row| Reader::new(store.table(), "sha256", &row)?.bytes("body")).transpose()
+        let found = row.map(|row| Reader::new(store.table(), "sha256", &row)?.bytes("body")).transpose()?;
+        Ok(found.filter(|bytes| !bytes.is_empty()))
     }
 
     /// Lists stored bytes by digest text, after `after`, at most `limit`; the key is given as stored.

@@ -26,3 +26,4 @@ pub mod scans;
 pub use append::{Draft, Nonces};
 pub use db::{Db, Tenant};
 pub use error::{Problem, StoreError};
+pub use migrate::SCHEMA_VERSION;

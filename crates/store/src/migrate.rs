@@ -11,6 +11,9 @@ struct Migration {
     sql: &'static str,
 }
 
+/// Number of the newest migration.
+pub const SCHEMA_VERSION: u32 = 2;
+
 const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 1,
@@ -38,7 +41,7 @@ pub(crate) async fn migrate(tx: &mut Transaction<'_, Sqlite>) -> Result<(), Stor
         .fetch_all(&mut **tx)
         .await
         .map_err(doing(said))?;
-    let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    let known = i64::from(SCHEMA_VERSION);
     for row in &applied {
         let version: i64 = row.try_get("version").map_err(doing(said))?;
         let sha256: String = row.try_get("sha256").map_err(doing(said))?;

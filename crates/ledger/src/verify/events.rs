@@ -189,9 +189,10 @@ fn seal(index: u64, detail: &Value) -> Option<Seal> {
 }
 
 fn expected(index: u64, detail: &Value) -> Option<Expected> {
-    let policy_sha256 = match detail.get("policy_sha256")? {
-        Value::Null => None,
-        other => Some(other.as_str().and_then(hex::decode)?),
-    };
+    let policy = detail.get("policy_sha256")?;
+    let policy_sha256 = policy.as_str().and_then(hex::decode);
+    if policy_sha256.is_none() && !policy.is_null() {
+        return None;
+    }
     Some(Expected { index, anchor: detail.get("expects_anchor").and_then(Value::as_bool)?, policy_sha256 })
 }

@@ -2,21 +2,20 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::Path;
 
+use app::bundle::verify_folder;
 use app::{App, Error, Kind};
-use ledger::bundle::{Options, verify_bundle as check_bundle};
-use ledger::{Report, VerifierKey};
+use ledger::bundle::{CHECKPOINT, Options, SMALL_FILE_BYTES_MAX};
+use ledger::{Report, TreeHead, VerifierKey};
 use serde_json::json;
 
-use crate::cli::{ExportArgs, ListArgs, ListFormat, VerifyArgs};
+use crate::cli::{ExportArgs, LedgerVerifyArgs, ListArgs, ListFormat, VerifyArgs};
 use crate::console;
 use crate::exit::Exit;
 use crate::output::{Table, clean};
 
-/// Deepest folder of a bundle.
-const DEPTH_MAX: usize = 16;
 /// Findings that are shown as text; JSON has them all.
 const SHOWN_MAX: usize = 20;
 
@@ -60,9 +59,9 @@ pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
     Ok(Exit::Success)
 }
 
-pub(super) async fn verify(app: &App, args: ListArgs) -> Result<Exit, Error> {
-    let report = app.verify_ledger().await?;
-    show(&report, args.format)
+pub(super) async fn verify(app: &App, args: &LedgerVerifyArgs) -> Result<Exit, Error> {
+    let report = app.verify_ledger(args.archive.as_deref()).await?;
+    show(&report, args.list.format)
 }
 
 pub(super) async fn export(app: &App, args: &ExportArgs) -> Result<Exit, Error> {
@@ -115,58 +114,31 @@ pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let unreadable = |err: &io::Error| {
-        Error::new(Kind::Unavailable, format!("could not read the bundle {}: {err}", args.bundle.display()))
-    };
     if args.bundle.is_file() {
         return show(&super::prove::verify(&args.bundle, &keys, args.entry.as_deref())?, args.format);
     }
     if args.entry.is_some() {
         return Err(Error::new(Kind::Usage, "--entry belongs to the file of a bare proof"));
     }
-    if !args.bundle.is_dir() {
-        return Err(Error::new(Kind::Unavailable, format!("{} is not a folder", args.bundle.display()))
-            .hint("name the folder that `plumb ledger export` wrote"));
-    }
-    let mut paths = Vec::new();
-    list_files(&args.bundle, Path::new(""), DEPTH_MAX, &mut paths).map_err(|err| unreadable(&err))?;
-    let read = |path: &str, max: usize| read_file(&args.bundle.join(path), max);
-    let options = Options { keys: &keys, against: &[] };
-    let report = check_bundle(paths.into_iter().map(Ok), read, &options).map_err(|err| unreadable(&err))?;
+    let against = args.against.iter().map(|path| known_head(path, &keys)).collect::<Result<Vec<_>, _>>()?;
+    let report = verify_folder(&args.bundle, &Options { keys: &keys, against: &against })?;
     show(&report, args.format)
 }
 
-fn list_files(root: &Path, below: &Path, depth: usize, paths: &mut Vec<String>) -> io::Result<()> {
-    if depth == 0 {
-        return Err(io::Error::other("folders are nested too deep"));
-    }
-    let mut names: Vec<PathBuf> = fs::read_dir(root.join(below))?
-        .map(|entry| entry.map(|entry| below.join(entry.file_name())))
-        .collect::<Result<_, _>>()?;
-    names.sort();
-    for name in names {
-        if fs::symlink_metadata(root.join(&name))?.is_dir() {
-            list_files(root, &name, depth - 1, paths)?;
-        } else {
-            paths.push(name.to_string_lossy().into_owned());
-        }
-    }
-    Ok(())
-}
-
-/// Reads at most one byte more than `max`; nothing where there is no plain file.
-fn read_file(path: &Path, max: usize) -> io::Result<Option<Vec<u8>>> {
-    match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_file() => {}
-        Ok(_) => return Ok(None),
-        Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(err) => return Err(err),
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(max as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+/// Reads an older checkpoint, or that of an older bundle. A trusted key must have signed it.
+fn known_head(path: &Path, keys: &[VerifierKey]) -> Result<TreeHead, Error> {
+    let file = if path.is_dir() { path.join(CHECKPOINT) } else { path.to_owned() };
+    let bytes = fs::File::open(&file).and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(SMALL_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map(|_read| bytes)
+    });
+    let bytes = bytes.map_err(|err| {
+        Error::new(Kind::Unavailable, format!("could not read the checkpoint {}: {err}", file.display()))
+    })?;
+    ledger::checkpoint::open(&bytes, keys).map(|signed| signed.head).map_err(|err| {
+        Error::new(Kind::Usage, format!("--against {}: {err}", file.display()))
+            .hint("name a checkpoint that a key given by --vkey signed")
+    })
 }
 
 fn show(report: &Report, format: ListFormat) -> Result<Exit, Error> {
@@ -182,12 +154,13 @@ fn text(report: &Report) -> Result<String, Error> {
     let failed = |err: std::fmt::Error| Error::new(Kind::Internal, format!("could not write: {err}"));
     writeln!(
         out,
-        "{}  {} entries, {} bodies, {} rows, {} checkpoints; {} uncovered\nroot {}  keys {}",
+        "{}  {} entries, {} bodies, {} rows, {} checkpoints; {} erased; {} uncovered\nroot {}  keys {}",
         if report.ok { "verified" } else { "NOT VERIFIED" },
         report.entries,
         report.bodies_checked,
         report.rows_checked,
         report.checkpoints,
+        report.erased,
         report.uncovered_tail,
         report.root.as_deref().unwrap_or("-"),
         if report.key_ids.is_empty() { "-".to_owned() } else { report.key_ids.join(" ") },

@@ -1,0 +1,184 @@
+//! Destroying recorded bytes for good, and holds that forbid it (LED-40, LED-41). Entries, tiles and
+//! checkpoints are never touched: proofs and roots stay as they are.
+
+use std::collections::BTreeMap;
+
+use ledger::EntryKind;
+use model::Digest;
+use model::record::{AuditPhase, BodyErased, ErasedBlob, HoldChanged, LogEvent};
+use serde_json::{Value, json};
+use store::log::StoredEntry;
+
+use crate::context::{App, random};
+use crate::error::{Error, Kind};
+
+/// Subject of a hold that protects everything.
+pub const EVERYTHING: &str = "*";
+/// Longest name of a hold. Bytes.
+const NAME_BYTES_MAX: usize = 128;
+
+/// What an erasure destroyed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erased {
+    pub blobs: Vec<BodyErased>,
+}
+
+impl App {
+    /// Destroys the body of an entry, and the evidence and manifest that it names unless `body_only`.
+    ///
+    /// # Errors
+    /// When there is no such entry, it is erased already, it is one that verification needs, a hold forbids it,
+    /// or nobody else approved it.
+    pub async fn erase(
+        &self,
+        index: u64,
+        (reason, approved_by): (&str, &str),
+        body_only: bool,
+    ) -> Result<Erased, Error> {
+        if reason.trim().is_empty() || approved_by.trim().is_empty() {
+            return Err(Error::new(Kind::Usage, "an erasure needs a reason and somebody who approved it"));
+        }
+        if approved_by == self.actor || Some(approved_by) == self.actor.strip_prefix("local:") {
+            let message = format!("{approved_by} asks for the erasure and cannot approve it as well");
+            return Err(Error::new(Kind::Denied, message).hint("name somebody else by --approved-by"));
+        }
+        let stored = self.db.list_entries(&self.tenant, (index, 1)).await?.pop();
+        let stored = stored
+            .filter(|stored| stored.index == index)
+            .ok_or_else(|| Error::new(Kind::NotFound, format!("the log has no entry {index}")))?;
+        let blobs = self.blobs_of(&stored, (reason, approved_by), body_only).await?;
+        let subject = format!("entry:{index}");
+        let detail = json!({"reason": reason, "approved_by": approved_by, "blobs": blobs.len()});
+        let audit = self.audit("ledger.erased", AuditPhase::Event, subject, &detail)?;
+        self.db.erase((&self.tenant, &audit), &blobs, self.now(), &mut random).await?;
+        Ok(Erased { blobs })
+    }
+
+    async fn blobs_of(
+        &self,
+        stored: &StoredEntry,
+        (reason, approved_by): (&str, &str),
+        body_only: bool,
+    ) -> Result<Vec<BodyErased>, Error> {
+        let index = stored.index;
+        let entry = ledger::Entry::parse(&stored.entry)
+            .map_err(|err| Error::internal(format!("entry {index} does not read: {err}")))?;
+        if matches!(
+            entry.kind,
+            EntryKind::KeyRotated | EntryKind::SegmentSealed | EntryKind::BodyErased | EntryKind::LogGenesis
+        ) {
+            let message = format!("entry {index} is of kind {}, which verification needs", entry.kind);
+            return Err(Error::new(Kind::Denied, message));
+        }
+        if stored.body.is_empty() && entry.body_len > 0 {
+            return Err(Error::new(Kind::Conflict, format!("the body of entry {index} is erased already")));
+        }
+        let body = ledger::canonical::parse(&stored.body)
+            .map_err(|err| Error::internal(format!("the body of entry {index} does not read: {err}")))?;
+        let row = body.get("row").unwrap_or(&Value::Null);
+        self.refuse_held(index, row).await?;
+        let erased = |blob, erased_sha256| BodyErased {
+            erased_index: index,
+            blob,
+            erased_sha256,
+            reason: reason.to_owned(),
+            approved_by: approved_by.to_owned(),
+        };
+        let mut blobs = vec![erased(ErasedBlob::Body, Digest(entry.body_sha256))];
+        let named = [(ErasedBlob::Evidence, "evidence_sha256"), (ErasedBlob::Manifest, "manifest_sha256")];
+        for (blob, member) in named.into_iter().filter(|_named| !body_only) {
+            let Some(text) = row.get(member).and_then(Value::as_str) else { continue };
+            if !self.db.erased(&self.tenant, blob).await?.contains(text) {
+                let sha256 = text.parse().map_err(|err| Error::internal(format!("{member}: {err}")))?;
+                blobs.push(erased(blob, sha256));
+            }
+        }
+        Ok(blobs)
+    }
+
+    /// Refuses what a hold protects: a hold names a host, or everything.
+    async fn refuse_held(&self, index: u64, row: &Value) -> Result<(), Error> {
+        let host = row.get("host_id").and_then(Value::as_str).map(|host| format!("host:{host}"));
+        for hold in self.holds().await?.into_values() {
+            if hold.subject == EVERYTHING || Some(&hold.subject) == host.as_ref() {
+                let message = format!("the hold {:?} protects entry {index}: {}", hold.hold, hold.reason);
+                return Err(
+                    Error::new(Kind::Denied, message).hint("release it by `plumb ledger hold release`")
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the holds in force, by name.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn holds(&self) -> Result<BTreeMap<String, HoldChanged>, Error> {
+        let mut holds = BTreeMap::new();
+        for stored in self.db.list_events(&self.tenant, Some(EntryKind::HoldChanged)).await? {
+            if let LogEvent::HoldChanged(hold) = stored.record.event {
+                if hold.active {
+                    holds.insert(hold.hold.clone(), hold);
+                } else {
+                    holds.remove(&hold.hold);
+                }
+            }
+        }
+        Ok(holds)
+    }
+
+    /// Puts a hold on a host, by its name, or on everything.
+    ///
+    /// # Errors
+    /// When the name is taken or empty, or no such host is known.
+    pub async fn add_hold(&self, name: &str, host: Option<&str>, reason: &str) -> Result<(), Error> {
+        check_hold(name, reason)?;
+        if self.holds().await?.contains_key(name) {
+            return Err(Error::new(Kind::Conflict, format!("there is a hold {name:?} already")));
+        }
+        let subject = match host {
+            Some(host) => format!("host:{}", self.load_host(host).await?.record.host_id),
+            None => EVERYTHING.to_owned(),
+        };
+        self.change_hold(HoldChanged {
+            hold: name.to_owned(),
+            active: true,
+            subject,
+            reason: reason.to_owned(),
+        })
+        .await
+    }
+
+    /// Ends a hold.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub async fn release_hold(&self, name: &str, reason: &str) -> Result<(), Error> {
+        check_hold(name, reason)?;
+        let Some(hold) = self.holds().await?.remove(name) else {
+            return Err(Error::new(Kind::NotFound, format!("there is no hold {name:?}"))
+                .hint("`plumb ledger hold list` shows them"));
+        };
+        self.change_hold(HoldChanged { active: false, reason: reason.to_owned(), ..hold }).await
+    }
+
+    async fn change_hold(&self, hold: HoldChanged) -> Result<(), Error> {
+        let action = if hold.active { "ledger.hold_added" } else { "ledger.hold_released" };
+        let detail = json!({"hold": hold.hold, "subject": hold.subject, "reason": hold.reason});
+        self.record(&[LogEvent::HoldChanged(hold)], action, &detail).await
+    }
+}
+
+fn check_hold(name: &str, reason: &str) -> Result<(), Error> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        return Err(Error::new(
+            Kind::Usage,
+            "the name of a hold has 1 to 128 bytes and no control characters",
+        ));
+    }
+    if reason.trim().is_empty() {
+        return Err(Error::new(Kind::Usage, "a hold needs a reason"));
+    }
+    Ok(())
+}

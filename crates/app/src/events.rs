@@ -1,0 +1,91 @@
+//! What happened to the log itself, for people to read, and what a start of this program promises (LED-30).
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+
+use ledger::EntryKind;
+use model::Digest;
+use model::record::{LogEvent, Started};
+use sha2::{Digest as _, Sha256};
+use store::events::StoredEvent;
+
+use crate::context::App;
+use crate::error::{Error, Kind};
+
+/// Bytes of the program's file that are hashed at a time.
+const CHUNK_BYTES: usize = 1 << 20;
+
+impl App {
+    /// Lists what happened to the log itself, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn ledger_events(&self) -> Result<Vec<StoredEvent>, Error> {
+        Ok(self.db.list_events(&self.tenant, None).await?)
+    }
+
+    /// Records what this program is and which evidence it leaves, unless the newest start said the same.
+    ///
+    /// # Errors
+    /// When the program's file cannot be read or the record not be written.
+    pub async fn record_start(&self) -> Result<(), Error> {
+        let newest = self.newest_start().await?;
+        let started = Started { binary_sha256: binary_digest()?, ..self.promises() };
+        if newest.as_ref() == Some(&started) {
+            return Ok(());
+        }
+        let detail = serde_json::json!({"version": started.version});
+        self.record(&[LogEvent::Started(started)], "ledger.started", &detail).await
+    }
+
+    /// Records a start where what is promised differs from what was promised last. Where nothing was ever
+    /// promised but checkpoints, nothing is recorded. The program's file is not looked at for that: reading
+    /// and hashing it would cost a command more than its work.
+    pub(crate) async fn note_start(&self) -> Result<(), Error> {
+        let newest = self.newest_start().await?;
+        let now = self.promises();
+        let same = match newest {
+            Some(newest) => Started { binary_sha256: now.binary_sha256, ..newest } == now,
+            None => !now.expects_anchor && now.policy_sha256.is_none(),
+        };
+        if same { Ok(()) } else { self.record_start().await }
+    }
+
+    async fn newest_start(&self) -> Result<Option<Started>, Error> {
+        let newest = self.db.list_events(&self.tenant, Some(EntryKind::LogStarted)).await?.pop();
+        Ok(newest.and_then(|stored| match stored.record.event {
+            LogEvent::Started(started) => Some(started),
+            LogEvent::KeyRotated(_)
+            | LogEvent::SegmentSealed(_)
+            | LogEvent::BodyErased(_)
+            | LogEvent::HoldChanged(_) => None,
+        }))
+    }
+
+    /// Says what this program promises; its digest is filled in where it matters.
+    fn promises(&self) -> Started {
+        Started {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            binary_sha256: Digest([0; 32]),
+            schema_version: store::SCHEMA_VERSION,
+            expects_anchor: self.anchor.is_some(),
+            policy_sha256: None,
+        }
+    }
+}
+
+/// Returns the SHA-256 of this program's file.
+fn binary_digest() -> Result<Digest, Error> {
+    let unreadable = |err: std::io::Error| {
+        Error::new(Kind::Unavailable, format!("could not read this program's own file: {err}"))
+    };
+    let mut file = fs::File::open(Path::new("/proc/self/exe")).map_err(unreadable)?;
+    let (mut hash, mut chunk) = (Sha256::new(), vec![0; CHUNK_BYTES]);
+    loop {
+        match file.read(&mut chunk).map_err(unreadable)? {
+            0 => return Ok(Digest(hash.finalize().into())),
+            read => hash.update(&chunk[..read]),
+        }
+    }
+}

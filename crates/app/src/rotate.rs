@@ -1,0 +1,118 @@
+//! Changing the signing key (LED-22): recorded under the old key, handed over by a checkpoint that both sign.
+//!
+//! The next key lies beside the current one until the database names it. Whatever moment this is stopped at,
+//! the next start finds the key that the database names, and the next rotation goes on where this one was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ledger::{EntryKind, Signer, VerifierKey};
+use model::record::{AuditPhase, KeyRotated, LogEvent};
+use serde_json::json;
+use store::log::StoredCheckpoint;
+use zeroize::Zeroizing;
+
+use crate::checkpoint::cut_signed;
+use crate::context::{App, random};
+use crate::error::{Error, Kind};
+use crate::open::{key_error, read_seed, write_key};
+
+/// Attempts to cut the checkpoint of the handover, each after another process covered the log first.
+const CUTS_MAX: u32 = 20;
+
+/// Returns where the next key lies until the log is handed over to it.
+pub(crate) fn next_path(key_path: &Path) -> PathBuf {
+    key_path.with_extension("key.next")
+}
+
+/// Puts the next key in the place of the current one.
+pub(crate) fn promote(key_path: &Path) -> Result<(), Error> {
+    fs::rename(next_path(key_path), key_path).map_err(|err| key_error(key_path, &err))?;
+    let folder = key_path.parent().unwrap_or(Path::new("."));
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|err| key_error(key_path, &err))
+}
+
+impl App {
+    /// Hands the log over to a new key and returns its public key.
+    ///
+    /// # Errors
+    /// When a key cannot be written, or other processes keep covering the log: nothing is lost then, and the
+    /// next rotation goes on.
+    pub async fn rotate_key(&self, reason: &str, old_revoked: bool) -> Result<String, Error> {
+        if reason.trim().is_empty() {
+            return Err(Error::new(Kind::Usage, "a rotation needs a reason"));
+        }
+        let key_path = &self.key_path;
+        if !next_path(key_path).exists() {
+            write_key(&next_path(key_path), &Zeroizing::new(random::<32>()))?;
+        }
+        let seed = read_seed(&next_path(key_path))?;
+        let next = Signer::from_seed(&self.tenant.origin, &seed)
+            .map_err(|err| Error::internal(format!("could not make a signing key: {err}")))?;
+        let new_vkey = next.verifier().to_string();
+        if !self.is_announced(&new_vkey).await? {
+            let rotated = KeyRotated {
+                old_vkey: self.tenant.vkey.clone(),
+                new_vkey: new_vkey.clone(),
+                old_revoked,
+                reason: reason.to_owned(),
+            };
+            self.record(&[LogEvent::KeyRotated(rotated)], "ledger.key_rotated", &json!({"reason": reason}))
+                .await?;
+        }
+        for attempt in 0..CUTS_MAX {
+            if cut_signed(self, Some(&next)).await? {
+                promote(key_path)?;
+                return Ok(new_vkey);
+            }
+            // Everything is covered already: one more entry makes room for a head that both keys sign.
+            self.record(&[], "ledger.key_handover", &json!({"attempt": attempt})).await?;
+        }
+        let message = "other processes keep signing checkpoints; the new key is recorded and not in use yet";
+        Err(Error::new(Kind::Conflict, message).hint("run `plumb ledger rotate-key` again"))
+    }
+
+    /// Returns the public keys of the log, the present one first.
+    pub(crate) async fn keys(&self) -> Result<Vec<VerifierKey>, Error> {
+        let mut keys = vec![self.signer.verifier().clone()];
+        for stored in self.db.list_events(&self.tenant, Some(EntryKind::KeyRotated)).await? {
+            let LogEvent::KeyRotated(rotated) = stored.record.event else { continue };
+            let old = rotated.old_vkey.parse();
+            let old = old.map_err(|err| Error::internal(format!("a rotated key does not read: {err}")))?;
+            if !keys.contains(&old) {
+                keys.push(old);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Returns the checkpoints that two keys signed: for each rotation, the first that covers it.
+    pub(crate) async fn handovers(&self) -> Result<Vec<StoredCheckpoint>, Error> {
+        let mut found: Vec<StoredCheckpoint> = Vec::new();
+        for stored in self.db.list_events(&self.tenant, Some(EntryKind::KeyRotated)).await? {
+            let first = self.db.first_checkpoint_over(&self.tenant, stored.index + 1).await?;
+            found.extend(first.filter(|first| found.iter().all(|other| other.size != first.size)));
+        }
+        Ok(found)
+    }
+
+    /// Tells whether the newest rotation names this key.
+    async fn is_announced(&self, vkey: &str) -> Result<bool, Error> {
+        let newest = self.db.list_events(&self.tenant, Some(EntryKind::KeyRotated)).await?.pop();
+        Ok(newest.is_some_and(
+            |newest| matches!(newest.record.event, LogEvent::KeyRotated(rotated) if rotated.new_vkey == vkey),
+        ))
+    }
+
+    /// Records events of the log with the audit record of the act.
+    pub(crate) async fn record(
+        &self,
+        events: &[LogEvent],
+        action: &str,
+        detail: &serde_json::Value,
+    ) -> Result<(), Error> {
+        let audit = self.audit(action, AuditPhase::Event, format!("log:{}", self.tenant.log), detail)?;
+        let by = (&self.tenant, &audit);
+        Ok(self.db.append_events(by, events, self.now(), &mut random).await?)
+    }
+}

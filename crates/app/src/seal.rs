@@ -1,0 +1,121 @@
+//! Sealing: a closed range of the log leaves as a bundle that verifies, and the log says so (LED-37).
+
+use std::path::{Path, PathBuf};
+
+use ledger::bundle::{MANIFEST, Options, Range, SMALL_FILE_BYTES_MAX};
+use ledger::verify::{ROOT_STEP, Seal};
+use ledger::{EntryKind, Finding, FindingCode};
+use model::record::{LogEvent, SegmentSealed};
+use model::{Digest, Timestamp};
+use serde_json::json;
+
+use crate::bundle::{read_file, verify_folder};
+use crate::checkpoint;
+use crate::context::App;
+use crate::error::{Error, Kind};
+
+/// A range that was sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    pub folder: PathBuf,
+    pub from: u64,
+    pub to: u64,
+    pub bundle_sha256: Digest,
+}
+
+impl App {
+    /// Seals what was recorded before an instant and is not sealed yet, down to a whole number of 256 entries.
+    ///
+    /// Nothing when that is not even one such step.
+    ///
+    /// # Errors
+    /// When the bundle cannot be written or does not verify: then nothing is recorded.
+    pub async fn seal(&self, before: Timestamp, archive: &Path) -> Result<Option<Sealed>, Error> {
+        let previous = self.newest_seal().await?;
+        let from = previous.as_ref().map_or(0, |seal| seal.to);
+        let end = self.first_entry_at(before).await?;
+        let to = end - end % ROOT_STEP;
+        if to <= from {
+            return Ok(None);
+        }
+        let folder = archive.join(format!("{from}-{to}"));
+        let exported = self.export_range(&folder, Some(Range { from, to })).await?;
+        let root = exported.root_at_end.ok_or_else(|| Error::internal("the range has no root"))?;
+        let keys = self.keys().await?;
+        let report = verify_folder(&folder, &Options { keys: &keys, against: &[] })?;
+        if !report.ok {
+            let message = format!("the bundle in {} does not verify; nothing is sealed", folder.display());
+            return Err(Error::new(Kind::Internal, message).hint("run `plumb ledger verify`"));
+        }
+        let bundle_sha256 = bundle_digest(&folder)?
+            .ok_or_else(|| Error::internal(format!("{} has no {MANIFEST}", folder.display())))?;
+        let sealed = SegmentSealed {
+            from,
+            to,
+            root: Digest(root),
+            bundle_sha256,
+            previous_to: previous.as_ref().map(|seal| seal.to),
+            previous_root: previous.as_ref().map(|seal| seal.root),
+        };
+        self.record(&[LogEvent::SegmentSealed(sealed)], "ledger.sealed", &json!({"from": from, "to": to}))
+            .await?;
+        checkpoint::cut(self).await?;
+        Ok(Some(Sealed { folder, from, to, bundle_sha256 }))
+    }
+
+    async fn newest_seal(&self) -> Result<Option<SegmentSealed>, Error> {
+        let newest = self.db.list_events(&self.tenant, Some(EntryKind::SegmentSealed)).await?.pop();
+        Ok(newest.and_then(|stored| match stored.record.event {
+            LogEvent::SegmentSealed(sealed) => Some(sealed),
+            LogEvent::KeyRotated(_)
+            | LogEvent::BodyErased(_)
+            | LogEvent::HoldChanged(_)
+            | LogEvent::Started(_) => None,
+        }))
+    }
+
+    /// Returns the index of the first entry that was recorded at an instant or later. Entry times never
+    /// decrease, so halving finds it.
+    async fn first_entry_at(&self, instant: Timestamp) -> Result<u64, Error> {
+        let (mut low, mut high) = (0, self.db.log_size(&self.tenant).await?);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let stored = self.db.list_entries(&self.tenant, (middle, 1)).await?.pop();
+            let entry = stored.filter(|stored| stored.index == middle);
+            let entry = entry.and_then(|stored| ledger::Entry::parse(&stored.entry).ok());
+            let at = entry.and_then(|entry| entry.at.parse::<Timestamp>().ok());
+            let at = at.ok_or_else(|| Error::internal(format!("entry {middle} of the log does not read")))?;
+            if at < instant {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+}
+
+/// Returns the digest of a bundle's manifest, from which every other file of it follows; nothing without one.
+fn bundle_digest(folder: &Path) -> Result<Option<Digest>, Error> {
+    let bytes = read_file(&folder.join(MANIFEST), SMALL_FILE_BYTES_MAX).map_err(|err| {
+        Error::new(Kind::Unavailable, format!("could not read the bundle {}: {err}", folder.display()))
+    })?;
+    Ok(bytes.map(|bytes| Digest(ledger::sha256(&bytes))))
+}
+
+/// Checks that the archive has the bundle of every sealed segment, in its place.
+pub(crate) fn check_archive(archive: &Path, seals: &[Seal]) -> Result<Vec<Finding>, Error> {
+    let mut findings = Vec::new();
+    for seal in seals {
+        let name = format!("{}-{}", seal.from, seal.to);
+        let (code, detail) = match bundle_digest(&archive.join(&name))? {
+            Some(digest) if digest == Digest(seal.bundle_sha256) => continue,
+            Some(_) => {
+                (FindingCode::SegmentLink, format!("the bundle {name} is not the one that was sealed"))
+            }
+            None => (FindingCode::SegmentMissing, format!("the bundle {name} is not in the archive")),
+        };
+        findings.push(Finding::new(code, detail).index(seal.index));
+    }
+    Ok(findings)
+}

@@ -1,0 +1,138 @@
+//! The keeper's commands of `plumb ledger`: begin a log, cut, seal, hand over to another key, erase, hold.
+
+use app::{App, Error};
+use model::record::LogEvent;
+use serde_json::json;
+
+use crate::cli::{
+    EraseArgs, HoldAddArgs, HoldCommand, HoldReleaseArgs, ListArgs, ListFormat, RotateKeyArgs, SealArgs,
+};
+use crate::console;
+use crate::exit::Exit;
+use crate::output::{Table, clean};
+
+/// Begins the log, or says that there is one, and records what this program is.
+pub(super) async fn init(app: &App) -> Result<Exit, Error> {
+    app.record_start().await?;
+    app::checkpoint::cut(app).await?;
+    let status = app.ledger_status().await?;
+    console::print(format!("origin\t{}\nvkey\t{}\n", clean(&status.origin), clean(app.vkey())).as_bytes())?;
+    Ok(Exit::Success)
+}
+
+/// Covers everything by a signed checkpoint and prints it.
+pub(super) async fn checkpoint(app: &App) -> Result<Exit, Error> {
+    app::checkpoint::cut(app).await?;
+    match app.ledger_status().await?.checkpoint {
+        Some(checkpoint) => console::print(&app.cosigned_note(&checkpoint).await?)?,
+        None => console::note("the log is empty"),
+    }
+    Ok(Exit::Success)
+}
+
+pub(super) async fn seal(app: &App, args: &SealArgs) -> Result<Exit, Error> {
+    let before = args.before.unwrap_or_else(|| app.now());
+    match app.seal(before, &args.output).await? {
+        Some(sealed) => {
+            console::note(&format!(
+                "sealed entries {}..{} in {}, which verifies",
+                sealed.from,
+                sealed.to,
+                sealed.folder.display()
+            ));
+            console::print(format!("{}\n", sealed.bundle_sha256).as_bytes())?;
+        }
+        None => console::note("fewer than 256 entries are old enough and not sealed; nothing was done"),
+    }
+    Ok(Exit::Success)
+}
+
+pub(super) async fn rotate_key(app: &App, args: &RotateKeyArgs) -> Result<Exit, Error> {
+    let vkey = app.rotate_key(&args.reason, args.revoke_old).await?;
+    console::note(
+        "checkpoints are signed by the new key from here on; keep the old public key for old bundles",
+    );
+    console::print(format!("{}\n", clean(&vkey)).as_bytes())?;
+    Ok(Exit::Success)
+}
+
+pub(super) async fn erase(app: &App, args: &EraseArgs) -> Result<Exit, Error> {
+    let erased = app.erase(args.index, (&args.reason, &args.approved_by), args.body_only).await?;
+    app::checkpoint::cut(app).await?;
+    let lines: String =
+        erased.blobs.iter().map(|blob| format!("{}\t{}\n", blob.blob.as_str(), blob.erased_sha256)).collect();
+    console::print(lines.as_bytes())?;
+    Ok(Exit::Success)
+}
+
+pub(super) async fn hold(app: &App, command: HoldCommand) -> Result<Exit, Error> {
+    match command {
+        HoldCommand::Add(HoldAddArgs { name, host, reason }) => {
+            app.add_hold(&name, host.as_deref(), &reason).await?;
+        }
+        HoldCommand::Release(HoldReleaseArgs { name, reason }) => app.release_hold(&name, &reason).await?,
+        HoldCommand::List(args) => return list_holds(app, &args).await,
+    }
+    app::checkpoint::cut(app).await?;
+    Ok(Exit::Success)
+}
+
+async fn list_holds(app: &App, args: &ListArgs) -> Result<Exit, Error> {
+    let holds = app.holds().await?;
+    match args.format {
+        ListFormat::Json => console::print(&super::json(&holds.values().collect::<Vec<_>>())?)?,
+        ListFormat::Text => {
+            let mut table = Table::new(["hold", "subject", "reason"]);
+            for hold in holds.into_values() {
+                table.row([hold.hold, hold.subject, hold.reason]);
+            }
+            console::print(table.render(console::stdout_is_terminal()).as_bytes())?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+pub(super) async fn events(app: &App, args: ListArgs) -> Result<Exit, Error> {
+    let events = app.ledger_events().await?;
+    if args.format == ListFormat::Json {
+        let list: Vec<_> =
+            events.iter().map(|event| json!({"index": event.index, "event": event.record})).collect();
+        console::print(&super::json(&list)?)?;
+        return Ok(Exit::Success);
+    }
+    let mut table = Table::new(["entry", "recorded", "kind", "what"]);
+    for stored in events {
+        let (at, kind) = (stored.record.recorded_at, stored.record.event.kind());
+        table.row([stored.index.to_string(), at.to_string(), kind.to_owned(), said(stored.record.event)]);
+    }
+    console::print(table.render(console::stdout_is_terminal()).as_bytes())?;
+    Ok(Exit::Success)
+}
+
+/// Says in a few words what happened.
+fn said(event: LogEvent) -> String {
+    match event {
+        LogEvent::KeyRotated(rotated) => {
+            let revoked = if rotated.old_revoked { ", the old key is revoked" } else { "" };
+            format!("{}{revoked}: {}", rotated.new_vkey, rotated.reason)
+        }
+        LogEvent::SegmentSealed(sealed) => {
+            format!("entries {}..{} as bundle {}", sealed.from, sealed.to, sealed.bundle_sha256)
+        }
+        LogEvent::BodyErased(erased) => format!(
+            "{} of entry {}, approved by {}: {}",
+            erased.blob.as_str(),
+            erased.erased_index,
+            erased.approved_by,
+            erased.reason
+        ),
+        LogEvent::HoldChanged(hold) => {
+            let change = if hold.active { "added" } else { "released" };
+            format!("{} {change} on {}: {}", hold.hold, hold.subject, hold.reason)
+        }
+        LogEvent::Started(started) => {
+            let anchor = if started.expects_anchor { "an anchor" } else { "no anchor" };
+            format!("plumb {}, {anchor}, program {}", started.version, started.binary_sha256)
+        }
+    }
+}
