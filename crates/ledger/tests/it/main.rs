@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests that cannot go on ends its test")]
 
 mod cases;
+mod go;
 mod golden;
 mod log;
 mod notes;
