@@ -80,6 +80,8 @@ pub struct Running {
     child: Child,
     stdout: Receiver<Vec<u8>>,
     stderr: Receiver<Vec<u8>>,
+    /// Standard output that was waited for already.
+    early: Vec<u8>,
 }
 
 impl Running {
@@ -102,7 +104,7 @@ impl Running {
         }
         let stdout = collect(child.stdout.take());
         let stderr = collect(child.stderr.take());
-        Ok(Running { program, child, stdout, stderr })
+        Ok(Running { program, child, stdout, stderr, early: Vec::new() })
     }
 
     /// Returns the process id, which is also the id of its process group.
@@ -117,6 +119,19 @@ impl Running {
     /// [`ProcessError::Start`] when `kill` cannot be run. That the group is gone is no error.
     pub fn signal(&self, name: &str) -> Result<(), ProcessError> {
         signal_group(self.pid(), name)
+    }
+
+    /// Waits for the first line of standard output, which tells that a server is ready, and returns it
+    /// without its line feed; nothing when the stream ends or `limit` passes before.
+    pub fn first_line(&mut self, limit: Duration) -> Option<String> {
+        let end = Instant::now() + limit;
+        loop {
+            if let Some(at) = self.early.iter().position(|byte| *byte == b'\n') {
+                return Some(String::from_utf8_lossy(&self.early[..at]).into_owned());
+            }
+            let chunk = self.stdout.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
+            self.early.extend(chunk);
+        }
     }
 
     /// Says whether the program is still running.
@@ -146,7 +161,7 @@ impl Running {
             signal_group(self.child.id(), "KILL")?;
             self.child.wait().map_err(|err| ProcessError::Wait { program: self.program.clone(), err })?;
         }
-        let stdout = text(&self.stdout);
+        let stdout = String::from_utf8_lossy(&self.early).into_owned() + &text(&self.stdout);
         let stderr = text(&self.stderr);
         match ended {
             Some(Ok(status)) => Ok(Output { code: status.code(), signal: status.signal(), stdout, stderr }),

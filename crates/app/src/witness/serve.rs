@@ -33,7 +33,7 @@ const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longest life of a connection.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(300);
 /// Longest that requests under way may take once the end was asked for.
-const END_TIME_MAX: Duration = Duration::from_secs(10);
+const END_TIME_MAX: Duration = Duration::from_secs(5);
 /// Largest head of a request. Bytes.
 const HEAD_BYTES_MAX: usize = 16_384;
 /// Most logs that one witness watches.

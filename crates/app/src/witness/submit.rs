@@ -88,13 +88,11 @@ impl Submitted {
 }
 
 impl App {
-    /// Submits the newest checkpoint to each witness of the policy that has a URL and did not cosign it yet, and
-    /// stores what they give.
+    /// Checks that a policy is about this log.
     ///
     /// # Errors
-    /// When the policy does not name this log, or the database cannot be used. What a witness does is an
-    /// outcome, not an error.
-    pub async fn witness(&self, policy: &Policy) -> Result<Vec<Submitted>, Error> {
+    /// When it names logs and not this one with its current key.
+    pub fn check_policy(&self, policy: &Policy) -> Result<(), Error> {
         let ours = |key: &ledger::VerifierKey| key.to_string() == self.tenant.vkey;
         if !policy.logs().is_empty() && !policy.logs().iter().any(|log| ours(&log.key)) {
             return Err(Error::new(
@@ -103,6 +101,17 @@ impl App {
             )
             .hint(format!("add the line: log {}", self.tenant.vkey)));
         }
+        Ok(())
+    }
+
+    /// Submits the newest checkpoint to each witness of the policy that has a URL and did not cosign it yet, and
+    /// stores what they give.
+    ///
+    /// # Errors
+    /// When the policy does not name this log, or the database cannot be used. What a witness does is an
+    /// outcome, not an error.
+    pub async fn witness(&self, policy: &Policy) -> Result<Vec<Submitted>, Error> {
+        self.check_policy(policy)?;
         let Some(newest) = self.db.list_checkpoints(&self.tenant, 1).await?.pop() else {
             return Ok(Vec::new());
         };

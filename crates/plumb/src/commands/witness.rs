@@ -46,9 +46,13 @@ async fn serve(args: WitnessServeArgs) -> Result<Exit, Error> {
     served.map(|()| Exit::Success)
 }
 
-/// Reads the policy that names the witnesses of our log; nothing when none is set.
-pub(super) fn configured(global: &Global) -> Result<Option<Policy>, Error> {
-    global.ledger_policy.as_deref().map(|path| read_policy(path, Kind::Config)).transpose()
+/// Reads the policy that names the witnesses of this log; nothing when none is set. A policy that is of no use
+/// refuses before anything is done.
+fn configured(app: &App, global: &Global) -> Result<Option<Policy>, Error> {
+    let Some(path) = &global.ledger_policy else { return Ok(None) };
+    let policy = read_policy(path, Kind::Config)?;
+    app.check_policy(&policy)?;
+    Ok(Some(policy))
 }
 
 /// Reads a policy file; a mistake in it is an error of this kind.
@@ -75,11 +79,10 @@ pub(super) async fn after(
     global: &Global,
     work: impl AsyncFnOnce(&App) -> Result<Exit, Error>,
 ) -> Result<Exit, Error> {
-    // Before the work: a policy that does not read refuses while nothing was done.
-    let policy = configured(global)?;
+    let Some(policy) = configured(app, global)? else { return work(app).await };
     let exit = work(app).await?;
-    let Some(policy) = policy else { return Ok(exit) };
-    Ok(if submit(app, &policy).await? || exit != Exit::Success { exit } else { Exit::AnswerIsNo })
+    let sound = submit(app, &policy).await?;
+    Ok(if sound || exit != Exit::Success { exit } else { Exit::AnswerIsNo })
 }
 
 /// Covers everything by a checkpoint, has it cosigned, then does the work of a command that shows it.
@@ -88,7 +91,7 @@ pub(super) async fn first(
     global: &Global,
     work: impl AsyncFnOnce(&App) -> Result<Exit, Error>,
 ) -> Result<Exit, Error> {
-    let Some(policy) = configured(global)? else { return work(app).await };
+    let Some(policy) = configured(app, global)? else { return work(app).await };
     app::checkpoint::cut(app).await?;
     let sound = submit(app, &policy).await?;
     let exit = work(app).await?;
@@ -97,7 +100,7 @@ pub(super) async fn first(
 
 /// Submits the newest checkpoint and says what did not go well. False when a witness has seen what this log
 /// does not hold.
-pub(super) async fn submit(app: &App, policy: &Policy) -> Result<bool, Error> {
+async fn submit(app: &App, policy: &Policy) -> Result<bool, Error> {
     let submitted = app.witness(policy).await?;
     submitted.iter().filter_map(app::witness::Submitted::warning).for_each(|line| console::note(&line));
     Ok(!submitted.iter().any(|one| one.outcome.is_alarming()))

@@ -21,3 +21,4 @@ mod scan;
 mod ssh;
 mod support;
 mod tampering;
+mod witness;
