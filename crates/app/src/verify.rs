@@ -1,12 +1,13 @@
 //! Verifying the live log: every entry, body, blob, tile and checkpoint, and every row that an entry commits to.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod rows;
+mod tiles;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use ledger::tile::{TileId, integrate};
-use ledger::tree::Frontier;
 use ledger::verify::{Blob, Place, Reference, Verifier};
-use ledger::{EntryKind, Finding, FindingCode, Hash, Report, VerifierKey};
+use ledger::{Entry, EntryKind, Finding, FindingCode, Hash, Report, VerifierKey};
 use model::record::{ErasedBlob, LogEvent};
 use model::{Digest, RunStatus};
 use serde_json::Value;
@@ -20,24 +21,15 @@ use crate::context::App;
 use crate::error::Error;
 use crate::state;
 
+use rows::{Commitments, Committed};
+use tiles::TileCheck;
+
 /// Most checkpoints that are read back.
 const CHECKPOINTS_MAX: u32 = 1_000_000;
-/// Bytes of one hash of a tile.
-const HASH_BYTES: usize = 32;
+/// Most checked references that are remembered.
+const CHECKED_MAX: usize = 65_536;
 /// Blobs that are read at a time.
 const BLOBS_PAGE: u32 = 200;
-
-/// What the newest entry of a row commits to.
-#[derive(Debug, Clone, Copy)]
-struct Committed {
-    index: u64,
-    /// Digest of the record; nothing when the body was erased.
-    record: Option<Hash>,
-    seen: bool,
-}
-
-/// Newest commitment of each (table, row).
-type Commitments = BTreeMap<(String, String), Committed>;
 
 impl App {
     /// Verifies the live log.
@@ -52,14 +44,15 @@ impl App {
         if let Some(path) = &self.anchor {
             crate::anchor::expect(path, &keys, covered > 0, &mut verifier)?;
         }
-        let mut commitments = Commitments::new();
-        let leaves = self.push_entries(&mut verifier, &mut commitments).await?;
-        self.check_tiles(&mut verifier, &leaves, covered).await?;
+        let root = self.db.list_checkpoints(&self.tenant, 1).await?.pop().map(|newest| newest.root.0);
+        let tiles = TileCheck::begin(self, &mut verifier, (covered, root)).await?;
+        let mut commitments = self.push_entries(&mut verifier, tiles).await?;
+        let entries = verifier.position();
         let named = self.check_rows(&mut verifier, &mut commitments).await?;
         self.check_blobs(&mut verifier, named).await?;
         self.check_state(&mut verifier).await?;
         self.check_events(&mut verifier, &signed, archive).await?;
-        self.check_head(&mut verifier, leaves.len() as u64).await?;
+        self.check_head(&mut verifier, entries).await?;
         Ok(verifier.finish())
     }
 
@@ -176,18 +169,18 @@ impl App {
     async fn push_entries(
         &self,
         verifier: &mut Verifier,
-        commitments: &mut Commitments,
-    ) -> Result<Vec<Hash>, Error> {
-        let mut leaves = Vec::new();
+        mut tiles: TileCheck,
+    ) -> Result<Commitments, Error> {
+        let mut commitments = Commitments::default();
         let mut checked: BTreeSet<Reference> = BTreeSet::new();
         let mut next = 0;
         loop {
             let page = self.db.list_entries(&self.tenant, (next, PAGE_MAX)).await?;
-            let Some(last) = page.last() else { return Ok(leaves) };
+            let Some(last) = page.last() else { break };
             next = last.index + 1;
             for stored in &page {
                 let pushed = verifier.push(&stored.entry, &Place::default());
-                leaves.push(pushed.leaf);
+                tiles.entry(self, verifier, &pushed).await?;
                 // Proofs are asked for by this column, so it has to be right even where the order is.
                 if stored.index != pushed.index {
                     let detail = format!("the entry stands at {}", stored.index);
@@ -196,6 +189,10 @@ impl App {
                 let Some(entry) = &pushed.entry else { continue };
                 let references = verifier.body(pushed.index, entry, Some(&stored.body), &Place::default());
                 for reference in references {
+                    // Which were checked is only remembered to spare reads.
+                    if checked.len() == CHECKED_MAX {
+                        checked.clear();
+                    }
                     if checked.insert(reference) {
                         let bytes = self.referenced(reference).await?;
                         verifier.blob(pushed.index, reference, bytes.as_deref(), &Place::default());
@@ -204,11 +201,15 @@ impl App {
                 // Without its body an entry still says that there is a row, and no more.
                 let record = record_of(&stored.body);
                 if record.is_some() || stored.body.is_empty() {
-                    let key = (entry.table.clone(), entry.row.clone());
-                    commitments.insert(key, Committed { index: pushed.index, record, seen: false });
+                    // By the index that it carries: behind a gap the others are right.
+                    let committed = Committed { index: entry.index, record };
+                    commitments.push((&entry.table, &entry.row), committed);
                 }
             }
         }
+        tiles.finish(self, verifier).await?;
+        commitments.close();
+        Ok(commitments)
     }
 
     async fn referenced(&self, reference: Reference) -> Result<Option<Vec<u8>>, Error> {
@@ -217,33 +218,6 @@ impl App {
             Blob::Manifest => Store::Manifests,
         };
         Ok(self.db.find_blob(&self.tenant, store, Digest(reference.sha256)).await?)
-    }
-
-    /// Computes the tiles again and compares each byte with what is stored.
-    async fn check_tiles(&self, verifier: &mut Verifier, leaves: &[Hash], covered: u64) -> Result<(), Error> {
-        let covered = usize::try_from(covered).map_or(leaves.len(), |covered| covered.min(leaves.len()));
-        let none = |_: TileId| -> Result<Vec<u8>, Error> { Err(Error::internal("a new tree reads no tile")) };
-        let grown = integrate(&Frontier::new(), &leaves[..covered], none)
-            .map_err(|err| Error::internal(format!("could not compute the tree: {err}")))?;
-        let mut wanted: BTreeMap<(u8, u64), Vec<u8>> =
-            grown.tiles.into_iter().map(|tile| ((tile.id.level, tile.id.index), tile.bytes)).collect();
-        let mismatch = |(level, index): (u8, u64), what: &str| {
-            Finding::new(FindingCode::TileMismatch, format!("tile {index} of level {level} {what}"))
-                .row("log_tiles", &format!("{level}/{index}"))
-        };
-        for tile in self.db.load_tiles(&self.tenant).await? {
-            let key = (tile.id.level, tile.id.index);
-            match wanted.remove(&key) {
-                Some(bytes)
-                    if bytes == tile.bytes && usize::from(tile.id.width) * HASH_BYTES == bytes.len() => {}
-                Some(_) => verifier.add(mismatch(key, "is not what the entries give")),
-                None => verifier.add(mismatch(key, "belongs to no entry")),
-            }
-        }
-        for key in wanted.into_keys() {
-            verifier.add(mismatch(key, "is missing"));
-        }
-        Ok(())
     }
 
     /// Replays the change log and compares the current state with it (TLW-21).
@@ -291,12 +265,15 @@ impl App {
                 }
             }
         }
-        for ((table, row), committed) in commitments.iter().filter(|(_, committed)| !committed.seen) {
+        for index in commitments.unseen() {
+            let Some(stored) = self.db.list_entries(&self.tenant, (index, 1)).await?.pop() else { continue };
+            // Bytes that are no entry were reported where they were read.
+            let Ok(entry) = Entry::parse(&stored.entry) else { continue };
             // The log's own head row has no copy of its record: origin and key are checked by every signature.
-            if table != "log_heads" {
-                let finding =
-                    Finding::new(FindingCode::RowMissing, "the row that the entry speaks of is gone");
-                verifier.add(finding.index(committed.index).row(table, row));
+            if entry.table != "log_heads" {
+                let detail = "the row that the entry speaks of is gone";
+                let finding = Finding::new(FindingCode::RowMissing, detail).index(index);
+                verifier.add(finding.row(&entry.table, &entry.row));
             }
         }
         Ok(named)
@@ -381,12 +358,11 @@ fn check_row(
     row: RenderedRow,
 ) -> Result<(), Error> {
     verifier.report_mut().rows_checked += 1;
-    let Some(committed) = commitments.get_mut(&(table.to_owned(), row.key.clone())) else {
+    let Some(committed) = commitments.find(table, &row.key) else {
         let finding = Finding::new(FindingCode::RowExtra, "no entry speaks of this row");
         verifier.add(finding.row(table, &row.key));
         return Ok(());
     };
-    committed.seen = true;
     let altered = match row.content {
         Ok(Rendered { log_index, record })
             if log_index == committed.index

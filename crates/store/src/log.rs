@@ -13,6 +13,9 @@ use crate::{Db, Tenant};
 /// Most entries of one page.
 pub const PAGE_MAX: u32 = 2_000;
 
+/// Most tiles of one page.
+pub const TILES_PAGE_MAX: u32 = 64;
+
 /// An entry as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEntry {
@@ -113,20 +116,35 @@ impl Db {
         .await
     }
 
-    /// Returns every tile, lowest level first.
+    /// Lists tiles after the one of this level and index, lowest level first, at most `limit`.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn load_tiles(&self, tenant: &Tenant) -> Result<Vec<Tile>, StoreError> {
-        self.select_tiles(
-            tenant,
+    pub async fn list_tiles(
+        &self,
+        tenant: &Tenant,
+        after: Option<(u8, u64)>,
+        limit: u32,
+    ) -> Result<Vec<Tile>, StoreError> {
+        let (level, index) = after.map_or(Ok((-1, -1)), |(l, i)| to_i64(i).map(|i| (i64::from(l), i)))?;
+        sqlx::query(
             "SELECT log_id, level, tile_index, width, hashes
              FROM log_tiles
-             WHERE tenant_id = $1 AND log_id = $2
+             WHERE tenant_id = $1 AND log_id = $2 AND (level, tile_index) > ($3, $4)
              ORDER BY level, tile_index
-             LIMIT 1000000",
+             LIMIT $5",
         )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .bind(level)
+        .bind(index)
+        .bind(i64::from(limit.min(TILES_PAGE_MAX)))
+        .fetch_all(self.readers())
         .await
+        .map_err(doing("read the tiles"))?
+        .iter()
+        .map(read_tile)
+        .collect()
     }
 
     async fn select_tiles(&self, tenant: &Tenant, sql: &'static str) -> Result<Vec<Tile>, StoreError> {
@@ -137,15 +155,7 @@ impl Db {
             .await
             .map_err(doing("read the tiles"))?
             .iter()
-            .map(|row| {
-                let row = Reader::new("log_tiles", "log_id", row)?;
-                let id = TileId {
-                    level: row.number("level")?,
-                    index: row.number("tile_index")?,
-                    width: row.number("width")?,
-                };
-                Ok(Tile { id, bytes: row.bytes("hashes")? })
-            })
+            .map(read_tile)
             .collect()
     }
 
@@ -331,4 +341,11 @@ async fn key_in_use(tx: &mut Transaction<'static, Sqlite>, tenant: &Tenant) -> R
         .await
         .map_err(doing("store the checkpoint"))?;
     Reader::new("log_heads", "log_id", &row)?.text("vkey")
+}
+
+fn read_tile(row: &SqliteRow) -> Result<Tile, StoreError> {
+    let row = Reader::new("log_tiles", "log_id", row)?;
+    let id =
+        TileId { level: row.number("level")?, index: row.number("tile_index")?, width: row.number("width")? };
+    Ok(Tile { id, bytes: row.bytes("hashes")? })
 }

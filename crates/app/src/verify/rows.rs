@@ -1,0 +1,75 @@
+//! What the newest entry of each row commits to, held small: a log of a million entries has a million rows.
+
+use ledger::Hash;
+
+/// Bytes of the digest that stands for a table and a row. 128 bits: whoever finds two rows with one digest has
+/// broken more than this.
+const KEY_BYTES: usize = 16;
+
+/// Names a row.
+type Key = [u8; KEY_BYTES];
+
+/// What an entry commits to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Committed {
+    pub(super) index: u64,
+    /// Digest of the record; nothing when the body was erased.
+    pub(super) record: Option<Hash>,
+}
+
+/// As [`Committed`], packed: no digest is all zeros.
+#[derive(Debug, Clone, Copy)]
+struct Packed {
+    key: Key,
+    index: u64,
+    record: Hash,
+}
+
+/// Newest commitment of each row. Filled in log order, then closed, then asked.
+#[derive(Debug, Default)]
+pub(super) struct Commitments {
+    all: Vec<Packed>,
+    /// One bit for each of `all`: set once the row was found.
+    seen: Vec<u64>,
+}
+
+const BITS: usize = 64;
+
+fn key_of(table: &str, row: &str) -> Key {
+    let digest = ledger::sha256(&[table.as_bytes(), b"\0", row.as_bytes()].concat());
+    let mut key = [0; KEY_BYTES];
+    key.copy_from_slice(&digest[..KEY_BYTES]);
+    key
+}
+
+impl Commitments {
+    pub(super) fn push(&mut self, (table, row): (&str, &str), committed: Committed) {
+        let record = committed.record.unwrap_or_default();
+        self.all.push(Packed { key: key_of(table, row), index: committed.index, record });
+    }
+
+    /// Ends the filling: of each row, only its newest commitment stays.
+    pub(super) fn close(&mut self) {
+        self.all.sort_unstable_by_key(|packed| (packed.key, std::cmp::Reverse(packed.index)));
+        self.all.dedup_by_key(|packed| packed.key);
+        self.seen = vec![0; self.all.len().div_ceil(BITS)];
+    }
+
+    /// Returns what is committed to for a row that was found, and notes that it was.
+    pub(super) fn find(&mut self, table: &str, row: &str) -> Option<Committed> {
+        let key = key_of(table, row);
+        let at = self.all.binary_search_by_key(&key, |packed| packed.key).ok()?;
+        self.seen[at / BITS] |= 1 << (at % BITS);
+        let packed = &self.all[at];
+        let record = (packed.record != Hash::default()).then_some(packed.record);
+        Some(Committed { index: packed.index, record })
+    }
+
+    /// Returns the indexes of the newest entries of rows that were not found, in log order.
+    pub(super) fn unseen(&self) -> Vec<u64> {
+        let unseen = |at: &usize| self.seen[at / BITS] & (1 << (at % BITS)) == 0;
+        let mut indexes: Vec<u64> = (0..self.all.len()).filter(unseen).map(|at| self.all[at].index).collect();
+        indexes.sort_unstable();
+        indexes
+    }
+}
