@@ -67,6 +67,16 @@ struct Sink {
 }
 
 impl Sink {
+    /// Makes everything durable at once: a bundle has a file for each body, and to wait for each of them would
+    /// take longer than all other work.
+    fn sync(&self) -> Result<(), Error> {
+        let synced = fs::File::open(&self.folder).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
+        synced.map_err(|err| {
+            Error::new(Kind::Unavailable, format!("could not write {}: {err}", self.folder.display()))
+                .hint("remove the unfinished folder, then export again")
+        })
+    }
+
     fn write(&mut self, file: &BundleFile) -> Result<(), Error> {
         let path = self.folder.join(&file.path);
         let failed = |err: std::io::Error| {
@@ -78,7 +88,7 @@ impl Sink {
         }
         let mut out =
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-        out.write_all(&file.bytes).and_then(|()| out.sync_all()).map_err(failed)?;
+        out.write_all(&file.bytes).map_err(failed)?;
         self.files += 1;
         self.bytes += file.bytes.len() as u64;
         Ok(())
@@ -134,6 +144,7 @@ impl App {
         for file in writer.finish().map_err(|err| broken(&err))? {
             sink.write(&file)?;
         }
+        sink.sync()?;
         let entries = range.to - range.from;
         Ok(Exported { folder: sink.folder, root_at_end, entries, files: sink.files, bytes: sink.bytes })
     }

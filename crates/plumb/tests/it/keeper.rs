@@ -1,0 +1,327 @@
+//! What the keeper of a ledger does to it: anchors, another key, seals, erasures, holds; and what verifiers say
+//! of each, done well and done badly.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use testkit::process::Output;
+
+use crate::database::sql;
+use crate::ours::{closed, folder};
+use crate::support::{World, assert_code, assert_refused, json, world};
+
+/// A world whose data directory is that of the demo: two hosts, two dates, some 380 entries.
+struct Kept {
+    world: World,
+    data: String,
+}
+
+fn kept(world: World) -> Kept {
+    assert_code(&world.plumb(&["demo"]), 0);
+    let data = world.data().join("demo").to_str().unwrap().to_owned();
+    Kept { world, data }
+}
+
+impl Kept {
+    fn plumb(&self, words: &[&str]) -> Output {
+        self.world.plumb(&[&["--data-dir", &self.data], words].concat())
+    }
+
+    fn verify(&self) -> Value {
+        json(&self.plumb(&["ledger", "verify", "--format", "json"]))
+    }
+
+    fn status(&self) -> Value {
+        json(&self.plumb(&["ledger", "status", "--format", "json"]))
+    }
+
+    fn vkey(&self) -> String {
+        self.status()["vkey"].as_str().unwrap().to_owned()
+    }
+
+    fn export(&self, name: &str) -> String {
+        let folder = self.world.path(name).to_str().unwrap().to_owned();
+        assert_code(&self.plumb(&["ledger", "export", "--output", &folder]), 0);
+        folder
+    }
+
+    fn database(&self) -> PathBuf {
+        Path::new(&self.data).join("plumb.db")
+    }
+
+    fn events(&self) -> Vec<Value> {
+        json(&self.plumb(&["ledger", "events", "--format", "json"])).as_array().unwrap().clone()
+    }
+
+    /// The index of the newest change of a host, and the digest of its evidence.
+    fn newest_change(&self, host: &str) -> (u64, String) {
+        let history = json(&self.plumb(&["history", host, "--format", "json"]));
+        let newest = &history["changes"][0];
+        let evidence = newest["change"]["evidence_sha256"].as_str().unwrap().to_owned();
+        (newest["log_index"].as_u64().unwrap(), evidence)
+    }
+}
+
+fn codes(report: &Value) -> Vec<&str> {
+    report["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect()
+}
+
+/// A kept world with an anchor from the start; returns the anchor's path.
+fn anchored() -> (Kept, PathBuf) {
+    let world = world();
+    let anchor = world.path("anchor.log");
+    let kept = kept(world.env("PLUMB_LEDGER_ANCHOR", anchor.to_str().unwrap()));
+    (kept, anchor)
+}
+
+#[test]
+fn led_31_every_checkpoint_is_anchored_and_a_history_rewritten_before_it_is_found() {
+    let (kept, anchor) = anchored();
+    let report = kept.verify();
+    assert_eq!(
+        (report["ok"].as_bool(), report["anchor"].as_str()),
+        (Some(true), Some("verified")),
+        "{report:#}"
+    );
+    let lines = fs::read_to_string(&anchor).unwrap();
+    let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!(last["checkpoint"], kept.status()["checkpoint"]["note"]);
+    // A head of another log's history, properly chained, signed by our key: the owner rewrote what lies before.
+    let copy = kept.world.path("copy");
+    copy_folder(Path::new(&kept.data), &copy);
+    assert_code(&kept.plumb(&["ledger", "hold", "add", "one", "--reason", "first story"]), 0);
+    let told = fs::read(&anchor).unwrap();
+    fs::remove_dir_all(&kept.data).unwrap();
+    copy_folder(&copy, Path::new(&kept.data));
+    // LED-19: behind the anchored head nothing is signed, and nothing is lost.
+    let done = kept.plumb(&["ledger", "hold", "add", "two", "--reason", "second story"]);
+    assert_refused(&done, 70, "rollback_detected");
+    assert_eq!(fs::read(&anchor).unwrap(), told);
+    let report = kept.verify();
+    assert!(codes(&report).contains(&"anchor_mismatch"), "{report:#}");
+    assert_eq!(report["anchor"], "failed");
+}
+
+#[test]
+fn led_71_an_anchor_that_is_gone_emptied_or_spoilt_is_found_and_so_is_one_that_nobody_names() {
+    let (kept, anchor) = anchored();
+    let whole = fs::read(&anchor).unwrap();
+    fs::remove_file(&anchor).unwrap();
+    assert_eq!(codes(&kept.verify()), ["anchor_missing"]);
+    fs::write(&anchor, b"").unwrap();
+    assert_eq!(codes(&kept.verify()), ["anchor_missing"]);
+    fs::write(&anchor, [&whole[..], b"garbage\n"].concat()).unwrap();
+    let report = kept.verify();
+    assert_eq!(codes(&report), ["malformed"]);
+    assert_eq!(report["findings"][0]["offset"].as_u64(), Some(whole.len() as u64));
+    // The next checkpoint moves the garbage away, keeps it, and says so (LED-07).
+    assert_code(&kept.plumb(&["ledger", "hold", "add", "one", "--reason", "r"]), 0);
+    assert_eq!(codes(&kept.verify()), [""; 0]);
+    let torn: Vec<PathBuf> = fs::read_dir(anchor.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().contains("anchor.log.torn-"))
+        .collect();
+    assert_eq!(torn.len(), 1);
+    assert_eq!(fs::read(&torn[0]).unwrap(), b"garbage\n");
+    fs::write(&anchor, &whole).unwrap();
+    assert_eq!(codes(&kept.verify()), [""; 0]);
+    let blind = Kept { world: world(), data: kept.data.clone() };
+    let report = blind.verify();
+    assert_eq!(codes(&report), ["evidence_expected"], "{report:#}");
+    assert!(report["findings"][0]["index"].is_u64());
+}
+
+#[test]
+fn led_22_bundles_of_before_and_after_a_rotation_verify_with_either_key() {
+    let kept = kept(world());
+    let (before, old) = (kept.export("before"), kept.vkey());
+    let done = kept.plumb(&["ledger", "rotate-key", "--reason", "yearly"]);
+    assert_code(&done, 0);
+    let new = kept.vkey();
+    assert_eq!(done.stdout, format!("{new}\n"));
+    assert_ne!(old, new);
+    let during = kept.export("during");
+    assert_code(&kept.plumb(&["ledger", "hold", "add", "one", "--reason", "r"]), 0);
+    let after = kept.export("after");
+    for (bundle, keys) in [(&before, vec![&old]), (&during, vec![&old, &new]), (&after, vec![&old, &new])] {
+        for key in keys {
+            assert_code(
+                &kept.plumb(&["verify", bundle, "--vkey", key, "--against", &before, "--vkey", &old]),
+                0,
+            );
+            assert_code(&kept.plumb(&["verify", bundle, "--vkey", key]), 0);
+        }
+    }
+    let report = json(&kept.plumb(&["verify", &before, "--vkey", &new, "--format", "json"]));
+    assert!(codes(&report).contains(&"key_unknown"), "{report:#}");
+    assert_eq!(codes(&kept.verify()), [""; 0]);
+    // The old private key is nowhere any more, and the new one is as closed as the old one was.
+    let names: Vec<String> = fs::read_dir(&kept.data)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains("key"))
+        .collect();
+    assert_eq!(names, ["ledger.key"]);
+}
+
+#[test]
+fn led_22_a_rotation_that_was_stopped_between_database_and_key_file_is_finished() {
+    let kept = kept(world());
+    let key = Path::new(&kept.data).join("ledger.key");
+    let old = fs::read(&key).unwrap();
+    assert_code(&kept.plumb(&["ledger", "rotate-key", "--reason", "yearly"]), 0);
+    // As if it had been killed before the file was put in its place.
+    fs::rename(&key, key.with_extension("key.next")).unwrap();
+    fs::write(&key, &old).unwrap();
+    set_mode(&key, 0o600);
+    assert_code(&kept.plumb(&["ledger", "hold", "add", "one", "--reason", "r"]), 0);
+    assert_eq!(codes(&kept.verify()), [""; 0]);
+    assert!(!key.with_extension("key.next").exists());
+}
+
+#[test]
+fn led_63_an_older_checkpoint_finds_a_log_that_was_cut_back() {
+    let kept = kept(world());
+    let early = kept.export("early");
+    assert_code(&kept.plumb(&["ledger", "hold", "add", "one", "--reason", "r"]), 0);
+    let late = kept.export("late");
+    let key = kept.vkey();
+    assert_code(&kept.plumb(&["verify", &late, "--vkey", &key, "--against", &early]), 0);
+    let done = kept.plumb(&["verify", &early, "--vkey", &key, "--against", &late, "--format", "json"]);
+    assert_code(&done, 2);
+    assert_eq!(codes(&json(&done)), ["truncated"]);
+    let checkpoint = Path::new(&late).join("checkpoint");
+    let done = kept.plumb(&["verify", &early, "--vkey", &key, "--against", checkpoint.to_str().unwrap()]);
+    assert_code(&done, 2);
+    let other = kept_vkey_of_another();
+    let done = kept.plumb(&["verify", &early, "--vkey", &other, "--against", checkpoint.to_str().unwrap()]);
+    assert_refused(&done, 64, "--against");
+}
+
+fn kept_vkey_of_another() -> String {
+    let other = world();
+    assert_code(&other.plumb(&["ledger", "init"]), 0);
+    json(&other.plumb(&["ledger", "status", "--format", "json"]))["vkey"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn led_37_segments_are_sealed_one_after_the_other_and_a_missing_or_swapped_one_is_found() {
+    let kept = kept(world());
+    let archive = kept.world.path("archive");
+    let seal = || kept.plumb(&["ledger", "seal", "--output", archive.to_str().unwrap()]);
+    assert_code(&seal(), 0);
+    assert!(archive.join("0-256/manifest.json").is_file());
+    let again = seal();
+    assert_code(&again, 0);
+    assert!(again.stderr.contains("nothing was done"), "{again:#?}");
+    assert_code(&kept.plumb(&["verify", archive.join("0-256").to_str().unwrap(), "--vkey", &kept.vkey()]), 0);
+    // Enough for a second segment.
+    let rules: Vec<_> = (0..140).map(|n| closed(&format!("missing_{n}"), "low")).collect();
+    let content = folder(&kept.world, "ours", &rules);
+    assert_code(&kept.plumb(&["scan", "localhost", "--content", &content]), 2);
+    assert_code(&seal(), 0);
+    let check = || {
+        let words = ["ledger", "verify", "--archive", archive.to_str().unwrap(), "--format", "json"];
+        json(&kept.plumb(&words))
+    };
+    assert_eq!(codes(&check()), [""; 0]);
+    fs::rename(archive.join("0-256"), archive.join("away")).unwrap();
+    let report = check();
+    assert_eq!(codes(&report), ["segment_missing"]);
+    assert_eq!(report["findings"][0]["index"], kept.events()[0]["index"]);
+    fs::rename(archive.join("256-512"), archive.join("0-256")).unwrap();
+    fs::rename(archive.join("away"), archive.join("256-512")).unwrap();
+    assert_eq!(codes(&check()), ["segment_link", "segment_link"]);
+}
+
+#[test]
+fn led_41_an_erasure_destroys_the_bytes_and_no_proof_and_a_forged_one_is_found() {
+    let kept = kept(world());
+    let (index, evidence) = kept.newest_change("demo-web");
+    let secret = kept.plumb(&["evidence", &evidence]).stdout;
+    let probe = secret.trim_end();
+    let file = || String::from_utf8_lossy(&fs::read(kept.database()).unwrap()).into_owned();
+    assert!(file().contains(probe));
+    let before = kept.export("before");
+    let erase = |index: u64, by: &str| {
+        let index = index.to_string();
+        kept.plumb(&["ledger", "erase", &index, "--reason", "asked to", "--approved-by", by])
+    };
+    assert_refused(&erase(9_999, "ada"), 64, "no entry 9999");
+    assert_refused(&erase(0, "ada"), 64, "log.genesis");
+    assert_code(&erase(index, "ada"), 0);
+    assert!(!file().contains(probe), "the bytes are still in the file");
+    let report = kept.verify();
+    assert_eq!((codes(&report), report["erased"].as_u64()), (vec![], Some(2)), "{report:#}");
+    assert_refused(&kept.plumb(&["evidence", &evidence]), 64, "erased on purpose");
+    assert_refused(&erase(index, "ada"), 64, "erased already");
+    let after = kept.export("after");
+    let key = kept.vkey();
+    for bundle in [&before, &after] {
+        assert_code(&kept.plumb(&["verify", bundle, "--vkey", &key, "--against", &before]), 0);
+    }
+    assert_code(&kept.plumb(&["state", "verify"]), 0);
+    // By hand, with the triggers out of the way, it is tampering.
+    let empty = format!("UPDATE log_entries SET body = x'' WHERE log_index = {};", index - 1);
+    sql(&kept.database(), &format!("DROP TRIGGER log_entries_no_update; {empty}"));
+    let report = kept.verify();
+    assert_eq!(codes(&report), ["body_missing"], "{report:#}");
+    assert_eq!(report["first_bad_index"], index - 1);
+}
+
+#[test]
+fn led_40_a_hold_forbids_erasures_of_its_host_until_it_is_released() {
+    let kept = kept(world());
+    let (index, _evidence) = kept.newest_change("demo-web");
+    let erase = || {
+        let index = index.to_string();
+        kept.plumb(&["ledger", "erase", &index, "--reason", "asked to", "--approved-by", "ada"])
+    };
+    let own = std::env::var("USER").unwrap_or_else(|_unset| "root".to_owned());
+    let alone = ["ledger", "erase", "5", "--reason", "asked to", "--approved-by", &own];
+    assert_refused(&kept.plumb(&alone), 64, "cannot approve it as well");
+    let add = |name: &str, host: &str| {
+        kept.plumb(&["ledger", "hold", "add", name, "--host", host, "--reason", "court"])
+    };
+    assert_refused(&add("case", "nobody"), 64, "no host");
+    assert_code(&add("case", "demo-web"), 0);
+    assert_refused(&add("case", "demo-web"), 64, "already");
+    assert_refused(&erase(), 64, "the hold \"case\" protects entry");
+    let list = kept.plumb(&["ledger", "hold", "list"]);
+    assert!(list.stdout.lines().nth(1).is_some_and(|line| line.starts_with("case\thost:")), "{list:#?}");
+    assert_code(&kept.plumb(&["ledger", "hold", "release", "case", "--reason", "settled"]), 0);
+    assert_refused(&kept.plumb(&["ledger", "hold", "release", "case", "--reason", "x"]), 64, "no hold");
+    assert_code(&erase(), 0);
+    assert_eq!(codes(&kept.verify()), [""; 0]);
+}
+
+#[test]
+fn led_30_a_start_says_what_to_expect_and_is_recorded_once() {
+    let world = world();
+    assert_code(&world.plumb(&["ledger", "init"]), 0);
+    assert_code(&world.plumb(&["ledger", "init"]), 0);
+    let events = json(&world.plumb(&["ledger", "events", "--format", "json"]));
+    let events = events.as_array().unwrap();
+    assert_eq!(events.len(), 1, "{events:#?}");
+    let detail = &events[0]["event"]["detail"];
+    assert_eq!(
+        detail["binary_sha256"].as_str().unwrap(),
+        crate::database::sha256sum(Path::new(env!("CARGO_BIN_EXE_plumb")))
+    );
+    assert_eq!(
+        (detail["schema_version"].as_u64(), detail["expects_anchor"].as_bool()),
+        (Some(2), Some(false))
+    );
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    let done = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(done.success());
+}
