@@ -70,7 +70,7 @@ impl App {
         let body = Some(stored.body).filter(|body| !body.is_empty());
         let leaf = ledger::tree::leaf_hash(&stored.entry);
         let extra = (!bare).then(|| Receipt { entry: stored.entry, body }.to_extra());
-        let proof = InclusionProof::new(index, hashes, note_of(&head)?, extra)
+        let proof = InclusionProof::new(index, hashes, &self.text_of(&head).await?, extra)
             .map_err(|err| broken(&err.to_string()))?;
         proof.verify(&leaf, &[self.signer.verifier().clone()]).map_err(|err| broken(&err.to_string()))?;
         Ok(proof.to_text().into_bytes())
@@ -89,10 +89,16 @@ impl App {
         let hashes =
             consistency_from_tiles(older.size, newer.size, &tiles).map_err(|err| unreadable(&err))?;
         let hashes = hashes.ok_or_else(|| broken("there is no such tree"))?;
-        let proof = ConsistencyProof::new(hashes, note_of(&older)?, note_of(&newer)?)
+        let proof = ConsistencyProof::new(hashes, &self.text_of(&older).await?, &self.text_of(&newer).await?)
             .map_err(|err| broken(&err.to_string()))?;
         proof.verify(&[self.signer.verifier().clone()]).map_err(|err| broken(&err.to_string()))?;
         Ok(proof.to_text().into_bytes())
+    }
+
+    /// Returns a checkpoint with its cosignatures.
+    async fn text_of(&self, head: &StoredCheckpoint) -> Result<String, Error> {
+        let note = self.cosigned_note(head).await?;
+        String::from_utf8(note).map_err(|err| broken(&format!("a checkpoint is not text: {err}")))
     }
 
     /// Returns the signed head of a size, or the newest one; when that does not cover `needed` entries of those
@@ -113,10 +119,6 @@ impl App {
         let newest = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
         newest.ok_or_else(|| Error::new(Kind::NotFound, "the log has no checkpoint yet"))
     }
-}
-
-fn note_of(head: &StoredCheckpoint) -> Result<&str, Error> {
-    std::str::from_utf8(&head.note).map_err(|err| broken(&format!("a checkpoint is not text: {err}")))
 }
 
 fn unreadable(err: &TileError<Absent>) -> Error {

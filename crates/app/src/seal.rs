@@ -42,7 +42,7 @@ impl App {
         let exported = self.export_range(&folder, Some(Range { from, to })).await?;
         let root = exported.root_at_end.ok_or_else(|| Error::internal("the range has no root"))?;
         let keys = self.keys().await?;
-        let report = verify_folder(&folder, &Options { keys: &keys, against: &[] })?;
+        let report = verify_folder(&folder, &Options { keys: &keys, against: &[], policy: None })?;
         if !report.ok {
             let message = format!("the bundle in {} does not verify; nothing is sealed", folder.display());
             return Err(Error::new(Kind::Internal, message).hint("run `plumb ledger verify`"));

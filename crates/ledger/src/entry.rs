@@ -16,7 +16,7 @@ use crate::canonical::{self, InvalidValue, NotCanonical, Problem};
 use crate::{Hash, hex};
 
 pub use crate::tile::ENTRY_BYTES_MAX;
-pub use instant::is_instant;
+pub use instant::{instant_seconds, is_instant};
 
 /// The entry version that this program writes and reads.
 pub const VERSION: u64 = 1;

@@ -105,7 +105,7 @@ pub enum Timing {
 }
 
 impl Timing {
-    const fn counts(self) -> bool {
+    pub(crate) const fn counts(self) -> bool {
         match self {
             Self::InTime | Self::NotCompared => true,
             Self::TooEarly | Self::TooLate => false,
@@ -130,6 +130,13 @@ pub struct Verdict {
     pub satisfied: bool,
     /// Every valid cosignature by a witness of the policy, in the order of the policy.
     pub cosigned: Vec<Cosigned>,
+}
+
+impl Verdict {
+    /// Returns the cosignatures that count: those that are not out of time.
+    pub fn counting(&self) -> impl Iterator<Item = &Cosigned> {
+        self.cosigned.iter().filter(|one| one.timing.counts())
+    }
 }
 
 impl Policy {

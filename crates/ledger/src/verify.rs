@@ -8,6 +8,7 @@ mod events;
 mod report;
 #[cfg(test)]
 mod tests;
+mod witnesses;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,7 @@ use crate::{Hash, hex};
 pub use body::{BODY_BYTES_MAX, Blob, REFERENCES_MAX, Reference};
 pub use events::{Expected, LogEvents, ROOT_STEP, Rotation, Seal};
 pub use report::{EvidenceState, FINDINGS_MAX, Finding, FindingCode, Place, Report, VERIFIER};
+pub use witnesses::judge_witnesses;
 
 /// Most absent bodies and blobs that are remembered until the end, where an erasure may explain them.
 pub const ABSENT_MAX: usize = 1_048_576;

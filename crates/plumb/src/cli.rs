@@ -504,8 +504,11 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) entry: Option<PathBuf>,
     /// Public key to trust, as `plumb ledger status` prints it; may be repeated
-    #[arg(long = "vkey", value_name = "KEY", required = true)]
+    #[arg(long = "vkey", value_name = "KEY", required_unless_present = "policy")]
     pub(crate) vkeys: Vec<String>,
+    /// Policy file: the logs to trust, and which witnesses must have cosigned the checkpoint
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
     /// An older checkpoint or bundle that the log must extend; may be repeated
     #[arg(long, value_name = "OLDER")]
     pub(crate) against: Vec<PathBuf>,

@@ -163,7 +163,7 @@ fn led_71_without_its_checkpoint_a_bundle_says_that_one_was_expected() {
 #[test]
 fn an_input_that_cannot_be_read_is_an_error_and_not_a_verdict() {
     let keys = [signer().verifier().clone()];
-    let options = super::Options { keys: &keys, against: &[] };
+    let options = super::Options { keys: &keys, against: &[], policy: None };
     let unreadable = super::verify_bundle(Vec::new(), |_path, _max| Err("disk"), &options);
     assert_eq!(unreadable, Err("disk"));
     let files = Sample::of(1).files;
@@ -184,7 +184,9 @@ fn led_28_a_log_that_claims_to_be_endless_ends_soon() {
         reads += 1;
         Ok(sample.files.get(path).cloned())
     };
-    let report = super::verify_bundle(paths, read, &super::Options { keys: &keys, against: &[] }).unwrap();
+    let report =
+        super::verify_bundle(paths, read, &super::Options { keys: &keys, against: &[], policy: None })
+            .unwrap();
     assert!(!report.ok && reads < 200, "{reads} reads");
 }
 

@@ -10,8 +10,9 @@ use crate::canonical::first_difference;
 use crate::checkpoint::{self, CheckpointError, TreeHead};
 use crate::hex;
 use crate::note::{Note, NoteError, VerifierKey};
+use crate::policy::Policy;
 use crate::tile::{TileId, read_root};
-use crate::verify::{Finding, FindingCode, LogEvents, Place, Report, Verifier};
+use crate::verify::{Finding, FindingCode, LogEvents, Place, Report, Verifier, judge_witnesses};
 
 /// What a bundle is verified against.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,8 @@ pub struct Options<'a> {
     pub keys: &'a [VerifierKey],
     /// Heads known from elsewhere, each of which the log must extend; their signatures are the caller's business.
     pub against: &'a [TreeHead],
+    /// How many witnesses must have cosigned the checkpoint; without it, cosignatures are passed over.
+    pub policy: Option<&'a Policy>,
 }
 
 /// Verifies a bundle and reports what is wrong with it, down to the entry or the byte.
@@ -61,6 +64,12 @@ pub fn verify_bundle<E>(
     let keys = handovers.follow(&mut files, (&claim, options.keys), &events, &mut verifier)?;
     if let Some(read) = &head {
         read.judge(&keys, &events, &mut verifier);
+        if let Some(policy) = options.policy {
+            // A range that ends before the checkpoint does not tell when its newest entry was written.
+            let newest = (range.to == claim.size).then(|| verifier.last_at().to_owned());
+            let place = Place::file(CHECKPOINT, 0);
+            judge_witnesses(verifier.report_mut(), policy, &read.bytes, newest.as_deref(), &place);
+        }
     }
 
     let counts = files.survey(paths, claim.size, range, &mut verifier)?;

@@ -27,3 +27,22 @@ pub fn is_instant(text: &str) -> bool {
         && number(14, 16) < 60
         && number(17, 19) < 60
 }
+
+/// Returns the whole seconds from 1970 UTC to an instant; nothing when it is none, or before 1970.
+///
+/// Leap seconds do not count, as in POSIX time.
+#[must_use]
+pub fn instant_seconds(text: &str) -> Option<u64> {
+    if !is_instant(text) {
+        return None;
+    }
+    let number = |from: usize, to: usize| text[from..to].parse::<u64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let seconds = number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
+    // Years that begin in March end with the leap day, so that months have fixed offsets.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    // Days from 0000-03-01 to 1970-01-01.
+    let since = days.checked_sub(719_468)?;
+    Some(since * 86_400 + seconds)
+}

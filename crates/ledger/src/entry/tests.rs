@@ -158,3 +158,24 @@ fn only_instants_with_six_decimals_in_utc_are_times() {
         assert!(!is_instant(text), "{text}");
     }
 }
+
+#[test]
+fn seconds_of_instants_are_those_of_posix() {
+    // `date -u -d ... +%s` of GNU coreutils.
+    for (text, seconds) in [
+        ("1970-01-01T00:00:00.000000Z", Some(0)),
+        ("1970-01-01T00:00:59.999999Z", Some(59)),
+        ("2000-02-29T12:00:00.000000Z", Some(951_825_600)),
+        ("2000-03-01T00:00:00.000000Z", Some(951_868_800)),
+        ("2026-11-22T08:00:00.000000Z", Some(1_795_334_400)),
+        ("2100-02-28T23:59:59.000000Z", Some(4_107_542_399)),
+        ("2100-03-01T00:00:00.000000Z", Some(4_107_542_400)),
+        ("9999-12-31T23:59:59.999999Z", Some(253_402_300_799)),
+        ("1969-12-31T23:59:59.000000Z", None),
+        ("0001-01-01T00:00:00.000000Z", None),
+        ("2026-02-29T00:00:00.000000Z", None),
+        ("yesterday", None),
+    ] {
+        assert_eq!(super::instant_seconds(text), seconds, "{text}");
+    }
+}

@@ -8,6 +8,7 @@ use crate::checkpoint::{CheckpointError, TreeHead};
 use crate::cosignature::Cosigner;
 use crate::note::{Note, NoteError, Signer};
 use crate::tree::empty_root;
+use crate::verify::{EvidenceState, FindingCode, Place, Report, judge_witnesses};
 
 const SIGSUM_NOTE: &str = include_str!("../../testdata/witness/sigsum-12851.note");
 const SIGSUM_LOG: &str = "log sigsum.org/v1/tree/44ad38f8226ff9bd27629a41e55df727308d0a1cd8a2c31d3170048ac1dd22a1+682b49db+\
@@ -239,6 +240,57 @@ fn limits_of_a_policy_hold_and_are_above_those_that_must_be_supported() {
     assert_eq!(Policy::parse(long.as_bytes()).unwrap_err().problem, PolicyProblem::TooLong);
     let long = format!("{}quorum none\n", "\n".repeat(65_536));
     assert_eq!(Policy::parse(long.as_bytes()).unwrap_err().problem, PolicyProblem::TooLong);
+}
+
+/// Judges a checkpoint of [`checkpoint`], whose cosignatures are of 1970-01-01T00:16:40Z, as a verifier does.
+fn judged(text: &str, checkpoint: &str, newest_at: Option<&str>) -> (EvidenceState, Vec<FindingCode>) {
+    let mut report = Report::new();
+    judge_witnesses(
+        &mut report,
+        &policy(text),
+        checkpoint.as_bytes(),
+        newest_at,
+        &Place::file("checkpoint", 0),
+    );
+    report.settle();
+    assert_eq!(report.ok, report.findings.is_empty());
+    (report.witness, report.findings.iter().map(|finding| finding.code).collect())
+}
+
+#[test]
+fn led_34_below_quorum_is_witness_quorum() {
+    let text = "{log}\n{w1}\n{w2}\ngroup g all X1 X2\nquorum g\n";
+    assert_eq!(judged(text, &checkpoint(&[1, 2]), None), (EvidenceState::Verified, vec![]));
+    let below = (EvidenceState::Failed, vec![FindingCode::WitnessQuorum]);
+    assert_eq!(judged(text, &checkpoint(&[2]), None), below);
+    assert_eq!(judged(text, &checkpoint(&[]), None), below);
+    assert_eq!(judged("{log}\nquorum none\n", &checkpoint(&[1]), None), (EvidenceState::None, vec![]));
+    assert_eq!(
+        judged("{log}\n{w1}\nquorum none\n", &checkpoint(&[1]), None),
+        (EvidenceState::Verified, vec![])
+    );
+}
+
+#[test]
+fn led_35_a_log_that_is_stamped_again_is_stamp_window() {
+    let text = "{log}\n{w1}\nquorum X1\n";
+    let at = |newest| judged(text, &checkpoint(&[1]), Some(newest));
+    assert_eq!(at("1970-01-01T00:16:40.000000Z"), (EvidenceState::Verified, vec![]));
+    assert_eq!(at("1970-01-01T00:21:40.999999Z"), (EvidenceState::Verified, vec![]));
+    let out = (EvidenceState::Failed, vec![FindingCode::StampWindow, FindingCode::WitnessQuorum]);
+    assert_eq!(at("1970-01-01T00:21:41.000000Z"), out);
+    let mut note = Note::parse(checkpoint(&[]).as_bytes()).unwrap();
+    note.signatures.push(cosigner(1).cosign(&note.text, 1_000 + 86_401).unwrap());
+    assert_eq!(judged(text, &note.to_text(), Some("1970-01-01T00:16:40.000000Z")), out);
+}
+
+#[test]
+fn a_bad_cosignature_is_found_at_its_line() {
+    let text = checkpoint(&[1]);
+    let mut note = Note::parse(text.as_bytes()).unwrap();
+    note.signatures[1].bytes[30] ^= 1;
+    let failed = (EvidenceState::Failed, vec![FindingCode::CheckpointSignature]);
+    assert_eq!(judged("{log}\n{w1}\nquorum none\n", &note.to_text(), None), failed);
 }
 
 proptest! {

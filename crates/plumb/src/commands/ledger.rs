@@ -8,7 +8,8 @@ use std::path::Path;
 use app::bundle::verify_folder;
 use app::{App, Error, Kind};
 use ledger::bundle::{CHECKPOINT, Options, SMALL_FILE_BYTES_MAX};
-use ledger::{Report, TreeHead, VerifierKey};
+use ledger::verify::EvidenceState;
+use ledger::{Policy, Report, TreeHead, VerifierKey};
 use serde_json::json;
 
 use crate::cli::{ExportArgs, LedgerVerifyArgs, ListArgs, ListFormat, VerifyArgs};
@@ -104,7 +105,24 @@ pub(super) async fn state(app: &App, args: ListArgs) -> Result<Exit, Error> {
 
 /// Verifies a bundle offline: no database, no network, no configuration, no private key (LED-26).
 pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
-    let keys = args
+    let policy =
+        args.policy.as_deref().map(|path| super::witness::read_policy(path, Kind::Usage)).transpose()?;
+    let keys = trusted(args, policy.as_ref())?;
+    if args.bundle.is_file() {
+        let report = super::prove::verify(&args.bundle, (&keys, policy.as_ref()), args.entry.as_deref())?;
+        return show(&report, args.format);
+    }
+    if args.entry.is_some() {
+        return Err(Error::new(Kind::Usage, "--entry belongs to the file of a bare proof"));
+    }
+    let against = args.against.iter().map(|path| known_head(path, &keys)).collect::<Result<Vec<_>, _>>()?;
+    let options = Options { keys: &keys, against: &against, policy: policy.as_ref() };
+    show(&verify_folder(&args.bundle, &options)?, args.format)
+}
+
+/// Returns the keys to trust: those given one by one and those of the policy's logs.
+fn trusted(args: &VerifyArgs, policy: Option<&Policy>) -> Result<Vec<VerifierKey>, Error> {
+    let mut keys = args
         .vkeys
         .iter()
         .map(|text| {
@@ -114,15 +132,11 @@ pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    if args.bundle.is_file() {
-        return show(&super::prove::verify(&args.bundle, &keys, args.entry.as_deref())?, args.format);
+    keys.extend(policy.map(Policy::log_keys).unwrap_or_default());
+    if keys.is_empty() {
+        return Err(Error::new(Kind::Usage, "the policy names no log").hint("add the key to trust by --vkey"));
     }
-    if args.entry.is_some() {
-        return Err(Error::new(Kind::Usage, "--entry belongs to the file of a bare proof"));
-    }
-    let against = args.against.iter().map(|path| known_head(path, &keys)).collect::<Result<Vec<_>, _>>()?;
-    let report = verify_folder(&args.bundle, &Options { keys: &keys, against: &against })?;
-    show(&report, args.format)
+    Ok(keys)
 }
 
 /// Reads an older checkpoint, or that of an older bundle. A trusted key must have signed it.
@@ -154,7 +168,7 @@ fn text(report: &Report) -> Result<String, Error> {
     let failed = |err: std::fmt::Error| Error::new(Kind::Internal, format!("could not write: {err}"));
     writeln!(
         out,
-        "{}  {} entries, {} bodies, {} rows, {} checkpoints; {} erased; {} uncovered\nroot {}  keys {}",
+        "{}  {} entries, {} bodies, {} rows, {} checkpoints; {} erased; {} uncovered\nroot {}  keys {}{}",
         if report.ok { "verified" } else { "NOT VERIFIED" },
         report.entries,
         report.bodies_checked,
@@ -164,6 +178,11 @@ fn text(report: &Report) -> Result<String, Error> {
         report.uncovered_tail,
         report.root.as_deref().unwrap_or("-"),
         if report.key_ids.is_empty() { "-".to_owned() } else { report.key_ids.join(" ") },
+        match report.witness {
+            EvidenceState::None => "",
+            EvidenceState::Verified => "  witnesses verified",
+            EvidenceState::Failed => "  witnesses NOT VERIFIED",
+        },
     )
     .map_err(failed)?;
     for finding in report.findings.iter().take(SHOWN_MAX) {

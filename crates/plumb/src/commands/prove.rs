@@ -6,9 +6,10 @@ use std::path::Path;
 
 use app::prove::Claim;
 use app::{App, Error, Kind};
-use ledger::proof::{PROOF_BYTES_MAX, verify_proof};
+use ledger::proof::{ConsistencyProof, PROOF_BYTES_MAX, ProofFile, verify_proof};
 use ledger::tile::ENTRY_BYTES_MAX;
-use ledger::{Report, VerifierKey};
+use ledger::verify::{Place, judge_witnesses};
+use ledger::{Policy, Report, VerifierKey};
 
 use crate::cli::ProveArgs;
 use crate::console;
@@ -40,11 +41,26 @@ fn claim(args: &ProveArgs) -> Result<Claim, Error> {
 }
 
 /// Verifies a proof file offline, as [`super::ledger::verify_bundle`] does a bundle.
-pub(super) fn verify(path: &Path, keys: &[VerifierKey], entry: Option<&Path>) -> Result<Report, Error> {
+pub(super) fn verify(
+    path: &Path,
+    (keys, policy): (&[VerifierKey], Option<&Policy>),
+    entry: Option<&Path>,
+) -> Result<Report, Error> {
     let bytes = read(path, PROOF_BYTES_MAX)?;
     let entry = entry.map(|path| read(path, ENTRY_BYTES_MAX)).transpose()?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    Ok(verify_proof(&name, &bytes, keys, entry.as_deref()))
+    let mut report = verify_proof(&name, &bytes, keys, entry.as_deref());
+    if let (Some(policy), Ok(file)) = (policy, ProofFile::parse(&bytes)) {
+        let checkpoint = match file {
+            ProofFile::Inclusion(proof) => proof.checkpoint,
+            ProofFile::Consistency(ConsistencyProof { checkpoints: [_older, newer], .. }) => newer,
+        };
+        // It stands at the end of either file. Of the newest entry, a proof says nothing.
+        let place = Place::file(&name, bytes.len().saturating_sub(checkpoint.len()) as u64);
+        judge_witnesses(&mut report, policy, checkpoint.as_bytes(), None, &place);
+        report.settle();
+    }
+    Ok(report)
 }
 
 /// Reads a file up to one byte more than `max`, which is enough to see that it is too long.

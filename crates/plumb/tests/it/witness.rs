@@ -2,6 +2,7 @@
 
 mod client;
 mod log;
+mod policy;
 mod server;
 
 use std::io::{Read as _, Write as _};

@@ -127,7 +127,7 @@ pub(super) fn verify_with(files: &Files, keys: &[VerifierKey], against: &[TreeHe
         let bytes = files.get(path);
         Ok(bytes.map(|bytes| bytes[..bytes.len().min(max + 1)].to_vec()))
     };
-    let Ok(report) = verify_bundle(paths, read, &Options { keys, against });
+    let Ok(report) = verify_bundle(paths, read, &Options { keys, against, policy: None });
     report
 }
 
