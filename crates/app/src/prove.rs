@@ -72,7 +72,7 @@ impl App {
         let extra = (!bare).then(|| Receipt { entry: stored.entry, body }.to_extra());
         let proof = InclusionProof::new(index, hashes, &self.text_of(&head).await?, extra)
             .map_err(|err| broken(&err.to_string()))?;
-        proof.verify(&leaf, &[self.signer.verifier().clone()]).map_err(|err| broken(&err.to_string()))?;
+        proof.verify(&leaf, &self.keys().await?).map_err(|err| broken(&err.to_string()))?;
         Ok(proof.to_text().into_bytes())
     }
 
@@ -91,7 +91,7 @@ impl App {
         let hashes = hashes.ok_or_else(|| broken("there is no such tree"))?;
         let proof = ConsistencyProof::new(hashes, &self.text_of(&older).await?, &self.text_of(&newer).await?)
             .map_err(|err| broken(&err.to_string()))?;
-        proof.verify(&[self.signer.verifier().clone()]).map_err(|err| broken(&err.to_string()))?;
+        proof.verify(&self.keys().await?).map_err(|err| broken(&err.to_string()))?;
         Ok(proof.to_text().into_bytes())
     }
 
