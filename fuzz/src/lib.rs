@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 mod host_says;
 mod ledger_bytes;
 mod user_says;
+mod witness_bytes;
 
 /// One parser under test.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "entry_bundle", run: ledger_bytes::entry_bundle, short_rounds: 20_000 },
     Target { name: "tile_path", run: ledger_bytes::tile_path, short_rounds: 30_000 },
     Target { name: "bundle", run: ledger_bytes::bundle, short_rounds: 750 },
+    Target { name: "policy", run: witness_bytes::policy, short_rounds: 30_000 },
+    Target { name: "witness_request", run: witness_bytes::witness_request, short_rounds: 60_000 },
+    Target { name: "cosignature", run: witness_bytes::cosignature, short_rounds: 20_000 },
     Target { name: "frames", run: host_says::frames, short_rounds: 10_000 },
     Target { name: "capture", run: host_says::capture, short_rounds: 10_000 },
     Target { name: "os_release", run: host_says::os_release, short_rounds: 20_000 },
