@@ -8,7 +8,7 @@ use sqlx::{Row as _, Sqlite, Transaction};
 
 use crate::apply::bulk;
 use crate::error::{StoreError, doing};
-use crate::{Tenant, dialect, registry};
+use crate::{Db, Tenant, dialect, registry};
 
 /// Gives 128 fresh random bits at each call: nonces of bodies, and ids that the store makes itself.
 pub type Nonces<'n> = &'n mut (dyn FnMut() -> [u8; 16] + Send);
@@ -191,6 +191,37 @@ impl<'t> Appender<'t> {
             return Err(broken("a transaction", &"not every entry was inserted"));
         }
         Ok(())
+    }
+}
+
+/// Most audit records of one transaction.
+pub const AUDITS_MAX: usize = 10_000;
+
+impl Db {
+    /// Records what was done, with one entry each, in one transaction.
+    ///
+    /// # Errors
+    /// When there are too many for one transaction, or the write fails; then nothing is recorded.
+    pub async fn append_audits(
+        &self,
+        (tenant, actor): (&Tenant, &str),
+        records: &[AuditRecord],
+        now: Timestamp,
+        nonces: Nonces<'_>,
+    ) -> Result<(), StoreError> {
+        if records.len() > AUDITS_MAX {
+            let (what, size) = ("audit records", records.len());
+            return Err(StoreError::BatchTooLarge { what, size, limit: AUDITS_MAX });
+        }
+        let said = "store the audit records";
+        let mut tx = self.begin(said).await?;
+        let count = records.len();
+        let mut appender = Appender::reserve(&mut tx, (tenant, actor), (count, now), &mut *nonces).await?;
+        for record in records {
+            appender.audit(&mut tx, record, &mut *nonces).await?;
+        }
+        appender.insert(&mut tx).await?;
+        tx.commit().await.map_err(doing(said))
     }
 }
 

@@ -105,11 +105,13 @@ impl Db {
     pub async fn load_edge(&self, tenant: &Tenant) -> Result<Vec<Tile>, StoreError> {
         self.select_tiles(
             tenant,
+            // Level by level, so that the key leads to one tile each: no other one is read (LED-15).
             "SELECT t.log_id, t.level, t.tile_index, t.width, t.hashes
-             FROM log_tiles AS t
-             WHERE t.tenant_id = $1 AND t.log_id = $2 AND t.tile_index = (
+             FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7)) AS l
+             CROSS JOIN log_tiles AS t
+             WHERE t.tenant_id = $1 AND t.log_id = $2 AND t.level = l.column1 AND t.tile_index = (
                SELECT max(m.tile_index) FROM log_tiles AS m
-               WHERE m.tenant_id = t.tenant_id AND m.log_id = t.log_id AND m.level = t.level)
+               WHERE m.tenant_id = $1 AND m.log_id = $2 AND m.level = l.column1)
              ORDER BY t.level
              LIMIT 64",
         )
