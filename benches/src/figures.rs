@@ -30,6 +30,15 @@ impl Samples {
         }
     }
 
+    /// Returns the value that `share` of all values do not exceed, by nearest rank; NaN of none.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let below = (0..sorted.len()).find(|rank| (rank + 1) as f64 >= share * sorted.len() as f64);
+        below.map_or(f64::NAN, |rank| sorted[rank])
+    }
+
     /// Returns the smallest value; infinity of none.
     #[must_use]
     pub fn min(&self) -> f64 {

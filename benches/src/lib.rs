@@ -3,6 +3,7 @@
 //! Each program under `src/bin` stands for one promise and prints ratios against a floor or a peer that
 //! it measured in the same run; README.md says what each compares. Nothing here is run by the tests.
 
+pub mod audit;
 pub mod bare;
 pub mod book;
 pub mod command;

@@ -27,3 +27,11 @@ fn figures_show_median_and_spread_with_three_digits() {
     assert_eq!(samples(&[0.12345, 12.345, 123.45]).to_string(), "12.3 (0.123..123, n=3)");
     assert_eq!(Figure(1.5).to_string(), "1.50");
 }
+
+#[test]
+fn a_quantile_is_the_value_of_the_nearest_rank() {
+    let hundred = samples(&(1..=100).rev().map(f64::from).collect::<Vec<_>>());
+    let found = [0.5, 0.99, 1.0, 0.0].map(|share| hundred.quantile(share));
+    assert_eq!(samples(&found), samples(&[50.0, 99.0, 100.0, 1.0]));
+    assert!(samples(&[]).quantile(0.5).is_nan());
+}
