@@ -11,6 +11,7 @@ mod content;
 mod crash;
 mod database;
 mod demo;
+mod faults;
 mod keeper;
 mod lens;
 mod matrix;
