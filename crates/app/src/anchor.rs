@@ -2,6 +2,9 @@
 //!
 //! A last line that cannot be read is moved to a file beside it, bytes kept, and a seam line says so (LED-07).
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -17,6 +20,8 @@ use model::Digest;
 use crate::context::App;
 use crate::error::{Error, Kind};
 
+/// How far from the end of an anchor its newest head is looked for. Bytes.
+const HEAD_WINDOW_BYTES: u64 = 4 * LINE_BYTES_MAX as u64;
 /// How long another process may hold the file.
 const LOCK_WAITS: u32 = 500;
 const LOCK_WAIT: Duration = Duration::from_millis(10);
@@ -114,26 +119,34 @@ fn quarantine(path: &Path, bytes: &[u8]) -> io::Result<ledger::Hash> {
     Ok(sha256)
 }
 
+/// Returns the last bytes of a file, at most `max`, and where they begin.
+fn end_of(file: &mut File, max: u64) -> io::Result<(u64, Vec<u8>)> {
+    let len = file.metadata()?.len();
+    let window = len.min(max);
+    file.seek(SeekFrom::Start(len - window))?;
+    let mut bytes = Vec::new();
+    Read::by_ref(file).take(window).read_to_end(&mut bytes)?;
+    Ok((len - window, bytes))
+}
+
 /// Returns where the last line begins, and the line with its line feed where it has one.
 ///
 /// Of a line longer than any line can be, its last bytes: they do not read as a line.
 fn last_line(file: &mut File) -> io::Result<(u64, Vec<u8>)> {
-    let len = file.metadata()?.len();
-    let window = len.min(LINE_BYTES_MAX as u64 + 1);
-    file.seek(SeekFrom::Start(len - window))?;
-    let mut bytes = Vec::new();
-    Read::by_ref(file).take(window).read_to_end(&mut bytes)?;
+    let (start, mut bytes) = end_of(file, LINE_BYTES_MAX as u64 + 1)?;
     let body = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let begin = body.iter().rposition(|byte| *byte == b'\n').map_or(0, |before| before + 1);
-    Ok((len - window + begin as u64, bytes.split_off(begin)))
+    Ok((start + begin as u64, bytes.split_off(begin)))
 }
 
-/// Returns the newest head of an anchor; nothing when there is none that reads. Its signature is not checked.
+/// Returns the newest head of an anchor that reads; nothing when there is none. Its signature is not checked.
 fn last_head(path: &Path) -> Option<TreeHead> {
     let mut file = File::open(path).ok()?;
-    let (_start, last) = last_line(&mut file).ok()?;
-    let What::Head { note } = Line::parse_any(&last).ok()?.what else { return None };
-    TreeHead::parse(&Note::parse(note.as_bytes()).ok()?.text).ok()
+    let (_start, bytes) = end_of(&mut file, HEAD_WINDOW_BYTES).ok()?;
+    bytes.split_inclusive(|byte| *byte == b'\n').rev().find_map(|line| {
+        let What::Head { note } = Line::parse_any(line).ok()?.what else { return None };
+        TreeHead::parse(&Note::parse(note.as_bytes()).ok()?.text).ok()
+    })
 }
 
 /// Demands that the log has every head of the anchor, in a verification that has not read entries yet.

@@ -1,11 +1,13 @@
 //! Verifying a bundle that lies in a folder: no database, no network, no configuration, no private key (LED-26).
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use ledger::Report;
 use ledger::bundle::{Options, verify_bundle};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::error::{Error, Kind};
 
@@ -24,41 +26,80 @@ pub fn verify_folder(folder: &Path, options: &Options<'_>) -> Result<Report, Err
         return Err(Error::new(Kind::Unavailable, format!("{} is not a folder", folder.display()))
             .hint("name the folder that `plumb ledger export` wrote"));
     }
-    let mut paths = Vec::new();
-    list_files(folder, Path::new(""), DEPTH_MAX, &mut paths).map_err(|err| unreadable(&err))?;
+    let paths = Walk::begin(folder).map_err(|err| unreadable(&err))?;
     let read = |path: &str, max: usize| read_file(&folder.join(path), max);
-    verify_bundle(paths.into_iter().map(Ok), read, options).map_err(|err| unreadable(&err))
+    verify_bundle(paths, read, options).map_err(|err| unreadable(&err))
 }
 
-fn list_files(root: &Path, below: &Path, depth: usize, paths: &mut Vec<String>) -> io::Result<()> {
-    if depth == 0 {
-        return Err(io::Error::other("folders are nested too deep"));
+/// The files below a folder, by path from there, folder by folder in the order of names. One folder of each depth
+/// is held: a bundle of a million entries has a million files.
+struct Walk {
+    root: PathBuf,
+    open: Vec<std::vec::IntoIter<Found>>,
+}
+
+/// A name in a folder, with its path from the root.
+struct Found {
+    path: PathBuf,
+    is_dir: bool,
+}
+
+impl Walk {
+    fn begin(root: &Path) -> io::Result<Self> {
+        let mut walk = Self { root: root.to_owned(), open: Vec::new() };
+        walk.enter(Path::new(""))?;
+        Ok(walk)
     }
-    let mut names: Vec<PathBuf> = fs::read_dir(root.join(below))?
-        .map(|entry| entry.map(|entry| below.join(entry.file_name())))
-        .collect::<Result<_, _>>()?;
-    names.sort();
-    for name in names {
-        if fs::symlink_metadata(root.join(&name))?.is_dir() {
-            list_files(root, &name, depth - 1, paths)?;
-        } else {
-            paths.push(name.to_string_lossy().into_owned());
+
+    fn enter(&mut self, below: &Path) -> io::Result<()> {
+        if self.open.len() == DEPTH_MAX {
+            return Err(io::Error::other("folders are nested too deep"));
+        }
+        let mut found = Vec::new();
+        for entry in fs::read_dir(self.root.join(below))? {
+            let entry = entry?;
+            found.push(Found { path: below.join(entry.file_name()), is_dir: entry.file_type()?.is_dir() });
+        }
+        found.sort_by(|one, other| one.path.cmp(&other.path));
+        self.open.push(found.into_iter());
+        Ok(())
+    }
+}
+
+impl Iterator for Walk {
+    type Item = io::Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let Some(found) = self.open.last_mut()?.next() else {
+                self.open.pop();
+                continue;
+            };
+            if !found.is_dir {
+                return Some(Ok(found.path.to_string_lossy().into_owned()));
+            }
+            if let Err(err) = self.enter(&found.path) {
+                return Some(Err(err));
+            }
         }
     }
-    Ok(())
 }
 
 /// Reads at most one byte more than `max`; nothing where there is no plain file.
 pub(crate) fn read_file(path: &Path, max: usize) -> io::Result<Option<Vec<u8>>> {
-    match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_file() => {}
-        Ok(_) => return Ok(None),
-        Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(err) => return Err(err),
+    // A link is never followed, and a pipe does not block.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => fs::File::from(file),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return Ok(None),
+        Err(err) => return Err(err.into()),
+    };
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Ok(None);
     }
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(max as u64 + 1).read_to_end(&mut bytes)?;
+    let len = usize::try_from(meta.len()).unwrap_or(usize::MAX).min(max) + 1;
+    let mut bytes = Vec::with_capacity(len);
+    Read::by_ref(&mut file).take(max as u64 + 1).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }

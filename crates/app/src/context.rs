@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::content::Content;
 use crate::error::Error;
+use crate::witness::ConfiguredPolicy;
 
 /// Where "now" comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Config {
     pub database_url: Option<String>,
     /// File on another trust domain that every checkpoint is appended to.
     pub anchor: Option<PathBuf>,
+    /// Policy file with the witnesses of this log.
+    pub policy: Option<PathBuf>,
     /// Rules from this directory instead of the shipped ones.
     pub content_dir: Option<PathBuf>,
     /// Who acts: `local:<login name>`.
@@ -62,6 +65,7 @@ pub struct App {
     pub(crate) signer: std::sync::Arc<Signer>,
     pub(crate) key_path: PathBuf,
     pub(crate) anchor: Option<PathBuf>,
+    pub(crate) policy: Option<std::sync::Arc<ConfiguredPolicy>>,
     pub(crate) content: std::sync::Arc<Content>,
     pub(crate) actor: String,
     pub(crate) clock: Clock,
@@ -79,6 +83,12 @@ impl App {
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.created
+    }
+
+    /// Tells whether witnesses are configured for this log.
+    #[must_use]
+    pub const fn has_policy(&self) -> bool {
+        self.policy.is_some()
     }
 
     /// Returns the public key of the log.

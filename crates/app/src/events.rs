@@ -70,7 +70,7 @@ impl App {
             binary_sha256: Digest([0; 32]),
             schema_version: store::SCHEMA_VERSION,
             expects_anchor: self.anchor.is_some(),
-            policy_sha256: None,
+            policy_sha256: self.policy.as_ref().map(|policy| policy.sha256),
         }
     }
 }

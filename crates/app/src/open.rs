@@ -15,6 +15,7 @@ use crate::content::Content;
 use crate::context::{App, Config, new_uuid, random};
 use crate::error::{Error, Kind};
 use crate::rotate;
+use crate::witness::ConfiguredPolicy;
 
 /// The one tenant before there is a service (decision on identity).
 const TENANT_SLUG: &str = "default";
@@ -47,6 +48,7 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
         return Err(Error::new(Kind::Unavailable, format!("there is no database at {}", path.display()))
             .hint("run `plumb scan` first, or name the data directory by --data-dir"));
     }
+    let policy = config.policy.as_deref().map(ConfiguredPolicy::read).transpose()?;
     make_folder(&config.data_dir)?;
     let db = Db::open(&path).await?;
     let (tenant, signer, created) = match db.find_tenant(TENANT_SLUG).await? {
@@ -60,12 +62,16 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
         }
         None => make_tenant(config, &db).await?,
     };
+    if let Some(policy) = &policy {
+        policy.check(&tenant)?;
+    }
     Ok(App {
         db,
         tenant,
         signer: Arc::new(signer),
         key_path: config.data_dir.join(KEY_FILE),
         anchor: config.anchor.clone(),
+        policy: policy.map(Arc::new),
         content,
         actor: config.actor.clone(),
         clock: config.clock,
@@ -110,7 +116,12 @@ fn make_folder(path: &Path) -> Result<(), Error> {
         Error::new(Kind::Unavailable, format!("could not make the data directory {}: {err}", path.display()))
             .hint("name another by --data-dir")
     };
+    let is_new = !path.exists();
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+    if is_new && let Some(parent) = path.canonicalize().map_err(unusable)?.parent() {
+        // Or a key that was made durable could lie in a folder that was not.
+        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(unusable)?;
+    }
     let mode = fs::metadata(path).map_err(unusable)?.permissions().mode();
     if mode & 0o022 == 0 {
         return Ok(());

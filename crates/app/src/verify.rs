@@ -2,6 +2,7 @@
 
 mod rows;
 mod tiles;
+mod witnesses;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -52,6 +53,7 @@ impl App {
         self.check_blobs(&mut verifier, named).await?;
         self.check_state(&mut verifier).await?;
         self.check_events(&mut verifier, &signed, archive).await?;
+        self.check_witnesses(&mut verifier).await?;
         self.check_head(&mut verifier, entries).await?;
         Ok(verifier.finish())
     }

@@ -4,6 +4,7 @@
 //! Plain HTTP only: put a proxy in front where a witness is reached over a network. What may be cosigned is
 //! decided in `ledger::witness`.
 
+mod configured;
 mod folder;
 mod http;
 mod serve;
@@ -12,5 +13,7 @@ mod submit;
 mod tests;
 mod watch;
 
+pub(crate) use configured::ConfiguredPolicy;
+pub use configured::read_policy;
 pub use serve::{Options, Server};
 pub use submit::{Outcome, Submitted};

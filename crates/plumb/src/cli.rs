@@ -184,6 +184,9 @@ pub(crate) struct PostureArgs {
     /// Use today's mapping of the framework instead of the one of that time
     #[arg(long, requires = "framework")]
     pub(crate) todays_mapping: bool,
+    /// Print the answer as a document with ledger proofs, which `plumb verify` checks offline
+    #[arg(long, requires = "host", conflicts_with_all = ["framework", "format"])]
+    pub(crate) prove: bool,
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -498,7 +501,7 @@ pub(crate) enum StateCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Folder of a bundle, or file of a proof
+    /// Folder of a bundle, or file of a proof or of a proven posture
     pub(crate) bundle: PathBuf,
     /// The entry that a bare proof speaks of
     #[arg(long, value_name = "FILE")]

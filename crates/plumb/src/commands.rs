@@ -58,7 +58,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
                     over(app, async |app| host::run(app, command).await).await
                 }
                 HostCommand::Add(_) | HostCommand::Remove(_) => {
-                    signing(global, app, async |app| host::run(app, command).await).await
+                    signing(app, async |app| host::run(app, command).await).await
                 }
             }
         }
@@ -76,7 +76,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
                 KnownHostsCommand::Import(_)
                 | KnownHostsCommand::Approve(_)
                 | KnownHostsCommand::Revoke(_) => {
-                    signing(global, app, async |app| known_hosts::run(app, command).await).await
+                    signing(app, async |app| known_hosts::run(app, command).await).await
                 }
             }
         }
@@ -121,8 +121,8 @@ async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit,
     };
     match submission {
         Submission::None => over(app, work).await,
-        Submission::Before => over(app, async |app| witness::first(app, global, work).await).await,
-        Submission::After => signing(global, app, work).await,
+        Submission::Before => over(app, async |app| witness::first(app, work).await).await,
+        Submission::After => signing(app, work).await,
     }
 }
 
@@ -158,12 +158,8 @@ async fn over(app: App, work: impl AsyncFnOnce(&App) -> Result<Exit, Error>) -> 
 }
 
 /// Like [`over`], for a command that may sign a checkpoint: its witnesses get it at the end.
-async fn signing(
-    global: &Global,
-    app: App,
-    work: impl AsyncFnOnce(&App) -> Result<Exit, Error>,
-) -> Result<Exit, Error> {
-    over(app, async |app| witness::after(app, global, work).await).await
+async fn signing(app: App, work: impl AsyncFnOnce(&App) -> Result<Exit, Error>) -> Result<Exit, Error> {
+    over(app, async |app| witness::after(app, work).await).await
 }
 
 /// Opens what is there; a missing database is an error.

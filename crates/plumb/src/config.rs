@@ -39,6 +39,7 @@ pub(crate) fn load(global: &Global) -> Config {
         data_dir: global.data_dir.clone().unwrap_or_else(default_data_dir),
         database_url: read("PLUMB_DATABASE_URL"),
         anchor: read("PLUMB_LEDGER_ANCHOR").map(PathBuf::from),
+        policy: global.ledger_policy.clone(),
         content_dir: global.content.clone(),
         actor: format!("local:{}", login_name()),
         clock: Clock::System,

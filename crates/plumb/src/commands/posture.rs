@@ -21,6 +21,7 @@ pub(super) async fn show(app: &App, args: &PostureArgs) -> Result<Exit, Error> {
         today_mapping: args.todays_mapping,
     };
     match &args.host {
+        Some(host) if args.prove => console::print(&app.prove_posture(host, &as_of).await?)?,
         Some(host) => {
             let posture = app.posture(host, &as_of).await?;
             match args.format {

@@ -5,8 +5,9 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use app::prove::Claim;
+use app::report::{REPORT_BYTES_MAX, is_report, verify_report};
 use app::{App, Error, Kind};
-use ledger::proof::{ConsistencyProof, PROOF_BYTES_MAX, ProofFile, verify_proof};
+use ledger::proof::{ConsistencyProof, ProofFile, verify_proof};
 use ledger::tile::ENTRY_BYTES_MAX;
 use ledger::verify::{Place, judge_witnesses};
 use ledger::{Policy, Report, VerifierKey};
@@ -46,9 +47,12 @@ pub(super) fn verify(
     (keys, policy): (&[VerifierKey], Option<&Policy>),
     entry: Option<&Path>,
 ) -> Result<Report, Error> {
-    let bytes = read(path, PROOF_BYTES_MAX)?;
-    let entry = entry.map(|path| read(path, ENTRY_BYTES_MAX)).transpose()?;
+    let bytes = read(path, REPORT_BYTES_MAX)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    if is_report(&bytes) {
+        return Ok(verify_report(&name, &bytes, (keys, policy)));
+    }
+    let entry = entry.map(|path| read(path, ENTRY_BYTES_MAX)).transpose()?;
     let mut report = verify_proof(&name, &bytes, keys, entry.as_deref());
     if let (Some(policy), Ok(file)) = (policy, ProofFile::parse(&bytes)) {
         let checkpoint = match file {

@@ -24,7 +24,7 @@ const KNOWN_HOSTS_BYTES_MAX: u64 = 16 << 20;
 pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Error> {
     let secrets = secrets(&args)?;
     let app = super::created(global).await?;
-    super::signing(global, app, async |app| run_with(app, (global, &args), secrets).await).await
+    super::signing(app, async |app| run_with(app, (global, &args), secrets).await).await
 }
 
 async fn run_with(app: &App, (global, args): (&Global, &ScanArgs), secrets: Secrets) -> Result<Exit, Error> {

@@ -127,7 +127,7 @@ fn led_71_an_anchor_that_is_gone_emptied_or_spoilt_is_found_and_so_is_one_that_n
     assert_eq!(fs::read(&torn[0]).unwrap(), b"garbage\n");
     fs::write(&anchor, &whole).unwrap();
     assert_eq!(codes(&kept.verify()), [""; 0]);
-    let blind = Kept { world: world(), data: kept.data.clone() };
+    let blind = Kept { world: world(), data: kept.data };
     let report = blind.verify();
     assert_eq!(codes(&report), ["evidence_expected"], "{report:#}");
     assert!(report["findings"][0]["index"].is_u64());
@@ -279,8 +279,9 @@ fn led_40_a_hold_forbids_erasures_of_its_host_until_it_is_released() {
         let index = index.to_string();
         kept.plumb(&["ledger", "erase", &index, "--reason", "asked to", "--approved-by", "ada"])
     };
-    let own = std::env::var("USER").unwrap_or_else(|_unset| "root".to_owned());
-    let alone = ["ledger", "erase", "5", "--reason", "asked to", "--approved-by", &own];
+    let event = json(&kept.plumb(&["history", "demo-web", "--format", "json"]));
+    let own = event["changes"][0]["requested_by"].as_str().unwrap();
+    let alone = ["ledger", "erase", "5", "--reason", "asked to", "--approved-by", own];
     assert_refused(&kept.plumb(&alone), 64, "cannot approve it as well");
     let add = |name: &str, host: &str| {
         kept.plumb(&["ledger", "hold", "add", name, "--host", host, "--reason", "court"])

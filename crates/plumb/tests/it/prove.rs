@@ -188,3 +188,88 @@ fn a_broken_log_proves_nothing(record: &Record) {
     let done = record.run(&["--index", "0"]);
     assert_refused(&done, 70, "nothing is proven");
 }
+
+/// A change to a report, and what the verifier has to say of it.
+type Spoil = (&'static str, fn(&mut Value), &'static str);
+
+#[test]
+fn a_posture_with_its_proofs_verifies_far_from_its_database_pos_19_tlw_22() {
+    let world = world();
+    assert_code(&world.plumb(&["demo"]), 0);
+    let data = world.data().join("demo").to_str().unwrap().to_owned();
+    let run = |words: &[&str]| world.plumb(&[&["--data-dir", &data], words].concat());
+    let vkey = json(&run(&["ledger", "status", "--format", "json"]))["vkey"].as_str().unwrap().to_owned();
+    // The eighth of March is after the second scan, the second after the first: then nothing had changed yet.
+    for (at, fails) in [("2026-03-02", 25), ("2026-03-09", 21)] {
+        let done = run(&["posture", "demo-web", "--at", at, "--prove"]);
+        assert_code(&done, 0);
+        let posture = json(&run(&["posture", "demo-web", "--at", at, "--format", "json"]));
+        let mut report: Value = serde_json::from_str(&done.stdout).unwrap();
+        let lines = |value: &Value, name: &str| -> Vec<(String, String)> {
+            let text = |line: &Value, member: &str| line[member].as_str().unwrap().to_owned();
+            value[name].as_array().unwrap().iter().map(|l| (text(l, "rule_id"), text(l, "status"))).collect()
+        };
+        assert_eq!(lines(&report, "results"), lines(&posture, "rules"));
+        let failing = lines(&report, "results").iter().filter(|(_rule, status)| status == "fail").count();
+        assert_eq!(failing, fails);
+        let file = world.path("report.json");
+        let verify = |bytes: &[u8]| {
+            fs::write(&file, bytes).unwrap();
+            // Another data directory: nothing of the record is at hand.
+            world.plumb(&["verify", file.to_str().unwrap(), "--vkey", &vkey, "--format", "json"])
+        };
+        let done = verify(done.stdout.as_bytes());
+        assert_code(&done, 0);
+        assert_eq!(json(&done)["rows_checked"].as_u64(), Some(168));
+        let spoils: [Spoil; 6] = [
+            ("a verdict", |report| flip(&mut report["results"][0]["status"]), "row_altered"),
+            (
+                "an answer left out",
+                |report| drop(report["results"].as_array_mut().unwrap().remove(3)),
+                "row_missing",
+            ),
+            (
+                "the manifest",
+                |report| edit(&mut report["scans"][0]["manifest"], "\"fail\"", "\"pass\""),
+                "body_altered",
+            ),
+            (
+                "the host",
+                |report| report["host_id"] = "0190b2e5-0000-7000-8000-000000000001".into(),
+                "body_altered",
+            ),
+            (
+                "the instant",
+                |report| report["valid_at"] = "2026-02-01T00:00:00.000000Z".into(),
+                "body_altered",
+            ),
+            (
+                "the proof",
+                |report| edit(&mut report["scans"][0]["proof"], "extra eyJhY3Rv", "extra eyJhY3Rw"),
+                "leaf_mismatch",
+            ),
+        ];
+        for (what, spoil, code) in spoils {
+            let whole = report.clone();
+            spoil(&mut report);
+            let done = verify(&serde_json::to_vec(&report).unwrap());
+            report = whole;
+            assert_code(&done, 2);
+            let found = json(&done);
+            let findings = found["findings"].as_array().unwrap();
+            assert!(findings.iter().any(|finding| finding["code"] == code), "{what}: {found:#}");
+        }
+    }
+    let never = run(&["posture", "demo-web", "--at", "2020-01-01", "--prove"]);
+    assert_refused(&never, 64, "was not measured by then");
+}
+
+fn flip(status: &mut Value) {
+    *status = if *status == "pass" { "fail" } else { "pass" }.into();
+}
+
+fn edit(text: &mut Value, from: &str, to: &str) {
+    let edited = text.as_str().unwrap().replacen(from, to, 1);
+    assert_ne!(text.as_str().unwrap(), edited);
+    *text = edited.into();
+}

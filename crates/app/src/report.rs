@@ -1,0 +1,318 @@
+//! A posture with its proofs, as one document that verifies offline (POS-19, TLW-22, docs/formats/report.md).
+//!
+//! Each result stands in the manifest of the newest scan that covered its rule; that scan's entry names the
+//! manifest, and a proof leads from the entry to a signed checkpoint.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::proof::{ProofFile, Receipt, verify_proof};
+use ledger::verify::{Place, judge_witnesses};
+use ledger::{Finding, FindingCode, Policy, Report, VerifierKey, sha256};
+use model::record::{Manifest, ManifestItem, ScanRecord};
+use model::{Digest, HostId, RuleId, RunStatus, ScanId, Severity, Status, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::blobs::Store;
+
+use crate::context::App;
+use crate::error::{Error, Kind};
+use crate::posture::AsOf;
+use crate::prove::Claim;
+
+/// Name and version of the document.
+pub const SCHEMA: &str = "plumbline.report/1";
+/// Largest document that is read. Bytes.
+pub const REPORT_BYTES_MAX: usize = 268_435_456;
+/// Most scans whose manifests one answer may rest on.
+const SCANS_MAX: usize = 1_000;
+
+/// A posture with everything that proves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    pub host: String,
+    pub host_id: HostId,
+    /// What was so then.
+    pub valid_at: Timestamp,
+    /// As far as it was recorded then.
+    pub recorded_at: Timestamp,
+    /// One line a rule of the newest full scan, in order of rule.
+    pub results: Vec<ResultLine>,
+    /// The scans that the results come from.
+    pub scans: Vec<ProvenScan>,
+}
+
+/// One result and the scan that vouches for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultLine {
+    pub rule_id: RuleId,
+    pub status: Status,
+    pub severity: Severity,
+    pub value_digest: Digest,
+    pub scan_id: ScanId,
+}
+
+/// A scan with the proof of its entry and the bytes of its manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvenScan {
+    /// An inclusion proof that carries the entry and its body (docs/formats/proof.md).
+    pub proof: String,
+    /// The manifest, exactly.
+    pub manifest: String,
+}
+
+/// The body of a scan's entry, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct ScanBody {
+    row: ScanRecord,
+}
+
+/// A scan whose proof was looked at.
+struct Seen {
+    scan: ScanRecord,
+    items: BTreeMap<RuleId, ManifestItem>,
+}
+
+impl App {
+    /// Returns the posture of a host with its proofs, as canonical JSON.
+    ///
+    /// # Errors
+    /// When the host is unknown or was never measured, or a manifest was erased.
+    pub async fn prove_posture(&self, host: &str, as_of: &AsOf) -> Result<Vec<u8>, Error> {
+        crate::checkpoint::cut(self).await?;
+        let posture = self.posture(host, as_of).await?;
+        if !posture.measured {
+            let message = format!("{} was not measured by then: there is nothing to prove", posture.host);
+            return Err(Error::new(Kind::NotFound, message));
+        }
+        let mut open: BTreeSet<RuleId> = posture.rules.iter().map(|rule| rule.rule_id.clone()).collect();
+        let (mut results, mut scans) = (Vec::new(), Vec::new());
+        for scan in self.scans_as_of(posture.host_id, (posture.valid_at, posture.recorded_at)).await? {
+            let text = self.manifest_of(&scan).await?;
+            let manifest = read_manifest(&text).map_err(Error::internal)?;
+            let covered: Vec<ManifestItem> =
+                manifest.results.into_iter().filter(|item| open.remove(&item.rule_id)).collect();
+            // A full scan shows which rules there are, even where newer partial ones cover them all.
+            if covered.is_empty() && !scan.is_full {
+                continue;
+            }
+            let claim = Claim::Row { table: "scan_runs".to_owned(), key: scan.scan_id.to_string() };
+            let proof = String::from_utf8(self.prove(&claim, None, false).await?);
+            let proof = proof.map_err(|err| Error::internal(format!("a proof is not text: {err}")))?;
+            scans.push(ProvenScan { proof, manifest: text });
+            results.extend(covered.into_iter().map(|item| ResultLine {
+                rule_id: item.rule_id,
+                status: item.status,
+                severity: item.severity,
+                value_digest: item.value_digest,
+                scan_id: scan.scan_id,
+            }));
+            if scan.is_full || scans.len() == SCANS_MAX {
+                break;
+            }
+        }
+        results.sort_by(|one, other| one.rule_id.cmp(&other.rule_id));
+        let document = Document {
+            schema: SCHEMA.to_owned(),
+            host: posture.host,
+            host_id: posture.host_id,
+            valid_at: posture.valid_at,
+            recorded_at: posture.recorded_at,
+            results,
+            scans,
+        };
+        ledger::canonical::to_bytes(&document)
+            .map_err(|err| Error::internal(format!("could not write the report: {err}")))
+    }
+
+    /// Returns the completed scans of a host that count at two instants, newest first.
+    async fn scans_as_of(&self, host: HostId, at: (Timestamp, Timestamp)) -> Result<Vec<ScanRecord>, Error> {
+        let mut scans = self.list_scans(host).await?;
+        scans.retain(|scan| counts_at(scan, at));
+        scans.sort_by_key(|scan| std::cmp::Reverse((scan.measured_at, scan.recorded_at)));
+        Ok(scans)
+    }
+
+    async fn manifest_of(&self, scan: &ScanRecord) -> Result<String, Error> {
+        let digest = scan.manifest_sha256;
+        let bytes = match digest {
+            Some(digest) => self.db.find_blob(&self.tenant, Store::Manifests, digest).await?,
+            None => None,
+        };
+        let gone = || Error::new(Kind::NotFound, format!("the manifest of scan {} is gone", scan.scan_id));
+        String::from_utf8(bytes.ok_or_else(gone)?)
+            .map_err(|err| Error::internal(format!("a manifest is not text: {err}")))
+    }
+}
+
+/// Tells whether a scan was completed and known at two instants.
+fn counts_at(scan: &ScanRecord, (valid_at, recorded_at): (Timestamp, Timestamp)) -> bool {
+    scan.status == RunStatus::Completed
+        && scan.measured_at.is_some_and(|measured| measured <= valid_at)
+        && scan.recorded_at.is_some_and(|recorded| recorded <= recorded_at)
+}
+
+fn read_manifest(text: &str) -> Result<Manifest, String> {
+    let manifest: Manifest =
+        serde_json::from_str(text).map_err(|err| format!("a manifest does not read: {err}"))?;
+    if manifest.schema == Manifest::SCHEMA {
+        Ok(manifest)
+    } else {
+        Err("a manifest has another shape".to_owned())
+    }
+}
+
+/// Tells whether a file is meant to be such a document, by how it begins.
+#[must_use]
+pub fn is_report(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&b'{')
+}
+
+/// Verifies a document against trusted keys, and a policy where there is one: every proof, and that the answer is
+/// what the scans say.
+#[must_use]
+pub fn verify_report(name: &str, bytes: &[u8], (keys, policy): (&[VerifierKey], Option<&Policy>)) -> Report {
+    let mut report = Report::new();
+    match read(bytes) {
+        Ok(document) => {
+            check(name, &document, keys, &mut report);
+            for proven in document.scans.iter().filter(|_scan| policy.is_some()) {
+                if let (Some(policy), Ok(ProofFile::Inclusion(proof))) =
+                    (policy, ProofFile::parse(proven.proof.as_bytes()))
+                {
+                    let place = Place::file(name, 0);
+                    judge_witnesses(&mut report, policy, proof.checkpoint.as_bytes(), None, &place);
+                }
+            }
+        }
+        Err(problem) => report.add(finding(FindingCode::Malformed, problem)),
+    }
+    report.settle();
+    report
+}
+
+fn finding(code: FindingCode, detail: impl Into<String>) -> Finding {
+    Finding::new(code, detail)
+}
+
+fn read(bytes: &[u8]) -> Result<Document, String> {
+    let value = ledger::canonical::parse_canonical(bytes).map_err(|err| err.to_string())?;
+    let document: Document = serde_json::from_value(value).map_err(|err| err.to_string())?;
+    if document.schema != SCHEMA {
+        return Err(format!("the document is not {SCHEMA}"));
+    }
+    Ok(document)
+}
+
+fn check(name: &str, document: &Document, keys: &[VerifierKey], report: &mut Report) {
+    let mut scans: Vec<Seen> = Vec::new();
+    for proven in &document.scans {
+        if let Some(seen) = check_scan(name, document, proven, keys, report) {
+            scans.push(seen);
+        }
+    }
+    scans.sort_by_key(|seen| std::cmp::Reverse((seen.scan.measured_at, seen.scan.recorded_at)));
+    let Some(full) = scans.iter().find(|seen| seen.scan.is_full) else {
+        report.add(finding(
+            FindingCode::RowMissing,
+            "no full scan is proven: which rules there are is not known",
+        ));
+        return;
+    };
+    let mut missing: BTreeSet<&RuleId> = full.items.keys().collect();
+    for line in &document.results {
+        report.rows_checked += 1;
+        missing.remove(&line.rule_id);
+        // The newest scan that covered the rule decides.
+        let newest = scans.iter().find_map(|seen| Some((&seen.scan, seen.items.get(&line.rule_id)?)));
+        let same = newest.is_some_and(|(scan, item)| {
+            (item.status, item.severity, item.value_digest, scan.scan_id)
+                == (line.status, line.severity, line.value_digest, line.scan_id)
+        });
+        if !same {
+            let detail = "no proven scan has this result, or a newer one has another";
+            report.add(finding(FindingCode::RowAltered, detail).row("results", line.rule_id.as_str()));
+        }
+    }
+    for rule in missing {
+        let detail = "the newest full scan covered this rule, and the answer leaves it out";
+        report.add(finding(FindingCode::RowMissing, detail).row("results", rule.as_str()));
+    }
+}
+
+/// Checks one scan's proof and manifest, and returns what it says.
+fn check_scan(
+    name: &str,
+    document: &Document,
+    proven: &ProvenScan,
+    keys: &[VerifierKey],
+    report: &mut Report,
+) -> Option<Seen> {
+    let proof = verify_proof(name, proven.proof.as_bytes(), keys, None);
+    let sound = proof.ok;
+    if report.origin.as_ref().is_some_and(|origin| proof.origin.as_ref() != Some(origin)) {
+        report.add(finding(FindingCode::CheckpointInconsistent, "the proofs are of different logs"));
+    }
+    merge(report, proof);
+    if !sound {
+        return None;
+    }
+    let scan = read_scan(proven)?;
+    let manifest = proven.manifest.as_bytes();
+    let problem = if scan.host_id != document.host_id {
+        Some("the scan is of another host")
+    } else if !counts_at(&scan, (document.valid_at, document.recorded_at)) {
+        Some("the scan does not count at the instants of the question")
+    } else if scan.manifest_sha256 != Some(Digest(sha256(manifest))) {
+        Some("the manifest is not the one that the scan's entry names")
+    } else {
+        None
+    };
+    if let Some(problem) = problem {
+        report.add(finding(FindingCode::BodyAltered, problem).row("scan_runs", &scan.scan_id.to_string()));
+        return None;
+    }
+    match read_manifest(&proven.manifest) {
+        Ok(manifest) => {
+            let items = manifest.results.into_iter().map(|item| (item.rule_id.clone(), item)).collect();
+            Some(Seen { scan, items })
+        }
+        Err(problem) => {
+            report.add(finding(FindingCode::Malformed, problem));
+            None
+        }
+    }
+}
+
+/// Reads the scan's record out of a proof that verified.
+fn read_scan(proven: &ProvenScan) -> Option<ScanRecord> {
+    let ProofFile::Inclusion(proof) = ProofFile::parse(proven.proof.as_bytes()).ok()? else { return None };
+    let receipt = Receipt::parse(proof.extra.as_deref()?).ok()?;
+    let entry = ledger::Entry::parse(&receipt.entry).ok()?;
+    let body: ScanBody = serde_json::from_slice(receipt.body.as_deref()?).ok()?;
+    (entry.kind == ledger::EntryKind::ScanManifest && entry.row == body.row.scan_id.to_string())
+        .then_some(body.row)
+}
+
+/// Adds what the verification of one proof came to.
+fn merge(report: &mut Report, proof: Report) {
+    report.entries += proof.entries;
+    report.bodies_checked += proof.bodies_checked;
+    report.checkpoints += proof.checkpoints;
+    if proof.tree_size >= report.tree_size {
+        report.tree_size = proof.tree_size;
+        report.root = proof.root;
+    }
+    report.origin = proof.origin.or_else(|| report.origin.take());
+    for id in proof.key_ids {
+        if !report.key_ids.contains(&id) {
+            report.key_ids.push(id);
+        }
+    }
+    for finding in proof.findings {
+        report.add(finding);
+    }
+}
