@@ -2,6 +2,7 @@
 //! and elsewhere.
 
 use model::Timestamp;
+use sqlx::sqlite::SqliteRow;
 
 use crate::append::to_i64;
 use crate::codec::Reader;
@@ -102,6 +103,31 @@ impl Db {
         row.map(|row| Reader::new("log_cosignatures", "log_id", &row)?.number("size")).transpose()
     }
 
+    /// Lists every cosignature, by size, then by name and id of their keys.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_every_cosignature(
+        &self,
+        tenant: &Tenant,
+    ) -> Result<Vec<StoredCosignature>, StoreError> {
+        sqlx::query(
+            "SELECT log_id, size, key_name, key_id, line, received_at_us
+             FROM log_cosignatures
+             WHERE tenant_id = $1 AND log_id = $2
+             ORDER BY size, key_name, key_id
+             LIMIT 1000000",
+        )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .fetch_all(self.readers())
+        .await
+        .map_err(doing("read the cosignatures"))?
+        .iter()
+        .map(stored)
+        .collect()
+    }
+
     /// Lists the cosignatures of the checkpoint of a size, by name and id of their keys.
     ///
     /// # Errors
@@ -126,16 +152,18 @@ impl Db {
         .await
         .map_err(doing("read the cosignatures"))?
         .iter()
-        .map(|row| {
-            let row = Reader::new("log_cosignatures", "log_id", row)?;
-            Ok(StoredCosignature {
-                size: row.number("size")?,
-                key_name: row.text("key_name")?,
-                key_id: row.text("key_id")?,
-                line: row.text("line")?,
-                received_at: row.instant("received_at_us")?,
-            })
-        })
+        .map(stored)
         .collect()
     }
+}
+
+fn stored(row: &SqliteRow) -> Result<StoredCosignature, StoreError> {
+    let row = Reader::new("log_cosignatures", "log_id", row)?;
+    Ok(StoredCosignature {
+        size: row.number("size")?,
+        key_name: row.text("key_name")?,
+        key_id: row.text("key_id")?,
+        line: row.text("line")?,
+        received_at: row.instant("received_at_us")?,
+    })
 }

@@ -44,6 +44,14 @@ impl Served {
         Served::start_with(world, &words)
     }
 
+    /// Starts the witness of a folder again where it was before.
+    pub(crate) fn start_at(world: &World, name: &str, log: &str, address: &str) -> Served {
+        let mut words = serve_words(&world.path(name));
+        words[3] = address.to_owned();
+        words.extend(["--log", log].map(str::to_owned));
+        Served::start_with(world, &words)
+    }
+
     /// Starts a witness with these words and waits until it is ready.
     pub(crate) fn start_with(world: &World, words: &[String]) -> Served {
         let mut running = world.start(words).unwrap();
