@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use ledger::{EntryKind, Signer, VerifierKey};
 use model::record::{AuditPhase, KeyRotated, LogEvent};
 use serde_json::json;
+use store::events::StoredEvent;
 use store::log::StoredCheckpoint;
 use zeroize::Zeroizing;
 
@@ -74,16 +75,23 @@ impl App {
 
     /// Returns the public keys of the log, the present one first.
     pub(crate) async fn keys(&self) -> Result<Vec<VerifierKey>, Error> {
+        let rotations = self.db.list_events(&self.tenant, Some(EntryKind::KeyRotated)).await?;
+        Ok(self.keys_of(rotations))
+    }
+
+    /// As [`App::keys`], of rotations that were read. A text that is no key is passed over: what it should have
+    /// signed will not verify, and its row is not what was recorded.
+    pub(crate) fn keys_of(&self, rotations: Vec<StoredEvent>) -> Vec<VerifierKey> {
         let mut keys = vec![self.signer.verifier().clone()];
-        for stored in self.db.list_events(&self.tenant, Some(EntryKind::KeyRotated)).await? {
-            let LogEvent::KeyRotated(rotated) = stored.record.event else { continue };
-            let old = rotated.old_vkey.parse();
-            let old = old.map_err(|err| Error::internal(format!("a rotated key does not read: {err}")))?;
-            if !keys.contains(&old) {
+        for stored in rotations {
+            if let LogEvent::KeyRotated(rotated) = stored.record.event
+                && let Ok(old) = rotated.old_vkey.parse()
+                && !keys.contains(&old)
+            {
                 keys.push(old);
             }
         }
-        Ok(keys)
+        keys
     }
 
     /// Returns the checkpoints that two keys signed: for each rotation, the first that covers it.

@@ -14,6 +14,7 @@ use model::{Digest, RunStatus};
 use serde_json::Value;
 use store::StoreError;
 use store::blobs::Store;
+use store::events::StoredEvent;
 use store::log::PAGE_MAX;
 use store::rebuild::{Registry, Rendered, RenderedRow};
 
@@ -40,7 +41,8 @@ impl App {
     pub async fn verify_ledger(&self, archive: Option<&Path>) -> Result<Report, Error> {
         let mut verifier = Verifier::new(Some(&self.tenant.log.to_string()), 0);
         verifier.report_mut().origin = Some(self.tenant.origin.clone());
-        let keys = self.keys().await?;
+        let rotations = self.readable_events(&mut verifier, EntryKind::KeyRotated).await?;
+        let keys = self.keys_of(rotations);
         let (covered, signed) = self.expect_heads(&keys, &mut verifier).await?;
         if let Some(path) = &self.anchor {
             crate::anchor::expect(path, &keys, covered > 0, &mut verifier)?;
@@ -145,8 +147,28 @@ impl App {
             let detail = "the log promises an anchor and none was named: set PLUMB_LEDGER_ANCHOR";
             verifier.add(Finding::new(FindingCode::EvidenceExpected, detail).index(expected.index));
         }
+        self.check_erasures(verifier).await
+    }
+
+    /// Reads events of one kind. What cannot be read is a finding, and then there are none.
+    async fn readable_events(
+        &self,
+        verifier: &mut Verifier,
+        kind: EntryKind,
+    ) -> Result<Vec<StoredEvent>, Error> {
+        match self.db.list_events(&self.tenant, Some(kind)).await {
+            Ok(events) => Ok(events),
+            Err(err) => {
+                verifier.add(unreadable(err)?);
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Compares the erasures that the database knows, by which bytes may be emptied, with those on record.
+    async fn check_erasures(&self, verifier: &mut Verifier) -> Result<(), Error> {
         let mut recorded = BTreeSet::new();
-        for stored in self.db.list_events(&self.tenant, Some(EntryKind::BodyErased)).await? {
+        for stored in self.readable_events(verifier, EntryKind::BodyErased).await? {
             if let LogEvent::BodyErased(erased) = stored.record.event {
                 recorded.insert((erased.blob, erased.erased_sha256.to_string()));
             }
