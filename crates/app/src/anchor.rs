@@ -43,6 +43,11 @@ impl App {
         append(&mut file, path, &self.now().to_string(), note).map_err(|err| failed(&err))
     }
 
+    /// Returns the newest head in the anchor, where there is one.
+    pub(crate) fn anchored(&self) -> Option<TreeHead> {
+        last_head(self.anchor.as_deref()?).filter(|head| head.origin == self.tenant.origin)
+    }
+
     /// Refuses to sign when the anchor knows a head that the log does not have (LED-19): the database was
     /// restored from an older copy, or rewritten.
     pub(crate) async fn check_anchor(&self) -> Result<(), Error> {

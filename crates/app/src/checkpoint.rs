@@ -21,8 +21,11 @@ pub struct Status {
     pub checkpoint: Option<StoredCheckpoint>,
     /// Entries that no checkpoint covers yet.
     pub uncovered: u64,
-    /// Since the newest checkpoint. Seconds. What left the machine before that cannot be removed unseen.
-    pub window_seconds: Option<i64>,
+    /// Entries under the newest checkpoint that left the machine: in the anchor, or cosigned by a witness.
+    pub left: u64,
+    /// Since the first entry behind that. Seconds; 0 when there is none. What is that young its owner can still
+    /// remove or rewrite unseen (LED-43).
+    pub window_seconds: i64,
 }
 
 /// Covers every entry by a signed checkpoint. Does nothing when all are covered.
@@ -120,16 +123,26 @@ impl App {
         let size = self.db.log_size(&self.tenant).await?;
         let checkpoint = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
         let covered = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-        let now = self.now();
+        let anchored = self.anchored().map_or(0, |head| head.size);
+        let left = anchored.max(self.db.witnessed_size(&self.tenant).await?.unwrap_or(0));
         Ok(Status {
             origin: self.tenant.origin.clone(),
             vkey: self.tenant.vkey.clone(),
             size,
             uncovered: size.saturating_sub(covered),
-            window_seconds: checkpoint
-                .as_ref()
-                .map(|checkpoint| now.micros_since(checkpoint.created_at) / 1_000_000),
+            left,
+            window_seconds: self.seconds_since_entry(left).await?,
             checkpoint,
         })
+    }
+
+    /// Returns how long ago the entry at an index was recorded; 0 when there is none.
+    async fn seconds_since_entry(&self, index: u64) -> Result<i64, Error> {
+        let stored = self.db.list_entries(&self.tenant, (index, 1)).await?.pop();
+        let Some(stored) = stored else { return Ok(0) };
+        let entry = ledger::Entry::parse(&stored.entry).ok();
+        let at = entry.and_then(|entry| entry.at.parse().ok());
+        let at = at.ok_or_else(|| Error::internal(format!("entry {index} of the log does not read")))?;
+        Ok(self.now().micros_since(at) / 1_000_000)
     }
 }

@@ -188,6 +188,24 @@ impl Db {
         .collect()
     }
 
+    /// Returns the size of the newest checkpoint that any witness cosigned; nothing when there is none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn witnessed_size(&self, tenant: &Tenant) -> Result<Option<u64>, StoreError> {
+        let row = sqlx::query(
+            "SELECT log_id, size FROM log_cosignatures WHERE tenant_id = $1 AND log_id = $2
+             ORDER BY size DESC
+             LIMIT 1",
+        )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .fetch_optional(self.readers())
+        .await
+        .map_err(doing("read the cosignatures"))?;
+        row.map(|row| Reader::new("log_cosignatures", "log_id", &row)?.number("size")).transpose()
+    }
+
     /// Finds the checkpoint over this many entries.
     ///
     /// # Errors

@@ -36,6 +36,7 @@ pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
                 "note": String::from_utf8_lossy(&checkpoint.note),
             })),
             "uncovered": status.uncovered,
+            "left": status.left,
             "window_seconds": status.window_seconds,
         });
         console::print(&super::json(&document)?)?;
@@ -45,16 +46,19 @@ pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
         || ("0".to_owned(), "never".to_owned()),
         |c| (c.size.to_string(), c.created_at.to_string()),
     );
-    let window = status.window_seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds} s"));
+    let open = status.size.saturating_sub(status.left);
     let text = format!(
         "origin       {}\nvkey         {}\nentries      {}\ncheckpoint   over {covered} entries, signed {at}\n\
-         uncovered    {}\nwindow       {window} since the newest checkpoint; until a copy of a checkpoint has left\n\
-         \u{20}            this machine, its owner can still remove or rewrite entries unseen\n\
+         uncovered    {}\nleft         {} entries are under a checkpoint in the anchor or cosigned by a witness\n\
+         window       {open} entries, the oldest {} s old, are not: the owner can still remove or rewrite them\n\
+         \u{20}            unseen, but for copies that somebody keeps\n\
          not shown    that a scan told the truth: the ledger proves what was recorded, when, and that it stayed\n",
         clean(&status.origin),
         clean(&status.vkey),
         status.size,
         status.uncovered,
+        status.left,
+        status.window_seconds,
     );
     console::print(text.as_bytes())?;
     Ok(Exit::Success)

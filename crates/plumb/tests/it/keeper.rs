@@ -86,7 +86,9 @@ fn led_31_every_checkpoint_is_anchored_and_a_history_rewritten_before_it_is_foun
     );
     let lines = fs::read_to_string(&anchor).unwrap();
     let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
-    assert_eq!(last["checkpoint"], kept.status()["checkpoint"]["note"]);
+    let status = kept.status();
+    assert_eq!(last["checkpoint"], status["checkpoint"]["note"]);
+    assert_eq!((&status["left"], &status["window_seconds"]), (&status["size"], &0.into()), "{status:#}");
     // A head of another log's history, properly chained, signed by our key: the owner rewrote what lies before.
     let copy = kept.world.path("copy");
     copy_folder(Path::new(&kept.data), &copy);
