@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 mod host_says;
 mod ledger_bytes;
+mod proof_bytes;
 mod user_says;
 mod witness_bytes;
 
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "entry_bundle", run: ledger_bytes::entry_bundle, short_rounds: 20_000 },
     Target { name: "tile_path", run: ledger_bytes::tile_path, short_rounds: 30_000 },
     Target { name: "bundle", run: ledger_bytes::bundle, short_rounds: 750 },
+    Target { name: "proof", run: proof_bytes::proof, short_rounds: 6_000 },
     Target { name: "policy", run: witness_bytes::policy, short_rounds: 30_000 },
     Target { name: "witness_request", run: witness_bytes::witness_request, short_rounds: 60_000 },
     Target { name: "cosignature", run: witness_bytes::cosignature, short_rounds: 20_000 },
