@@ -11,5 +11,6 @@ mod log;
 mod notes;
 mod proof;
 mod python;
+mod renders;
 mod tamper;
 mod trees;
