@@ -83,26 +83,6 @@ impl Db {
         row.map(|row| Reader::new("log_cosignatures", "log_id", &row)?.number("size")).transpose()
     }
 
-    /// Returns the size of the newest checkpoint that anybody cosigned; nothing when there is none.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn newest_witnessed(&self, tenant: &Tenant) -> Result<Option<u64>, StoreError> {
-        let row = sqlx::query(
-            "SELECT log_id, size
-             FROM log_cosignatures
-             WHERE tenant_id = $1 AND log_id = $2
-             ORDER BY size DESC
-             LIMIT 1",
-        )
-        .bind(tenant.id.to_string())
-        .bind(tenant.log.to_string())
-        .fetch_optional(self.readers())
-        .await
-        .map_err(doing("read the cosignatures"))?;
-        row.map(|row| Reader::new("log_cosignatures", "log_id", &row)?.number("size")).transpose()
-    }
-
     /// Lists every cosignature, by size, then by name and id of their keys.
     ///
     /// # Errors

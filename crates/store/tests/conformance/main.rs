@@ -9,6 +9,7 @@ mod applying;
 mod atomic;
 mod bench;
 mod bytes;
+mod cosignatures;
 mod counting;
 mod entries;
 mod hosts;
