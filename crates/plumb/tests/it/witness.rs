@@ -3,6 +3,7 @@
 mod client;
 mod log;
 mod policy;
+mod rewritten;
 mod server;
 
 use std::io::{Read as _, Write as _};

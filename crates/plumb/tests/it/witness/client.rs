@@ -37,7 +37,7 @@ fn checkpoint(world: &World, policy: &str) -> Output {
 }
 
 /// Copies the data directory of one world into another's.
-fn copied(from: &World, to: &World) {
+pub(super) fn copied(from: &World, to: &World) {
     support::tool("cp", &["-a", from.data().to_str().unwrap(), to.data().to_str().unwrap()]);
 }
 
@@ -116,7 +116,7 @@ fn led_32_a_conflict_is_caught_up_with_from_the_size_that_the_witness_names() {
 }
 
 #[test]
-fn led_74_a_forked_log_is_caught_by_its_witness() {
+fn led_73_a_forked_log_is_caught_by_its_witness() {
     let world = world();
     let log = begun(&world);
     let served = Served::start(&world, "w", &[&log]);
