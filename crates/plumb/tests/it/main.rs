@@ -22,6 +22,7 @@ mod prove;
 mod record;
 mod scan;
 mod ssh;
+mod strangers;
 mod support;
 mod tampering;
 mod witness;

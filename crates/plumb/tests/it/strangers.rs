@@ -1,0 +1,128 @@
+//! What a stranger's own program makes of our files: `docs/formats/verify.py`, written from the format pages alone,
+//! against bundles of the built binary (LED-24, LED-28); and that the binary writes the same bytes in other locales
+//! and time zones (LED-05).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use testkit::process::{self, Output};
+use testkit::wait;
+
+use crate::ours::{closed, folder};
+use crate::support::{World, assert_code, json, world};
+
+/// A key that signed nothing.
+const STRANGE: &str = "log.example/log-1+aa9c5cbd+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+
+fn vkey(world: &World, data: &[&str]) -> String {
+    let status = json(&world.plumb(&[data, &["ledger", "status", "--format", "json"]].concat()));
+    status["vkey"].as_str().unwrap().to_owned()
+}
+
+/// Runs the stranger's program with Debian's Python, which finds Debian's packages.
+fn theirs(bundle: &Path, vkey: &str) -> Output {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/verify.py");
+    let mut command = Command::new("/usr/bin/python3");
+    command.arg(program).arg(bundle).arg(vkey);
+    process::run(command, b"", wait::LONG)
+        .unwrap_or_else(|err| panic!("install python3 and python3-cryptography: {err}"))
+}
+
+/// Asserts that both programs say of a bundle what they should.
+#[track_caller]
+fn agree(world: &World, bundle: &Path, vkey: &str, sound: bool) {
+    let ours = world.plumb(&["verify", bundle.to_str().unwrap(), "--vkey", vkey]);
+    assert_code(&ours, if sound { 0 } else { 2 });
+    let theirs = theirs(bundle, vkey);
+    assert_code(&theirs, i32::from(!sound));
+    assert_eq!(theirs.stdout == "ok\n", sound, "{theirs:?}");
+}
+
+/// Returns every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn a_program_of_200_lines_verifies_our_bundles_and_refuses_each_changed_file_led_24_led_28() {
+    let world = world();
+    let content = folder(&world, "ours", &[closed("rule", "low")]);
+    let run = |words: &[&str]| {
+        let done = world.plumb(&[&["--content", &content], words].concat());
+        assert_code(&done, 0);
+        done
+    };
+    for name in ["one", "two", "three"] {
+        run(&["host", "add", &format!("{name}.example"), "--name", name]);
+    }
+    let old = vkey(&world, &["--content", &content]);
+    run(&["ledger", "rotate-key", "--reason", "yearly"]);
+    run(&["ledger", "erase", "1", "--reason", "asked to", "--approved-by", "ada"]);
+    let new = vkey(&world, &["--content", &content]);
+    let bundle = world.path("bundle");
+    run(&["ledger", "export", "--output", bundle.to_str().unwrap()]);
+    agree(&world, &bundle, &new, true);
+    // Who has the old key only follows the log to the new one.
+    agree(&world, &bundle, &old, true);
+    agree(&world, &bundle, STRANGE, false);
+    let files = files(&bundle);
+    assert!(files.len() > 12, "{files:?}");
+    for (at, path) in files.iter().enumerate() {
+        let honest = fs::read(path).unwrap();
+        let mut changed = honest.clone();
+        // Another place in each file, over the whole length.
+        let place = (at * 7_919) % changed.len();
+        changed[place] ^= 1;
+        fs::write(path, &changed).unwrap();
+        agree(&world, &bundle, &new, false);
+        fs::write(path, &honest).unwrap();
+    }
+    agree(&world, &bundle, &new, true);
+}
+
+#[test]
+fn a_program_of_200_lines_verifies_the_bundle_of_whole_scans_led_24() {
+    let world = world();
+    assert_code(&world.plumb(&["demo"]), 0);
+    let data = world.data().join("demo").to_str().unwrap().to_owned();
+    let bundle = world.path("bundle");
+    let words = ["--data-dir", &data, "ledger", "export", "--output", bundle.to_str().unwrap()];
+    assert_code(&world.plumb(&words), 0);
+    agree(&world, &bundle, &vkey(&world, &["--data-dir", &data]), true);
+}
+
+#[test]
+fn the_binary_writes_the_same_bytes_in_20_locales_and_time_zones_led_05() {
+    const LOCALES: [&str; 5] = ["C", "tr_TR.UTF-8", "ar_EG.UTF-8", "ja_JP.EUC-JP", "de_DE.UTF-8"];
+    const ZONES: [&str; 4] = ["UTC", "Asia/Kathmandu", "America/New_York", "nowhere/unknown"];
+    let world = world();
+    let content = folder(&world, "ours", &[closed("rule", "low")]);
+    let data = world.data().to_str().unwrap();
+    let global = ["--data-dir", data, "--content", &content];
+    // A name that is easily sorted, folded or cut in other ways elsewhere.
+    assert_code(
+        &world.plumb(&[&global[..], &["host", "add", "a.example", "--name", "Iı-é\u{2028}"]].concat()),
+        0,
+    );
+    let questions: [&[&str]; 3] =
+        [&["ledger", "prove", "--index", "1"], &["host", "list", "--format", "json"], &["rules", "schema"]];
+    for question in questions {
+        let mut answers = BTreeSet::new();
+        for (locale, zone) in LOCALES.iter().flat_map(|locale| ZONES.map(|zone| (locale, zone))) {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_plumb"));
+            command.args(global).args(question).env("LC_ALL", locale).env("LANG", locale).env("TZ", zone);
+            let done = process::run(command, b"", wait::LONG).unwrap();
+            assert_code(&done, 0);
+            answers.insert(done.stdout);
+        }
+        assert_eq!(answers.len(), 1, "{question:?}");
+    }
+}
