@@ -109,7 +109,7 @@ pub(super) async fn state(app: &App, args: ListArgs) -> Result<Exit, Error> {
 
 /// Verifies a bundle offline: no database, no network, no configuration, no private key (LED-26).
 pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
-    let policy = args.policy.as_deref().map(|path| app::witness::read_policy(path)).transpose()?;
+    let policy = args.policy.as_deref().map(app::witness::read_policy).transpose()?;
     let keys = trusted(args, policy.as_ref())?;
     if args.bundle.is_file() {
         let report = super::prove::verify(&args.bundle, (&keys, policy.as_ref()), args.entry.as_deref())?;
