@@ -68,6 +68,7 @@ pub(crate) async fn cut_signed(app: &App, next: Option<&Signer>) -> Result<bool,
         return Err(rollback(covered, size));
     }
     app.check_anchor().await?;
+    app.check_seen().await?;
     let leaves = leaves(app, covered, size).await?;
     let grown = integrate(&old, &leaves, read).map_err(|err| broken(&err))?;
     let head = TreeHead { origin: app.tenant.origin.clone(), size: grown.size, root: grown.root };

@@ -7,6 +7,7 @@
 mod configured;
 mod folder;
 mod http;
+mod seen;
 mod serve;
 mod submit;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One POST over plain HTTP, with limits. Knows nothing of witnesses; does not follow redirects.
+//! One request over plain HTTP, with limits. Knows nothing of witnesses; does not follow redirects.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Request, Uri};
+use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -43,13 +43,27 @@ pub(super) enum HttpError {
 
 /// Sends `body` to `path` below the URL and returns the reply, of at most `bytes_max` bytes.
 pub(super) async fn post(url: &str, path: &str, body: String, bytes_max: usize) -> Result<Reply, HttpError> {
-    match timeout(TIME_MAX, exchange(url, path, body, bytes_max)).await {
+    in_time(exchange(url, (Method::POST, path), body, bytes_max)).await
+}
+
+/// Reads `path` below the URL, of at most `bytes_max` bytes.
+pub(super) async fn get(url: &str, path: &str, bytes_max: usize) -> Result<Reply, HttpError> {
+    in_time(exchange(url, (Method::GET, path), String::new(), bytes_max)).await
+}
+
+async fn in_time(exchange: impl Future<Output = Result<Reply, HttpError>>) -> Result<Reply, HttpError> {
+    match timeout(TIME_MAX, exchange).await {
         Ok(done) => done,
         Err(_late) => Err(HttpError::Late),
     }
 }
 
-async fn exchange(url: &str, path: &str, body: String, bytes_max: usize) -> Result<Reply, HttpError> {
+async fn exchange(
+    url: &str,
+    (method, path): (Method, &str),
+    body: String,
+    bytes_max: usize,
+) -> Result<Reply, HttpError> {
     let wrong = || HttpError::Url { url: url.to_owned() };
     let uri: Uri = url.parse().map_err(|_err| wrong())?;
     match uri.scheme_str() {
@@ -67,7 +81,9 @@ async fn exchange(url: &str, path: &str, body: String, bytes_max: usize) -> Resu
     let stream = stream.await.map_err(|err| HttpError::Connect { err })?;
     let broken = |err| HttpError::Exchange { err };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let request = Request::post(format!("{}{path}", uri.path().trim_end_matches('/')))
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("{}{path}", uri.path().trim_end_matches('/')))
         .header(HOST, authority.as_str())
         .header(CONTENT_TYPE, "text/plain; charset=utf-8")
         .body(Full::new(Bytes::from(body)))

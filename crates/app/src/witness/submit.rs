@@ -4,7 +4,7 @@
 use ledger::Hash;
 use ledger::cosignature::CosignerKey;
 use ledger::entry::Entry;
-use ledger::note::{Note, NoteSignature};
+use ledger::note::{NOTE_BYTES_MAX, Note, NoteSignature};
 use ledger::policy::{Timing, Window};
 use ledger::proof::{consistency_from_tiles, consistency_tiles};
 use ledger::witness::{ANSWER_BYTES_MAX, AddCheckpoint, Answer};
@@ -29,6 +29,8 @@ pub enum Outcome {
     },
     /// It did not answer, or not as the protocol says.
     Unreachable(String),
+    /// Another process of this log had a newer checkpoint cosigned meanwhile.
+    Overtaken,
     /// It refused with this HTTP status.
     Refused(u16),
     /// It has seen a larger log: this one was set back.
@@ -45,7 +47,11 @@ impl Outcome {
     pub const fn is_alarming(&self) -> bool {
         match self {
             Self::Behind { .. } | Self::Inconsistent => true,
-            Self::Cosigned { .. } | Self::Unreachable(_) | Self::Refused(_) | Self::OutsideWindow => false,
+            Self::Cosigned { .. }
+            | Self::Overtaken
+            | Self::Unreachable(_)
+            | Self::Refused(_)
+            | Self::OutsideWindow => false,
         }
     }
 }
@@ -66,7 +72,7 @@ impl Submitted {
     pub fn warning(&self) -> Option<String> {
         let Self { witness, size, outcome } = self;
         match outcome {
-            Outcome::Cosigned { .. } => None,
+            Outcome::Cosigned { .. } | Outcome::Overtaken => None,
             Outcome::Unreachable(why) => {
                 Some(format!("warning: witness {witness} did not cosign {size} entries: {why}"))
             }
@@ -180,13 +186,34 @@ impl Asked {
             };
             match answer {
                 Answer::Cosigned(lines) => return self.keep(&lines).await,
-                Answer::Conflict { size } if size > self.size => return Ok(Outcome::Behind { size }),
+                Answer::Conflict { size } if size > self.size => return self.behind(size).await,
                 Answer::Conflict { size } => old = size,
-                Answer::Refused { status: 422 } => return Ok(Outcome::Inconsistent),
+                Answer::Refused { status: 422 } => {
+                    self.look().await?;
+                    return Ok(Outcome::Inconsistent);
+                }
                 Answer::Refused { status } => return Ok(Outcome::Refused(status)),
             }
         }
         Ok(Outcome::Unreachable("it names another size with each answer".to_owned()))
+    }
+
+    /// Says what a larger size means: that this process was overtaken, or that the log was set back.
+    async fn behind(&self, size: u64) -> Result<Outcome, Error> {
+        let proven = self.look().await?;
+        let known = self.app.db.find_checkpoint(&self.app.tenant, size).await?.is_some();
+        Ok(if known && !proven { Outcome::Overtaken } else { Outcome::Behind { size } })
+    }
+
+    /// Looks at the head that the witness cosigned. True when this log signed it and does not have it; then it is
+    /// kept. A witness that does not show it accuses without proof, and signing goes on.
+    async fn look(&self) -> Result<bool, Error> {
+        let origin = ledger::hex::encode(&ledger::sha256(self.app.tenant.origin.as_bytes()));
+        let reply = http::get(&self.url, &format!("/{origin}/checkpoint"), NOTE_BYTES_MAX).await;
+        match reply {
+            Ok(reply) if reply.status == 200 => self.app.keep_seen(&reply.body).await,
+            Ok(_) | Err(_) => Ok(false),
+        }
     }
 
     async fn send(&self, request: &AddCheckpoint) -> Result<Answer, String> {

@@ -129,8 +129,13 @@ fn led_73_a_forked_log_is_caught_by_its_witness() {
     assert_code(&done, 2);
     let alarm = "plumb: checkpoint_inconsistent: witness w has seen another history of this log than the 7 entries here";
     assert!(done.stderr.lines().any(|line| format!("plumb: {line}") == alarm), "{done:#?}");
-    // Growing on does not help it, and the honest copy goes on.
-    assert_code(&grown(&fork, &policy, 3), 2);
+    // From here on the fork signs nothing, with the policy or without, and the honest copy goes on.
+    let stopped = "rollback_detected: a witness has a checkpoint over 7 entries that this log never had; nothing is signed";
+    for more in [&["--ledger-policy", policy.as_str()][..], &[]] {
+        let done =
+            fork.plumb(&[more, &["host", "add", &support::at_port("root", 3 + more.len() as u16)]].concat());
+        assert_refused(&done, 70, stopped);
+    }
     assert_code(&grown(&world, &policy, 2), 0);
     assert!(served.end("TERM").stderr.contains("checkpoint_inconsistent: plumbline.local/"));
 }
@@ -148,6 +153,31 @@ fn led_19_a_restored_old_copy_is_behind_what_its_witness_saw() {
     assert_code(&done, 2);
     let alarm = "rollback_detected: witness w has seen 7 entries of this log, which has 5";
     assert!(done.stderr.lines().any(|line| line == alarm), "{done:#?}");
+    // Nothing is signed until the newest database is back; then all goes on, with the same data folder.
+    let refused = grown(&old, &policy, 2);
+    assert_refused(
+        &refused,
+        70,
+        "rollback_detected: a witness has a checkpoint over 7 entries that this log never had",
+    );
+    assert!(refused.stderr.contains("restore the newest backup"), "{refused:#?}");
+    fs::copy(world.database(), old.database()).unwrap();
+    assert_code(&grown(&old, &policy, 3), 0);
+    assert!(old.data().join("witnessed.checkpoint").exists());
+}
+
+#[test]
+fn a_witness_that_accuses_without_proof_does_not_stop_a_log() {
+    let world = world();
+    let log = begun(&world);
+    // It names a size, and shows a checkpoint that this log never signed.
+    let url = scripted(1, |_request| reply(409, "text/x.tlog.size", "900\n"));
+    let policy =
+        written(&world, &format!("log {log}\nwitness w {} {url}\nquorum none\n", cosigner(1).public()));
+    assert_code(&checkpoint(&world, &policy), 2);
+    assert!(!world.data().join("witnessed.checkpoint").exists());
+    let done = world.plumb(&["host", "add", "127.0.0.1"]);
+    assert_code(&done, 0);
 }
 
 /// Serves one made-up answer to each of `count` requests; returns the URL. `answer` gets the request's text.
