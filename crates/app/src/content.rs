@@ -46,6 +46,13 @@ impl Content {
         Ok(Self { corpus, document, shipped: dir.is_none() })
     }
 
+    /// Holds no rules, for commands that ask about the ledger alone: reading all rules takes longer than a proof.
+    pub(crate) fn none() -> Result<Self, Error> {
+        let corpus = Corpus::load(&[]).map_err(|errors| refused(&errors, None))?;
+        let document = document(&corpus)?;
+        Ok(Self { corpus, document, shipped: false })
+    }
+
     /// Returns the rules.
     #[must_use]
     pub const fn corpus(&self) -> &Corpus {

@@ -35,6 +35,8 @@ pub enum Mode {
     Create,
     /// Answer from what is there.
     Existing,
+    /// Answer from what is there about the ledger alone, which needs no rules: they are not loaded.
+    Ledger,
 }
 
 /// Opens the product.
@@ -42,9 +44,12 @@ pub enum Mode {
 /// # Errors
 /// When a part cannot be used; each says which and what to do.
 pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
-    let content = Arc::new(Content::open(config.content_dir.as_deref())?);
+    let content = Arc::new(match mode {
+        Mode::Create | Mode::Existing => Content::open(config.content_dir.as_deref())?,
+        Mode::Ledger => Content::none()?,
+    });
     let path = database_path(config)?;
-    if mode == Mode::Existing && !path.exists() {
+    if mode != Mode::Create && !path.exists() {
         return Err(Error::new(Kind::Unavailable, format!("there is no database at {}", path.display()))
             .hint("run `plumb scan` first, or name the data directory by --data-dir"));
     }
@@ -56,7 +61,7 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
             let signer = current_signer(&config.data_dir.join(KEY_FILE), &tenant)?;
             (tenant, signer, false)
         }
-        None if mode == Mode::Existing => {
+        None if mode != Mode::Create => {
             return Err(Error::new(Kind::Unavailable, format!("{} holds no ledger", path.display()))
                 .hint("restore it from your backup, or run `plumb scan` to begin one"));
         }

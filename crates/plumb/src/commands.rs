@@ -103,7 +103,7 @@ async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit,
         | LedgerCommand::RotateKey(_)
         | LedgerCommand::Erase(_)
         | LedgerCommand::Hold(_)
-        | LedgerCommand::Prove(_) => existing(global).await?,
+        | LedgerCommand::Prove(_) => app::open(&config::load(global), Mode::Ledger).await?,
     };
     let submission = submission(&command);
     let work = async |app: &App| match command {
