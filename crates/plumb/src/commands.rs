@@ -123,6 +123,11 @@ async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit,
         Submission::None => over(app, work).await,
         Submission::Before => over(app, async |app| witness::first(app, work).await).await,
         Submission::After => signing(app, work).await,
+        Submission::Both => {
+            let both =
+                async |app: &App| witness::first(app, async |app| witness::after(app, work).await).await;
+            over(app, both).await
+        }
     }
 }
 
@@ -133,6 +138,8 @@ enum Submission {
     Before,
     /// After the work, which signs a checkpoint.
     After,
+    /// It exports the cosignatures and then signs another checkpoint.
+    Both,
 }
 
 const fn submission(command: &LedgerCommand) -> Submission {
@@ -142,8 +149,8 @@ const fn submission(command: &LedgerCommand) -> Submission {
         | LedgerCommand::Events(_)
         | LedgerCommand::Hold(HoldCommand::List(_)) => Submission::None,
         LedgerCommand::Checkpoint | LedgerCommand::Export(_) | LedgerCommand::Prove(_) => Submission::Before,
+        LedgerCommand::Seal(_) => Submission::Both,
         LedgerCommand::Init
-        | LedgerCommand::Seal(_)
         | LedgerCommand::RotateKey(_)
         | LedgerCommand::Erase(_)
         | LedgerCommand::Hold(HoldCommand::Add(_) | HoldCommand::Release(_)) => Submission::After,

@@ -180,6 +180,32 @@ fn a_witness_that_accuses_without_proof_does_not_stop_a_log() {
     assert_code(&done, 0);
 }
 
+#[test]
+fn led_32_commands_at_the_same_time_are_no_alarm() {
+    let world = world();
+    let log = begun(&world);
+    let served = Served::start(&world, "w", &[&log]);
+    let policy = written(&world, &format!("log {log}\n{}quorum w\n", served.as_line("w")));
+    assert_code(&checkpoint(&world, &policy), 0);
+    let said: Vec<Output> = thread::scope(|scope| {
+        let workers: Vec<_> = (1..=6)
+            .map(|port| {
+                scope.spawn({
+                    let (world, policy) = (&world, &policy);
+                    move || grown(world, policy, port)
+                })
+            })
+            .collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+    });
+    for done in &said {
+        assert_code(done, 0);
+        assert!(done.stderr.lines().all(|line| line.starts_with("saved ")), "{done:#?}");
+    }
+    let done = checkpoint(&world, &policy);
+    assert_eq!((done.code, cosigned(&done, &[served.vkey()])), (Some(0), 1), "{done:#?}");
+}
+
 /// Serves one made-up answer to each of `count` requests; returns the URL. `answer` gets the request's text.
 fn scripted(count: usize, answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

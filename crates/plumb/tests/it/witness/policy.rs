@@ -4,7 +4,7 @@ use testkit::process::Output;
 
 use super::Served;
 use super::client::{begun, grown, written};
-use crate::support::{World, assert_code, assert_refused, json, world};
+use crate::support::{self, World, assert_code, assert_refused, json, shell_rule, world};
 
 /// A log whose checkpoint has been cosigned by the first two of three witnesses, and its bundle.
 struct Witnessed {
@@ -92,7 +92,7 @@ fn led_34_a_policy_decides_about_bundles_and_proofs() {
 }
 
 #[test]
-fn led_63_a_removed_tail_with_its_checkpoint_is_below_quorum() {
+fn led_34_a_head_that_no_witness_has_seen_is_below_quorum() {
     let witnessed = witnessed();
     let world = &witnessed.world;
     // The owner signs a head that no witness has seen.
@@ -135,4 +135,26 @@ fn what_a_bundle_cannot_be_verified_by_is_refused() {
     assert!(done.stdout.contains("checkpoint_signature"), "{done:#?}");
     // Nothing above needed a server: the witnesses have ended with their fixtures.
     assert_code(&grown(world, &witnessed.policy("quorum none\n"), 9), 0);
+}
+
+#[test]
+fn led_37_a_sealed_segment_carries_the_cosignatures_of_its_checkpoint() {
+    let world = world();
+    let log = begun(&world);
+    let served = Served::start(&world, "w", &[&log]);
+    let policy = written(&world, &format!("log {log}\n{}quorum w\n", served.as_line("w")));
+    let rules: Vec<_> = (0..260).map(|n| shell_rule(&format!("rule_{n}"), "echo yes")).collect();
+    let host = support::host();
+    assert_code(&world.scan(&host, &["--content", &world.content(&rules), "--quiet"]), 0);
+    let archive = world.path("archive");
+    let seal = ["--ledger-policy", &policy, "ledger", "seal", "--output", archive.to_str().unwrap()];
+    let done = world.plumb(&seal);
+    assert_eq!((done.code, done.stderr.contains("warning")), (Some(0), false), "{done:#?}");
+    let segment = archive.join("0-256");
+    let checkpoint = std::fs::read_to_string(segment.join("checkpoint")).unwrap();
+    assert_eq!(checkpoint.matches('\u{2014}').count(), 2, "{checkpoint}");
+    // The range ends before the checkpoint, so that the newest entry is not there and its time not compared.
+    assert_code(&world.plumb(&["verify", segment.to_str().unwrap(), "--policy", &policy]), 0);
+    let after = world.plumb(&["--ledger-policy", &policy, "ledger", "checkpoint"]);
+    assert_eq!(after.stdout.matches('\u{2014}').count(), 2, "{after:#?}");
 }
