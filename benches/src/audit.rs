@@ -110,6 +110,7 @@ async fn open(data: &Path, mode: Mode) -> Result<App, BenchError> {
         data_dir: data.to_owned(),
         database_url: None,
         anchor: None,
+        retention_bodies_days: 0,
         policy: None,
         content_dir: None,
         actor: ACTOR.to_owned(),

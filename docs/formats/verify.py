@@ -1,14 +1,13 @@
 #!/usr/bin/python3
 """Verifies a bundle of a Plumbline log: verify.py FOLDER VKEY. Prints `ok` or the first finding; exits with 0 or 1.
 Written from the pages of this folder alone, to show that they are enough. Holds all hashes; `plumb verify` does not."""
-import base64, hashlib, json, math, os, re, sys
-from decimal import Decimal
+import base64, decimal, hashlib, json, math, os, re, sys
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 KINDS = """finding.changed scan.manifest host.changed host_key.changed fact.put fact.retired edge.put edge.retired
-change.step memory.op audit.record log.genesis log.started log.config key.rotated segment.sealed body.erased
-hold.changed seam""".split()
+change.step memory.op audit.record log.genesis log.started log.config key.rotated segment.sealed segment.pruned
+body.erased hold.changed seam""".split()
 INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z"
 LIMITS = {"bodies": 1_048_576, "evidence": 262_144, "manifests": 16_777_216}
 
@@ -16,8 +15,7 @@ def demand(holds, place, said):
     if not holds:
         raise ValueError(f"{place}: {said}")
 
-def sha256(data):
-    return hashlib.sha256(data).digest()
+def sha256(data): return hashlib.sha256(data).digest()
 
 def unbase64(text, place):
     data = base64.b64decode(text, validate=True)
@@ -28,7 +26,7 @@ def number(value):  # canonical-json.md
     demand(math.isfinite(value) and abs(value) <= 9007199254740991, value, "a number that is not finite or too large")
     if value == int(value):
         return str(int(value))
-    return format(Decimal(repr(value)), "f") if abs(value) >= 1e-6 else repr(value).replace("e-0", "e-")
+    return format(decimal.Decimal(repr(value)), "f") if abs(value) >= 1e-6 else repr(value).replace("e-0", "e-")
 
 def canonical(value, depth=0):
     if isinstance(value, (bool, str, type(None))):
@@ -82,7 +80,7 @@ def tile_path(level, index, width):
 class Bundle:  # bundle.md, entry.md
     def __init__(self, folder):
         self.folder, self.last, self.absent, self.rotations = folder, "", {}, []
-        self.paths, self.seen, self.erased = set(), set(), set()
+        self.paths, self.seen, self.erased, self.segments = set(), set(), set(), {"sealed": set(), "pruned": set()}
         for root, _, names in os.walk(folder):
             self.paths.update(os.path.relpath(os.path.join(root, name), folder) for name in names)
 
@@ -90,13 +88,11 @@ class Bundle:  # bundle.md, entry.md
         demand(path in self.paths and os.path.isfile(os.path.join(self.folder, path)), path, "the file is not there")
         data = open(os.path.join(self.folder, path), "rb").read(limit + 1)
         demand(len(data) <= limit, path, "the file is too long")
-        self.seen.add(path)
-        return data
+        return self.seen.add(path) or data
 
     def verify(self, trusted):
         files = {path: self.read(path, 65_536) for path in ("checkpoint", "vkeys", "manifest.json")}
-        raw = files.pop("manifest.json")
-        manifest = parse(raw, "manifest.json")
+        manifest = parse(raw := files.pop("manifest.json"), "manifest.json")
         origin, size, root, _ = checkpoint(files["checkpoint"], [], "checkpoint")
         first, last = manifest["range"]["from"], manifest["range"]["to"]
         fits = 0 <= first <= last <= size and first % 256 == 0 and (last % 256 == 0 or last == size)
@@ -107,8 +103,10 @@ class Bundle:  # bundle.md, entry.md
         leaves = self.tiles(size, root)
         for bundle in range(first // 256, -(-last // 256)):
             self.entries(bundle, origin.rpartition("/")[2], leaves)
-        for digest, place in self.absent.items():
-            demand(digest in self.erased, place, f"{digest} is not there and no entry erased it")
+        pruned = [range(*segment) for segment in set.intersection(*self.segments.values())]
+        for digest, (place, index) in self.absent.items():
+            gone = digest in self.erased or any(index in segment for segment in pruned)
+            demand(gone, place, f"{digest} is not there and no entry erased or pruned it")
         known, older = [trusted], [line["path"] for line in manifest["files"] if line["path"] not in files]
         for path in sorted(older, key=lambda path: int(path.removeprefix("checkpoints/"))):  # from one key to the next
             files[path] = self.read(path, 65_536)
@@ -166,12 +164,14 @@ class Bundle:  # bundle.md, entry.md
         demand(at == len(data), path, f"offset {at}: bytes behind the last entry")
 
     def body(self, entry, index, place):
-        data = self.blob("bodies", entry["body_sha256"], place)
+        data = self.blob("bodies", entry["body_sha256"], place, index)
         if data is not None:
             value = parse(data, f"the body of entry {index}")
             demand(len(data) == entry["body_len"], place, "the body has another length")
             if entry["kind"] == "body.erased":
                 self.erased.add(value["row"]["detail"]["erased_sha256"])
+            if entry["kind"].startswith("segment."):
+                self.segments[entry["kind"][8:]].add(tuple(value["row"]["detail"][name] for name in ("from", "to")))
             if entry["kind"] == "key.rotated":
                 old, new, gone = (value["row"]["detail"][name] for name in ("old_vkey", "new_vkey", "old_revoked"))
                 self.rotations.append((index, vkey(old, place), vkey(new, place), gone))
@@ -184,11 +184,11 @@ class Bundle:  # bundle.md, entry.md
             elif isinstance(member, (dict, list)):
                 self.references(member.items() if isinstance(member, dict) else enumerate(member), place)
 
-    def blob(self, folder, digest, place=None):  # nothing when it is not there, which an erasure must explain
+    def blob(self, folder, digest, place=None, index=None):  # nothing when it is not there
         demand(re.fullmatch(r"[0-9a-f]{64}", digest), place, "that is no digest")
         path = f"{folder}/{digest[:2]}/{digest}"
         if place and (path not in self.paths or os.path.getsize(os.path.join(self.folder, path)) == 0):
-            return self.absent.__setitem__(digest, place)
+            return self.absent.__setitem__(digest, (place, index))
         data = self.read(path, LIMITS[folder])
         demand(sha256(data).hex() == digest, path, "the file does not have the digest in its name")
         return data

@@ -46,6 +46,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Another database than the one in the data directory.
     pub database_url: Option<String>,
+    /// How long bodies are kept at least. Days; 0 for ever.
+    pub retention_bodies_days: u32,
     /// File on another trust domain that every checkpoint is appended to.
     pub anchor: Option<PathBuf>,
     /// Policy file with the witnesses of this log.
@@ -65,6 +67,7 @@ pub struct App {
     pub(crate) signer: std::sync::Arc<Signer>,
     pub(crate) key_path: PathBuf,
     pub(crate) anchor: Option<PathBuf>,
+    pub(crate) retention_bodies_days: u32,
     pub(crate) policy: Option<std::sync::Arc<ConfiguredPolicy>>,
     pub(crate) content: std::sync::Arc<Content>,
     pub(crate) actor: String,

@@ -35,13 +35,7 @@ impl App {
         (reason, approved_by): (&str, &str),
         body_only: bool,
     ) -> Result<Erased, Error> {
-        if reason.trim().is_empty() || approved_by.trim().is_empty() {
-            return Err(Error::new(Kind::Usage, "an erasure needs a reason and somebody who approved it"));
-        }
-        if approved_by == self.actor || Some(approved_by) == self.actor.strip_prefix("local:") {
-            let message = format!("{approved_by} asks for the erasure and cannot approve it as well");
-            return Err(Error::new(Kind::Denied, message).hint("name somebody else by --approved-by"));
-        }
+        self.check_approval((reason, approved_by))?;
         let stored = self.db.list_entries(&self.tenant, (index, 1)).await?.pop();
         let stored = stored
             .filter(|stored| stored.index == index)
@@ -52,6 +46,21 @@ impl App {
         let audit = self.audit("ledger.erased", AuditPhase::Event, subject, &detail)?;
         self.db.erase((&self.tenant, &audit), &blobs, self.now(), &mut random).await?;
         Ok(Erased { blobs })
+    }
+
+    /// Demands a reason, and the approval of somebody else.
+    pub(crate) fn check_approval(&self, (reason, approved_by): (&str, &str)) -> Result<(), Error> {
+        if reason.trim().is_empty() || approved_by.trim().is_empty() {
+            return Err(Error::new(
+                Kind::Usage,
+                "what is destroyed needs a reason and somebody who approved it",
+            ));
+        }
+        if approved_by == self.actor || Some(approved_by) == self.actor.strip_prefix("local:") {
+            let message = format!("{approved_by} asks for it and cannot approve it as well");
+            return Err(Error::new(Kind::Denied, message).hint("name somebody else by --approved-by"));
+        }
+        Ok(())
     }
 
     async fn blobs_of(
@@ -65,7 +74,11 @@ impl App {
             .map_err(|err| Error::internal(format!("entry {index} does not read: {err}")))?;
         if matches!(
             entry.kind,
-            EntryKind::KeyRotated | EntryKind::SegmentSealed | EntryKind::BodyErased | EntryKind::LogGenesis
+            EntryKind::KeyRotated
+                | EntryKind::SegmentSealed
+                | EntryKind::SegmentPruned
+                | EntryKind::BodyErased
+                | EntryKind::LogGenesis
         ) {
             let message = format!("entry {index} is of kind {}, which verification needs", entry.kind);
             return Err(Error::new(Kind::Denied, message));

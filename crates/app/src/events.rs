@@ -47,7 +47,7 @@ impl App {
         let now = self.promises();
         let same = match newest {
             Some(newest) => Started { binary_sha256: now.binary_sha256, ..newest } == now,
-            None => !now.expects_anchor && now.policy_sha256.is_none(),
+            None => !now.expects_anchor && now.policy_sha256.is_none() && now.retention_bodies_days == 0,
         };
         if same { Ok(()) } else { self.record_start().await }
     }
@@ -58,6 +58,7 @@ impl App {
             LogEvent::Started(started) => Some(started),
             LogEvent::KeyRotated(_)
             | LogEvent::SegmentSealed(_)
+            | LogEvent::SegmentPruned(_)
             | LogEvent::BodyErased(_)
             | LogEvent::HoldChanged(_) => None,
         }))
@@ -71,6 +72,7 @@ impl App {
             schema_version: store::SCHEMA_VERSION,
             expects_anchor: self.anchor.is_some(),
             policy_sha256: self.policy.as_ref().map(|policy| policy.sha256),
+            retention_bodies_days: self.retention_bodies_days,
         }
     }
 }

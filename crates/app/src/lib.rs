@@ -19,6 +19,7 @@ pub mod known_hosts;
 mod open;
 pub mod posture;
 pub mod prove;
+pub mod prune;
 pub mod report;
 mod rotate;
 pub mod scan;

@@ -76,6 +76,7 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
         signer: Arc::new(signer),
         key_path: config.data_dir.join(KEY_FILE),
         anchor: config.anchor.clone(),
+        retention_bodies_days: config.retention_bodies_days,
         policy: policy.map(Arc::new),
         content,
         actor: config.actor.clone(),

@@ -68,6 +68,7 @@ impl App {
         Ok(newest.and_then(|stored| match stored.record.event {
             LogEvent::SegmentSealed(sealed) => Some(sealed),
             LogEvent::KeyRotated(_)
+            | LogEvent::SegmentPruned(_)
             | LogEvent::BodyErased(_)
             | LogEvent::HoldChanged(_)
             | LogEvent::Started(_) => None,
@@ -96,7 +97,7 @@ impl App {
 }
 
 /// Returns the digest of a bundle's manifest, from which every other file of it follows; nothing without one.
-fn bundle_digest(folder: &Path) -> Result<Option<Digest>, Error> {
+pub(crate) fn bundle_digest(folder: &Path) -> Result<Option<Digest>, Error> {
     let bytes = read_file(&folder.join(MANIFEST), SMALL_FILE_BYTES_MAX).map_err(|err| {
         Error::new(Kind::Unavailable, format!("could not read the bundle {}: {err}", folder.display()))
     })?;

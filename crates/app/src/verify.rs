@@ -49,7 +49,12 @@ impl App {
         }
         let root = self.db.list_checkpoints(&self.tenant, 1).await?.pop().map(|newest| newest.root.0);
         let tiles = TileCheck::begin(self, &mut verifier, (covered, root)).await?;
-        let mut commitments = self.push_entries(&mut verifier, tiles).await?;
+        let pruned = self.db.pruned(&self.tenant).await?;
+        let archive_of = |index: u64| {
+            let segment = pruned.iter().find(|(from, to)| (*from..*to).contains(&index));
+            archive.zip(segment.copied())
+        };
+        let mut commitments = self.push_entries(&mut verifier, tiles, archive_of).await?;
         let entries = verifier.position();
         let named = self.check_rows(&mut verifier, &mut commitments).await?;
         self.check_blobs(&mut verifier, named).await?;
@@ -167,6 +172,16 @@ impl App {
 
     /// Compares the erasures that the database knows, by which bytes may be emptied, with those on record.
     async fn check_erasures(&self, verifier: &mut Verifier) -> Result<(), Error> {
+        let (known, said) = (self.db.pruned(&self.tenant).await?, verifier.events().pruned.clone());
+        let said: BTreeSet<(u64, u64)> = said.into_iter().collect();
+        for (from, to) in known.symmetric_difference(&said) {
+            let (code, detail) = if said.contains(&(*from, *to)) {
+                (FindingCode::RowMissing, "the row of a recorded pruning is gone")
+            } else {
+                (FindingCode::RowExtra, "no entry records this pruning")
+            };
+            verifier.add(Finding::new(code, detail).row("log_prunings", &format!("{from}-{to}")));
+        }
         let mut recorded = BTreeSet::new();
         for stored in self.readable_events(verifier, EntryKind::BodyErased).await? {
             if let LogEvent::BodyErased(erased) = stored.record.event {
@@ -190,10 +205,13 @@ impl App {
         Ok(())
     }
 
-    async fn push_entries(
+    /// Reads every entry with its body and the blobs that it names. A body that retention removed is read from
+    /// the archive, where there is one.
+    async fn push_entries<'a>(
         &self,
         verifier: &mut Verifier,
         mut tiles: TileCheck,
+        archive_of: impl Fn(u64) -> Option<(&'a Path, (u64, u64))>,
     ) -> Result<Commitments, Error> {
         let mut commitments = Commitments::default();
         let mut checked: BTreeSet<Reference> = BTreeSet::new();
@@ -211,7 +229,12 @@ impl App {
                     verifier.add(Finding::new(FindingCode::IndexGap, detail).index(pushed.index));
                 }
                 let Some(entry) = &pushed.entry else { continue };
-                let references = verifier.body(pushed.index, entry, Some(&stored.body), &Place::default());
+                let archived = match archive_of(pushed.index).filter(|_found| stored.body.is_empty()) {
+                    Some((archive, segment)) => crate::prune::archived(archive, segment, &entry.body_sha256)?,
+                    None => None,
+                };
+                let body = archived.as_deref().unwrap_or(&stored.body);
+                let references = verifier.body(pushed.index, entry, Some(body), &Place::default());
                 for reference in references {
                     // Which were checked is only remembered to spare reads.
                     if checked.len() == CHECKED_MAX {
@@ -223,8 +246,8 @@ impl App {
                     }
                 }
                 // Without its body an entry still says that there is a row, and no more.
-                let record = record_of(&stored.body);
-                if record.is_some() || stored.body.is_empty() {
+                let record = record_of(body);
+                if record.is_some() || body.is_empty() {
                     // By the index that it carries: behind a gap the others are right.
                     let committed = Committed { index: entry.index, record };
                     commitments.push((&entry.table, &entry.row), committed);

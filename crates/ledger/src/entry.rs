@@ -77,6 +77,7 @@ kinds! {
     LogConfig = "log.config",
     KeyRotated = "key.rotated",
     SegmentSealed = "segment.sealed",
+    SegmentPruned = "segment.pruned",
     BodyErased = "body.erased",
     HoldChanged = "hold.changed",
     Seam = "seam",

@@ -258,6 +258,8 @@ impl Verifier {
         for absent in std::mem::take(&mut self.absent) {
             if self.erased.contains(&absent.digest) {
                 self.report.erased += 1;
+            } else if absent.folder == Folder::Bodies && self.events.is_pruned(absent.index) {
+                self.report.pruned += 1;
             } else {
                 self.report.add(absent.finding());
             }

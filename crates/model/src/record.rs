@@ -247,6 +247,9 @@ pub enum LogEvent {
     /// A closed range left the machine as a bundle (LED-37).
     #[serde(rename = "segment.sealed")]
     SegmentSealed(SegmentSealed),
+    /// The bodies of a sealed segment were removed; its bundle has them (LED-40).
+    #[serde(rename = "segment.pruned")]
+    SegmentPruned(SegmentPruned),
     /// Bytes were destroyed on purpose (LED-41).
     #[serde(rename = "body.erased")]
     BodyErased(BodyErased),
@@ -265,6 +268,7 @@ impl LogEvent {
         match self {
             Self::KeyRotated(_) => "key.rotated",
             Self::SegmentSealed(_) => "segment.sealed",
+            Self::SegmentPruned(_) => "segment.pruned",
             Self::BodyErased(_) => "body.erased",
             Self::HoldChanged(_) => "hold.changed",
             Self::Started(_) => "log.started",
@@ -298,6 +302,18 @@ pub struct SegmentSealed {
     /// `to` and root of the segment before; absent for the first.
     pub previous_to: Option<u64>,
     pub previous_root: Option<Digest>,
+}
+
+/// See [`LogEvent::SegmentPruned`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentPruned {
+    pub from: u64,
+    pub to: u64,
+    /// The retention that was declared for bodies. Days.
+    pub bodies_days: u32,
+    pub reason: String,
+    pub approved_by: String,
 }
 
 /// Which bytes an erasure destroyed.
@@ -359,6 +375,8 @@ pub struct Started {
     pub expects_anchor: bool,
     /// SHA-256 of the witness policy; absent without one.
     pub policy_sha256: Option<Digest>,
+    /// How long bodies are kept here at least. Days; 0 for ever (LED-38).
+    pub retention_bodies_days: u32,
 }
 
 /// One result in a scan manifest: enough to prove a verdict that did not change.

@@ -36,6 +36,13 @@ pub(crate) struct Global {
     /// Policy file with the witnesses that cosign this ledger's checkpoints
     #[arg(long, global = true, value_name = "FILE", env = "PLUMB_LEDGER_POLICY", hide_env_values = true)]
     pub(crate) ledger_policy: Option<PathBuf>,
+    /// File on another trust domain that every checkpoint is appended to
+    #[arg(long, global = true, value_name = "FILE", env = "PLUMB_LEDGER_ANCHOR", hide_env_values = true)]
+    pub(crate) ledger_anchor: Option<PathBuf>,
+    /// How long recorded values are kept at least, in days; 0 for ever
+    #[arg(long, global = true, value_name = "DAYS", env = "PLUMB_RETENTION_BODIES_DAYS", default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=36_500), hide_env_values = true)]
+    pub(crate) retention_bodies_days: u32,
     /// No progress and no notes; results and errors only
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
@@ -382,6 +389,8 @@ pub(crate) enum LedgerCommand {
     RotateKey(RotateKeyArgs),
     /// Destroy the recorded values behind an entry; the entry and all proofs stay
     Erase(EraseArgs),
+    /// Remove the recorded values of sealed segments that are older than the retention; their bundles have them
+    Prune(PruneArgs),
     /// Forbid erasures
     #[command(subcommand)]
     Hold(HoldCommand),
@@ -453,6 +462,19 @@ pub(crate) struct EraseArgs {
     /// Keep the evidence and the manifest that the entry names
     #[arg(long)]
     pub(crate) body_only: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArgs {
+    /// Folder with the bundles that `plumb ledger seal` wrote
+    #[arg(long, value_name = "DIR")]
+    pub(crate) archive: PathBuf,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Who approved it; not the one who runs it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) approved_by: String,
 }
 
 #[derive(Debug, Subcommand)]

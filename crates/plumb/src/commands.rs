@@ -102,6 +102,7 @@ async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit,
         | LedgerCommand::Seal(_)
         | LedgerCommand::RotateKey(_)
         | LedgerCommand::Erase(_)
+        | LedgerCommand::Prune(_)
         | LedgerCommand::Hold(_)
         | LedgerCommand::Prove(_) => app::open(&config::load(global), Mode::Ledger).await?,
     };
@@ -116,6 +117,7 @@ async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit,
         LedgerCommand::Seal(args) => log::seal(app, &args).await,
         LedgerCommand::RotateKey(args) => log::rotate_key(app, &args).await,
         LedgerCommand::Erase(args) => log::erase(app, &args).await,
+        LedgerCommand::Prune(args) => log::prune(app, &args).await,
         LedgerCommand::Hold(command) => log::hold(app, command).await,
         LedgerCommand::Prove(args) => prove::run(app, &args).await,
     };
@@ -153,6 +155,7 @@ const fn submission(command: &LedgerCommand) -> Submission {
         LedgerCommand::Init
         | LedgerCommand::RotateKey(_)
         | LedgerCommand::Erase(_)
+        | LedgerCommand::Prune(_)
         | LedgerCommand::Hold(HoldCommand::Add(_) | HoldCommand::Release(_)) => Submission::After,
     }
 }

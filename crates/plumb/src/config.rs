@@ -38,7 +38,8 @@ pub(crate) fn load(global: &Global) -> Config {
     Config {
         data_dir: global.data_dir.clone().unwrap_or_else(default_data_dir),
         database_url: read("PLUMB_DATABASE_URL"),
-        anchor: read("PLUMB_LEDGER_ANCHOR").map(PathBuf::from),
+        anchor: global.ledger_anchor.clone(),
+        retention_bodies_days: global.retention_bodies_days,
         policy: global.ledger_policy.clone(),
         content_dir: global.content.clone(),
         actor: format!("local:{}", login_name()),

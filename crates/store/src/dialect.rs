@@ -7,6 +7,12 @@ SELECT $1, $2, value ->> 0, CAST(value ->> 1 AS BLOB), CAST(value ->> 2 AS BLOB)
 FROM json_each($3)
 ORDER BY key";
 
+/// `$1` tenant, `$2` log, `$3` first entry, `$4` the entry behind the last, `$5` array of indexes to leave alone.
+pub(crate) const EMPTY_BODIES: &str = "
+UPDATE log_entries SET body = x''
+WHERE tenant_id = $1 AND log_id = $2 AND log_index >= $3 AND log_index < $4 AND length(body) > 0
+  AND log_index NOT IN (SELECT value FROM json_each($5))";
+
 /// `$1` tenant, `$2` instant, `$3` rows `[sha256, body]`. Stores what is not there yet.
 pub(crate) const INSERT_EVIDENCE: &str = "
 INSERT INTO evidence (tenant_id, sha256, body, byte_size, first_seen_at)

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use ledger::EntryKind;
 use model::Timestamp;
-use model::record::{AuditRecord, BodyErased, ErasedBlob, LogEvent, LogEventRecord, schema};
+use model::record::{AuditRecord, BodyErased, ErasedBlob, LogEvent, LogEventRecord, SegmentPruned, schema};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, Transaction};
 
 use crate::append::{Appender, Draft, Nonces, audit_id, broken, to_i64};
+use crate::apply::bulk;
 use crate::codec::Reader;
 use crate::error::{StoreError, doing};
-use crate::{Db, Tenant};
+use crate::{Db, Tenant, dialect};
 
 /// Most events that are read at one time.
 pub const EVENTS_MAX: i64 = 100_000;
@@ -28,6 +29,7 @@ const fn entry_kind(event: &LogEvent) -> EntryKind {
     match event {
         LogEvent::KeyRotated(_) => EntryKind::KeyRotated,
         LogEvent::SegmentSealed(_) => EntryKind::SegmentSealed,
+        LogEvent::SegmentPruned(_) => EntryKind::SegmentPruned,
         LogEvent::BodyErased(_) => EntryKind::BodyErased,
         LogEvent::HoldChanged(_) => EntryKind::HoldChanged,
         LogEvent::Started(_) => EntryKind::LogStarted,
@@ -77,6 +79,72 @@ impl Db {
         }
         tx.commit().await.map_err(doing(said))?;
         self.fold_wal().await
+    }
+
+    /// Removes the bodies of a sealed segment, but for those of `kept`: records it, then empties them, in one
+    /// transaction. Which may go, and that the sealed bundle has them, is decided before.
+    ///
+    /// # Errors
+    /// When the write fails; then nothing is removed.
+    pub async fn prune(
+        &self,
+        (tenant, audit): (&Tenant, &AuditRecord),
+        (pruned, kept): (&SegmentPruned, &[u64]),
+        now: Timestamp,
+        nonces: Nonces<'_>,
+    ) -> Result<(), StoreError> {
+        let said = "remove the bodies of a segment";
+        let mut tx = self.begin(said).await?;
+        let event = LogEvent::SegmentPruned(pruned.clone());
+        let indexes = put(&mut tx, (tenant, audit), &[event], now, nonces).await?;
+        let index = indexes.first().copied().ok_or_else(|| broken("a pruning", &"it has no entry"))?;
+        sqlx::query(
+            "INSERT INTO log_prunings (tenant_id, log_id, from_index, to_index, log_index)
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .bind(to_i64(pruned.from)?)
+        .bind(to_i64(pruned.to)?)
+        .bind(to_i64(index)?)
+        .execute(&mut *tx)
+        .await
+        .map_err(doing(said))?;
+        sqlx::query(dialect::EMPTY_BODIES)
+            .bind(tenant.id.to_string())
+            .bind(tenant.log.to_string())
+            .bind(to_i64(pruned.from)?)
+            .bind(to_i64(pruned.to)?)
+            .bind(bulk(kept)?)
+            .execute(&mut *tx)
+            .await
+            .map_err(doing(said))?;
+        tx.commit().await.map_err(doing(said))?;
+        self.fold_wal().await
+    }
+
+    /// Returns the segments whose bodies were removed, `from..to` each, as the database knows them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn pruned(&self, tenant: &Tenant) -> Result<BTreeSet<(u64, u64)>, StoreError> {
+        sqlx::query(
+            "SELECT log_id, from_index, to_index FROM log_prunings WHERE tenant_id = $1 AND log_id = $2
+             ORDER BY from_index
+             LIMIT $3",
+        )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .bind(EVENTS_MAX)
+        .fetch_all(self.readers())
+        .await
+        .map_err(doing("read what was pruned"))?
+        .iter()
+        .map(|row| {
+            let row = Reader::new("log_prunings", "log_id", row)?;
+            Ok((row.number("from_index")?, row.number("to_index")?))
+        })
+        .collect()
     }
 
     /// Lists the events of one kind, oldest first; without a kind, of all.

@@ -294,27 +294,7 @@ impl Db {
         if key_in_use(&mut tx, tenant).await? != tenant.vkey {
             return Ok(false);
         }
-        for tile in tiles {
-            let written = sqlx::query(
-                "INSERT INTO log_tiles (tenant_id, log_id, level, tile_index, width, hashes)
-                 VALUES ($1, $2, $3, $4, $5, $6)
-                 ON CONFLICT (tenant_id, log_id, level, tile_index) DO UPDATE SET width = excluded.width,
-                   hashes = excluded.hashes
-                 WHERE log_tiles.width <= excluded.width",
-            )
-            .bind(tenant.id.to_string())
-            .bind(tenant.log.to_string())
-            .bind(i64::from(tile.id.level))
-            .bind(to_i64(tile.id.index)?)
-            .bind(i64::from(tile.id.width))
-            .bind(&tile.bytes)
-            .execute(&mut *tx)
-            .await
-            .map_err(doing(said))?;
-            if written.rows_affected() != 1 {
-                return Err(broken("a tile", &"a stored tile is wider than the grown tree's"));
-            }
-        }
+        put_tiles(&mut tx, tenant, tiles).await?;
         sqlx::query(
             "INSERT INTO log_checkpoints (tenant_id, log_id, size, root, note, created_at_us)
              VALUES ($1, $2, $3, $4, $5, $6)",
@@ -340,6 +320,36 @@ impl Db {
         tx.commit().await.map_err(doing(said))?;
         Ok(true)
     }
+}
+
+/// Stores tiles; one that is there grows.
+async fn put_tiles(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: &Tenant,
+    tiles: &[Tile],
+) -> Result<(), StoreError> {
+    for tile in tiles {
+        let written = sqlx::query(
+            "INSERT INTO log_tiles (tenant_id, log_id, level, tile_index, width, hashes)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (tenant_id, log_id, level, tile_index) DO UPDATE SET width = excluded.width,
+               hashes = excluded.hashes
+             WHERE log_tiles.width <= excluded.width",
+        )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .bind(i64::from(tile.id.level))
+        .bind(to_i64(tile.id.index)?)
+        .bind(i64::from(tile.id.width))
+        .bind(&tile.bytes)
+        .execute(&mut **tx)
+        .await
+        .map_err(doing("store the tiles"))?;
+        if written.rows_affected() != 1 {
+            return Err(broken("a tile", &"a stored tile is wider than the grown tree's"));
+        }
+    }
+    Ok(())
 }
 
 fn read_checkpoint(row: &SqliteRow) -> Result<StoredCheckpoint, StoreError> {

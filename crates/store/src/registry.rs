@@ -240,6 +240,7 @@ pub const TABLES: &[Table] = &[
         entries: &[
             EntryKind::KeyRotated,
             EntryKind::SegmentSealed,
+            EntryKind::SegmentPruned,
             EntryKind::BodyErased,
             EntryKind::HoldChanged,
             EntryKind::LogStarted,
@@ -266,6 +267,18 @@ pub const TABLES: &[Table] = &[
             ("vkey", Opening),
             ("size", Log),
             ("last_at_us", Log),
+        ],
+    },
+    Table {
+        name: "log_prunings",
+        entries: &[],
+        guard: Guard::AppendOnly,
+        columns: &[
+            ("tenant_id", Rebuilt),
+            ("log_id", Rebuilt),
+            ("from_index", Rebuilt),
+            ("to_index", Rebuilt),
+            ("log_index", Rebuilt),
         ],
     },
     Table {

@@ -18,7 +18,7 @@ impl App {
     ///
     /// Lag is no finding: the newest checkpoint with a quorum may be an older one. None at all is.
     pub(super) async fn check_witnesses(&self, verifier: &mut Verifier) -> Result<(), Error> {
-        let expected = verifier.events().expected.clone().filter(|expected| expected.policy_sha256.is_some());
+        let expected = verifier.events().expected.filter(|expected| expected.policy_sha256.is_some());
         let Some(policy) = self.policy.as_deref().map(|configured| &configured.policy) else {
             if let Some(Expected { index, .. }) = expected {
                 let detail = "the log promises witnesses and no policy was named: set PLUMB_LEDGER_POLICY";

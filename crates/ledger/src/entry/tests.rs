@@ -54,6 +54,7 @@ fn led_08_every_kind_is_written_by_its_name_and_read_back() {
         "log.config",
         "key.rotated",
         "segment.sealed",
+        "segment.pruned",
         "body.erased",
         "hold.changed",
         "seam",

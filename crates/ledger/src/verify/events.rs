@@ -47,6 +47,8 @@ pub struct Expected {
 pub struct LogEvents {
     pub rotations: Vec<Rotation>,
     pub seals: Vec<Seal>,
+    /// Segments whose bodies retention removed, `from..to` each (LED-40).
+    pub pruned: Vec<(u64, u64)>,
     pub expected: Option<Expected>,
 }
 
@@ -62,6 +64,12 @@ impl LogEvents {
             }
         }
         keys
+    }
+
+    /// Tells whether retention removed the body of this entry.
+    #[must_use]
+    pub fn is_pruned(&self, index: u64) -> bool {
+        self.pruned.iter().any(|(from, to)| (*from..*to).contains(&index))
     }
 
     /// Returns the rotation that revoked a key before a checkpoint of this size.
@@ -110,6 +118,17 @@ impl Verifier {
                 let seal = seal(index, detail).ok_or("a seal must name range, root and bundle")?;
                 self.check_seal(&seal, detail);
                 self.events.seals.push(seal);
+                Ok(())
+            }
+            EntryKind::SegmentPruned => {
+                let number = |name: &str| detail.get(name).and_then(Value::as_u64);
+                let range = number("from").zip(number("to")).ok_or("a pruning must name its segment")?;
+                if self.events.seals.iter().any(|seal| (seal.from, seal.to) == range) {
+                    self.events.pruned.push(range);
+                } else if self.frontier.is_some() {
+                    let detail = format!("{}..{} was pruned and never sealed", range.0, range.1);
+                    self.report.add(Finding::new(FindingCode::SegmentLink, detail).index(index));
+                }
                 Ok(())
             }
             EntryKind::LogStarted => {

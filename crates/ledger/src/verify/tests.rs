@@ -210,6 +210,7 @@ fn led_29_the_report_has_its_documented_members() {
         "ok",
         "origin",
         "orphan_intents",
+        "pruned",
         "root",
         "rows_checked",
         "tree_size",

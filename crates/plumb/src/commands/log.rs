@@ -5,7 +5,8 @@ use model::record::LogEvent;
 use serde_json::json;
 
 use crate::cli::{
-    EraseArgs, HoldAddArgs, HoldCommand, HoldReleaseArgs, ListArgs, ListFormat, RotateKeyArgs, SealArgs,
+    EraseArgs, HoldAddArgs, HoldCommand, HoldReleaseArgs, ListArgs, ListFormat, PruneArgs, RotateKeyArgs,
+    SealArgs,
 };
 use crate::console;
 use crate::exit::Exit;
@@ -65,6 +66,17 @@ pub(super) async fn erase(app: &App, args: &EraseArgs) -> Result<Exit, Error> {
     Ok(Exit::Success)
 }
 
+pub(super) async fn prune(app: &App, args: &PruneArgs) -> Result<Exit, Error> {
+    let pruned = app.prune(&args.archive, (&args.reason, &args.approved_by)).await?;
+    app::checkpoint::cut(app).await?;
+    if pruned.is_empty() {
+        console::note("no sealed segment is older than the retention; nothing was removed");
+    }
+    let lines: String = pruned.iter().map(|segment| format!("{}\t{}\n", segment.from, segment.to)).collect();
+    console::print(lines.as_bytes())?;
+    Ok(Exit::Success)
+}
+
 pub(super) async fn hold(app: &App, command: HoldCommand) -> Result<Exit, Error> {
     match command {
         HoldCommand::Add(HoldAddArgs { name, host, reason }) => {
@@ -119,6 +131,10 @@ fn said(event: LogEvent) -> String {
         LogEvent::SegmentSealed(sealed) => {
             format!("entries {}..{} as bundle {}", sealed.from, sealed.to, sealed.bundle_sha256)
         }
+        LogEvent::SegmentPruned(pruned) => format!(
+            "bodies of entries {}..{}, approved by {}: {}",
+            pruned.from, pruned.to, pruned.approved_by, pruned.reason
+        ),
         LogEvent::BodyErased(erased) => format!(
             "{} of entry {}, approved by {}: {}",
             erased.blob.as_str(),

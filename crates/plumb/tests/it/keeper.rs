@@ -301,6 +301,56 @@ fn led_40_a_hold_forbids_erasures_of_its_host_until_it_is_released() {
 }
 
 #[test]
+fn led_40_only_sealed_old_unheld_bodies_with_their_bundle_are_pruned_and_the_archive_makes_it_whole() {
+    let kept = kept(world());
+    let archive = kept.world.path("archive").to_str().unwrap().to_owned();
+    let prune = |days: &str| {
+        let words =
+            ["ledger", "prune", "--archive", &archive, "--reason", "retention", "--approved-by", "ada"];
+        kept.plumb(&[&["--retention-bodies-days", days], &words[..]].concat())
+    };
+    for bad in ["-1", "1.5", "30d", "ten", "36501"] {
+        assert_code(&prune(bad), 64);
+    }
+    assert_refused(&prune("0"), 64, "bodies are kept for ever");
+    let nothing =
+        |done: &Output| assert!(done.success() && done.stderr.contains("nothing was removed"), "{done:?}");
+    nothing(&prune("30"));
+    assert_code(&kept.plumb(&["ledger", "seal", "--before", "2026-03-05", "--output", &archive]), 0);
+    nothing(&prune("36500"));
+    let bundle = Path::new(&archive).join("0-256");
+    let away = Path::new(&archive).join("away");
+    fs::rename(&bundle, &away).unwrap();
+    assert_refused(&prune("30"), 64, "is not there; nothing of it is pruned");
+    fs::rename(&away, &bundle).unwrap();
+    let tile = bundle.join("tile/0/000");
+    let bytes = fs::read(&tile).unwrap();
+    fs::write(&tile, [&bytes[..8_191], &[!bytes[8_191]]].concat()).unwrap();
+    assert_refused(&prune("30"), 64, "does not verify; nothing of it is pruned");
+    fs::write(&tile, &bytes).unwrap();
+    assert_code(&kept.plumb(&["ledger", "hold", "add", "case", "--host", "demo-db", "--reason", "court"]), 0);
+    assert_refused(&prune("30"), 64, "a hold protects segment 0..256");
+    assert_code(&kept.plumb(&["ledger", "hold", "release", "case", "--reason", "settled"]), 0);
+    let before = kept.export("before");
+    let done = prune("30");
+    assert_code(&done, 0);
+    assert_eq!(done.stdout, "0\t256\n");
+    nothing(&prune("30"));
+    // The genesis is needed by whoever verifies; all the others are gone, and accounted for.
+    let report = kept.verify();
+    assert_eq!((codes(&report), report["pruned"].as_u64()), (vec![], Some(255)), "{report:#}");
+    let whole = json(&kept.plumb(&["ledger", "verify", "--archive", &archive, "--format", "json"]));
+    assert_eq!((codes(&whole), whole["pruned"].as_u64()), (vec![], Some(0)), "{whole:#}");
+    let (key, after) = (kept.vkey(), kept.export("after"));
+    assert_code(&kept.plumb(&["verify", &after, "--vkey", &key, "--against", &before]), 0);
+    assert_code(&kept.plumb(&["state", "verify"]), 0);
+    let start = &kept.events().into_iter().find(|event| event["event"]["kind"] == "log.started").unwrap();
+    assert_eq!(start["event"]["detail"]["retention_bodies_days"], 30);
+    sql(&kept.database(), "DROP TRIGGER log_prunings_no_delete; DELETE FROM log_prunings;");
+    assert_eq!(codes(&kept.verify()), ["row_missing"]);
+}
+
+#[test]
 fn led_30_a_start_says_what_to_expect_and_is_recorded_once() {
     let world = world();
     assert_code(&world.plumb(&["ledger", "init"]), 0);

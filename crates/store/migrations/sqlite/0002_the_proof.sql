@@ -4,7 +4,7 @@ CREATE TABLE log_events (
   tenant_id TEXT NOT NULL,
   event_id TEXT NOT NULL,
   log_id TEXT NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('log.started', 'key.rotated', 'segment.sealed', 'body.erased', 'hold.changed')),
+  kind TEXT NOT NULL CHECK (kind IN ('log.started', 'key.rotated', 'segment.sealed', 'segment.pruned', 'body.erased', 'hold.changed')),
   detail TEXT NOT NULL CHECK (json_valid(detail)),
   recorded_at_us INTEGER NOT NULL,
   log_index INTEGER NOT NULL,
@@ -64,13 +64,34 @@ WHEN EXISTS (SELECT 1 FROM log_erasures WHERE tenant_id = NEW.tenant_id
   AND (blob = NEW.blob AND sha256 = NEW.sha256 OR log_id = NEW.log_id AND erased_index = NEW.erased_index))
 BEGIN SELECT RAISE(ABORT, 'append-only: log_erasures refuses REPLACE'); END;
 
--- A body may be emptied, nothing else, and only where an erasure says so.
+-- Segments whose bodies were removed: the one other thing that lets bodies be emptied (LED-40).
+CREATE TABLE log_prunings (
+  tenant_id TEXT NOT NULL,
+  log_id TEXT NOT NULL,
+  from_index INTEGER NOT NULL CHECK (from_index >= 0),
+  to_index INTEGER NOT NULL CHECK (to_index > from_index),
+  log_index INTEGER NOT NULL,
+  PRIMARY KEY (tenant_id, log_id, from_index),
+  FOREIGN KEY (tenant_id, log_id) REFERENCES log_heads (tenant_id, log_id) ON DELETE RESTRICT
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER log_prunings_no_update BEFORE UPDATE ON log_prunings
+BEGIN SELECT RAISE(ABORT, 'append-only: log_prunings refuses UPDATE'); END;
+CREATE TRIGGER log_prunings_no_delete BEFORE DELETE ON log_prunings
+BEGIN SELECT RAISE(ABORT, 'append-only: log_prunings refuses DELETE'); END;
+CREATE TRIGGER log_prunings_no_replace BEFORE INSERT ON log_prunings
+WHEN EXISTS (SELECT 1 FROM log_prunings WHERE tenant_id = NEW.tenant_id AND log_id = NEW.log_id
+  AND from_index = NEW.from_index)
+BEGIN SELECT RAISE(ABORT, 'append-only: log_prunings refuses REPLACE'); END;
+
+-- A body may be emptied, nothing else, and only where an erasure or a pruning says so.
 DROP TRIGGER log_entries_no_update;
 CREATE TRIGGER log_entries_no_update BEFORE UPDATE ON log_entries
 WHEN NOT (NEW.tenant_id = OLD.tenant_id AND NEW.log_id = OLD.log_id AND NEW.log_index = OLD.log_index
   AND NEW.entry = OLD.entry AND length(NEW.body) = 0
-  AND EXISTS (SELECT 1 FROM log_erasures WHERE tenant_id = OLD.tenant_id AND log_id = OLD.log_id
-    AND erased_index = OLD.log_index))
+  AND (EXISTS (SELECT 1 FROM log_erasures WHERE tenant_id = OLD.tenant_id AND log_id = OLD.log_id
+      AND erased_index = OLD.log_index)
+    OR EXISTS (SELECT 1 FROM log_prunings WHERE tenant_id = OLD.tenant_id AND log_id = OLD.log_id
+      AND from_index <= OLD.log_index AND OLD.log_index < to_index)))
 BEGIN SELECT RAISE(ABORT, 'append-only: log_entries refuses UPDATE'); END;
 DROP TRIGGER evidence_no_update;
 CREATE TRIGGER evidence_no_update BEFORE UPDATE ON evidence

@@ -68,7 +68,7 @@ async fn filled() -> (Bench, Raw, Begun) {
     (bench, raw, running)
 }
 
-/// Rows that only rare commands write: a cosignature, an event, erasures of what is not there.
+/// Rows that only rare commands write: a cosignature, an event, erasures and a pruning of what is not there.
 const BY_HAND: &str = "
 INSERT INTO log_cosignatures (tenant_id, log_id, size, key_name, key_id, line, received_at_us)
 SELECT tenant_id, log_id, size, 'witness', '0011aabb', 'a line', 1 FROM log_checkpoints;
@@ -76,6 +76,8 @@ INSERT INTO log_events (tenant_id, event_id, log_id, kind, detail, recorded_at_u
 SELECT tenant_id, 'event', log_id, 'hold.changed', '{}', 1, 1 FROM log_heads;
 INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_index)
 SELECT tenant_id, 'body', hex(zeroblob(32)), log_id, 1000000, 1 FROM log_heads;
+INSERT INTO log_prunings (tenant_id, log_id, from_index, to_index, log_index)
+SELECT tenant_id, log_id, 1000000, 1000256, 1 FROM log_heads;
 INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_index)
 SELECT tenant_id, 'evidence', hex(zeroblob(32)), log_id, NULL, 1 FROM log_heads";
 
