@@ -34,6 +34,7 @@ const EFFECTS: &[(&str, &[&str])] = &[
     // A benchmark's floor is the same database without our code.
     ("sqlx", &["store", "benches"]),
     ("russh", &["transport"]),
+    ("hyper", &["app", "web", "mcp"]),
     ("tokio", &["transport", "store", "app", "web", "mcp", "plumb", "benches"]),
 ];
 

@@ -319,3 +319,30 @@ fn a_witness_ends_while_a_client_holds_a_connection_open() {
     assert_eq!((said.code, said.signal), (Some(0), None), "{said:#?}");
     drop((idle, half));
 }
+
+#[test]
+fn led_33_a_cosignature_verifies_with_the_tools_of_any_unix_machine() {
+    let world = world();
+    let log = log();
+    let served = started(&world, &log);
+    let answer = served.submit(&log.request(0, 3)).body;
+    let (name, signature) = answer.trim_start_matches("\u{2014} ").trim_end().split_once(' ').unwrap();
+    let [of_name, id, key]: [&str; 3] = served.vkey().splitn(3, '+').collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(of_name, name);
+    // C2SP tlog-cosignature and signed-note, RFC 8032, RFC 8410, step by step.
+    let script = r#"set -eu; cd "$1"; printf %s "$2" | base64 -d >key; printf %s "$3" | base64 -d >sig
+        hex() { od -An -v -tx1 | tr -d ' \n'; }
+        [ "$(head -c 1 key | hex)" = 04 ]; [ "$(wc -c <sig)" = 76 ]
+        id=$( { printf '%s\n' "$4"; cat key; } | sha256sum | head -c 8)
+        [ "$(head -c 4 sig | hex)" = "$id" ]; echo "$id"
+        time=$(printf '%d' "0x$(tail -c +5 sig | head -c 8 | hex)")
+        { printf 'cosignature/v1\ntime %s\n' "$time"; cat text; } >message
+        { printf '\060\052\060\005\006\003\053\145\160\003\041\000'; tail -c +2 key; } >key.der
+        tail -c +13 sig >sig.raw
+        openssl pkeyutl -verify -pubin -keyform DER -inkey key.der -rawin -in message -sigfile sig.raw >&2"#;
+    let place = tempfile::Builder::new().prefix("plumbline-it-").tempdir().unwrap();
+    fs::write(place.path().join("text"), log.checkpoint(3).text).unwrap();
+    let there = place.path().to_str().unwrap();
+    let said = crate::support::tool("sh", &["-c", script, "sh", there, key, signature, name]);
+    assert_eq!(said.trim(), id);
+}
