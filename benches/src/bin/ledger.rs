@@ -32,7 +32,7 @@ const PROOFS: u64 = 200;
 const WATCHED: Duration = Duration::from_secs(20);
 /// Between two commits of a batch, and between two checkpoints.
 const BEAT: Duration = Duration::from_millis(100);
-const CUT: Duration = Duration::from_millis(500);
+const CUT: Duration = Duration::from_millis(250);
 /// Between two looks at how much memory a process holds.
 const LOOK: Duration = Duration::from_millis(20);
 /// Limits of LED-16, for a million entries: seconds and MiB.
@@ -142,7 +142,7 @@ async fn covered(report: &mut Report, ledger: &mut Ledger) -> Result<(), BenchEr
     let (commits, cuts) = tokio::join!(commits, cuts);
     commits.and(cuts)?;
     app.close().await;
-    report.figures("from a commit to its checkpoint, cut twice a second", "ms", &samples);
+    report.figures("from a commit to its checkpoint, cut four times a second", "ms", &samples);
     report.value_at_most("p99 of it at 1,000 entries a second", (samples.quantile(0.99), 1000.0), "ms");
     Ok(())
 }

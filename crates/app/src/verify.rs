@@ -1,5 +1,6 @@
 //! Verifying the live log: every entry, body, blob, tile and checkpoint, and every row that an entry commits to.
 
+mod ahead;
 mod rows;
 mod tiles;
 mod witnesses;
@@ -15,7 +16,6 @@ use serde_json::Value;
 use store::StoreError;
 use store::blobs::Store;
 use store::events::StoredEvent;
-use store::log::PAGE_MAX;
 use store::rebuild::{Registry, Rendered, RenderedRow};
 
 use crate::content::blob;
@@ -23,7 +23,7 @@ use crate::context::App;
 use crate::error::Error;
 use crate::state;
 
-use rows::{Commitments, Committed};
+use rows::{Commitments, Committed, record_of};
 use tiles::TileCheck;
 
 /// Most checkpoints that are read back.
@@ -215,11 +215,11 @@ impl App {
     ) -> Result<Commitments, Error> {
         let mut commitments = Commitments::default();
         let mut checked: BTreeSet<Reference> = BTreeSet::new();
-        let mut next = 0;
+        let mut reading = self.read_entries(0);
         loop {
-            let page = self.db.list_entries(&self.tenant, (next, PAGE_MAX)).await?;
+            let page = ahead::taken(reading).await?;
             let Some(last) = page.last() else { break };
-            next = last.index + 1;
+            reading = self.read_entries(last.index + 1);
             for stored in &page {
                 let pushed = verifier.push(&stored.entry, &Place::default());
                 tiles.entry(self, verifier, &pushed).await?;
@@ -299,11 +299,11 @@ impl App {
     ) -> Result<Named, Error> {
         let mut named = Named::default();
         for registry in Registry::ALL {
-            let mut after = String::new();
+            let mut reading = self.read_rows(registry, String::new());
             loop {
-                let rows = self.db.render_rows(&self.tenant, registry, &after).await?;
+                let rows = ahead::taken(reading).await?;
                 let Some(last) = rows.last() else { break };
-                after.clone_from(&last.key);
+                reading = self.read_rows(registry, last.key.clone());
                 for row in rows {
                     if let (Registry::ScanRuns, Ok(run)) = (registry, &row.content) {
                         named.note(&run.record);
@@ -431,12 +431,7 @@ fn unreadable(err: StoreError) -> Result<Finding, Error> {
     Ok(Finding::new(FindingCode::RowAltered, detail).row(table, &row))
 }
 
-/// Returns the digest of the record in a body.
-fn record_of(body: &[u8]) -> Option<Hash> {
-    let body = ledger::canonical::parse(body).ok()?;
-    digest(body.get("row")?)
-}
-
+/// Returns the digest of a record in canonical form.
 fn digest(record: &Value) -> Option<Hash> {
     ledger::canonical::render(record).ok().map(|bytes| ledger::sha256(&bytes))
 }

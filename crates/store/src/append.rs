@@ -143,14 +143,7 @@ impl<'t> Appender<'t> {
         nonces: Nonces<'_>,
     ) -> Result<(), StoreError> {
         let record = AuditRecord { recorded_at: self.at, ..record.clone() };
-        let draft = Draft {
-            kind: EntryKind::AuditRecord,
-            table: "audit_events",
-            row: record.audit_id.to_string(),
-            schema: schema::AUDIT,
-            record: &record,
-        };
-        let index = self.push(draft, nonces)?;
+        let index = self.push(draft(&record), nonces)?;
         sqlx::query(
             "INSERT INTO audit_events (tenant_id, audit_id, recorded_at_us, actor, action, phase, decision,
                subject, detail, correlation_id, log_index)
@@ -194,6 +187,16 @@ impl<'t> Appender<'t> {
     }
 }
 
+fn draft(record: &AuditRecord) -> Draft<'_, AuditRecord> {
+    Draft {
+        kind: EntryKind::AuditRecord,
+        table: "audit_events",
+        row: record.audit_id.to_string(),
+        schema: schema::AUDIT,
+        record,
+    }
+}
+
 /// Most audit records of one transaction.
 pub const AUDITS_MAX: usize = 10_000;
 
@@ -217,9 +220,23 @@ impl Db {
         let mut tx = self.begin(said).await?;
         let count = records.len();
         let mut appender = Appender::reserve(&mut tx, (tenant, actor), (count, now), &mut *nonces).await?;
+        let at = appender.at();
+        let mut rows = Vec::with_capacity(count);
         for record in records {
-            appender.audit(&mut tx, record, &mut *nonces).await?;
+            let record = AuditRecord { recorded_at: at, ..record.clone() };
+            let index = appender.push(draft(&record), &mut *nonces)?;
+            let AuditRecord {
+                audit_id, actor, action, phase, decision, subject, detail, correlation_id, ..
+            } = record;
+            rows.push((audit_id, actor, action, phase, decision, subject, detail, correlation_id, index));
         }
+        sqlx::query(dialect::INSERT_AUDITS)
+            .bind(tenant.id.to_string())
+            .bind(at.as_micros())
+            .bind(bulk(&rows)?)
+            .execute(&mut *tx)
+            .await
+            .map_err(doing(said))?;
         appender.insert(&mut tx).await?;
         tx.commit().await.map_err(doing(said))
     }

@@ -13,6 +13,16 @@ UPDATE log_entries SET body = x''
 WHERE tenant_id = $1 AND log_id = $2 AND log_index >= $3 AND log_index < $4 AND length(body) > 0
   AND log_index NOT IN (SELECT value FROM json_each($5))";
 
+/// `$1` tenant, `$2` recorded, `$3` rows `[id, actor, action, phase, decision, subject, detail, correlation id,
+/// log index]`.
+pub(crate) const INSERT_AUDITS: &str = "
+INSERT INTO audit_events (tenant_id, audit_id, recorded_at_us, actor, action, phase, decision, subject, detail,
+  correlation_id, log_index)
+SELECT $1, value ->> 0, $2, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+  value ->> 7, value ->> 8
+FROM json_each($3)
+ORDER BY key";
+
 /// `$1` tenant, `$2` instant, `$3` rows `[sha256, body]`. Stores what is not there yet.
 pub(crate) const INSERT_EVIDENCE: &str = "
 INSERT INTO evidence (tenant_id, sha256, body, byte_size, first_seen_at)

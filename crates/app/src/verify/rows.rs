@@ -6,6 +6,9 @@ use ledger::Hash;
 /// broken more than this.
 const KEY_BYTES: usize = 16;
 
+/// Hexadecimal digits of a body's nonce.
+const NONCE_DIGITS: usize = 32;
+
 /// Names a row.
 type Key = [u8; KEY_BYTES];
 
@@ -73,3 +76,28 @@ impl Commitments {
         indexes
     }
 }
+
+/// Returns the digest of the record in a body.
+pub(super) fn record_of(body: &[u8]) -> Option<Hash> {
+    if let Some(record) = record_bytes(body) {
+        return Some(ledger::sha256(record));
+    }
+    let body = ledger::canonical::parse(body).ok()?;
+    super::digest(body.get("row")?)
+}
+
+/// Cuts the record out of a body of the usual members. In canonical form they stand in order, so that the record's
+/// own bytes lie between the two others and need not be rendered again. Whether the body is in that form is
+/// checked where it is read.
+fn record_bytes(body: &[u8]) -> Option<&[u8]> {
+    let (nonce, rest) = body.strip_prefix(b"{\"nonce\":\"")?.split_at_checked(NONCE_DIGITS)?;
+    let rest = rest.strip_prefix(b"\",\"row\":")?;
+    let name = b",\"schema\":\"";
+    let at = rest.windows(name.len()).rposition(|part| part == name)?;
+    let schema = rest[at + name.len()..].strip_suffix(b"\"}")?;
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._/".contains(byte);
+    (nonce.iter().all(u8::is_ascii_hexdigit) && schema.iter().all(plain)).then_some(&rest[..at])
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 
 mod applying;
 mod atomic;
+mod audits;
 mod bench;
 mod bytes;
 mod cosignatures;
