@@ -37,8 +37,8 @@ pub enum Outcome {
     Behind { size: u64 },
     /// It has seen another history of this log.
     Inconsistent,
-    /// Its time is too far from the newest entry's (LED-35); the cosignature does not count and is not kept.
-    OutsideWindow,
+    /// Its time is wrong (LED-35): the cosignature does not count and is not kept. Says why.
+    OutOfTime(&'static str),
 }
 
 impl Outcome {
@@ -51,7 +51,7 @@ impl Outcome {
             | Self::Overtaken
             | Self::Unreachable(_)
             | Self::Refused(_)
-            | Self::OutsideWindow => false,
+            | Self::OutOfTime(_) => false,
         }
     }
 }
@@ -79,9 +79,9 @@ impl Submitted {
             Outcome::Refused(status) => {
                 Some(format!("warning: witness {witness} did not cosign {size} entries: status {status}"))
             }
-            Outcome::OutsideWindow => Some(format!(
-                "warning: the cosignature of witness {witness} does not count: its time is too far from the newest entry"
-            )),
+            Outcome::OutOfTime(why) => {
+                Some(format!("warning: the cosignature of witness {witness} does not count: {why}"))
+            }
             Outcome::Behind { size: seen } => Some(format!(
                 "rollback_detected: witness {witness} has seen {seen} entries of this log, which has {size}"
             )),
@@ -232,6 +232,24 @@ impl Asked {
         hashes.ok_or_else(broken)
     }
 
+    /// Returns the time of the newest stored cosignature of the witness.
+    async fn last_time(&self) -> Result<Option<u64>, Error> {
+        let Some(size) = self.newest_cosigned().await? else { return Ok(None) };
+        let lines = self.app.db.list_cosignatures(&self.app.tenant, size).await?;
+        let checkpoint = self.app.db.find_checkpoint(&self.app.tenant, size).await?;
+        let note = checkpoint.and_then(|stored| Note::parse(&stored.note).ok());
+        Ok(note.and_then(|note| {
+            let lines =
+                lines.iter().filter_map(|stored| NoteSignature::parse(stored.line.trim_end_matches('\n')));
+            lines.filter_map(|line| self.key.verify(&note.text, &line)).max()
+        }))
+    }
+
+    async fn newest_cosigned(&self) -> Result<Option<u64>, Error> {
+        let (name, id) = (self.key.name(), self.key.id().to_string());
+        Ok(self.app.db.newest_cosigned(&self.app.tenant, name, &id).await?)
+    }
+
     /// Stores the cosignature of the witness; lines of others are passed over.
     async fn keep(&self, lines: &[NoteSignature]) -> Result<Outcome, Error> {
         let valid = lines.iter().find_map(|line| Some((line, self.key.verify(&self.note.text, line)?)));
@@ -241,7 +259,12 @@ impl Asked {
         let timing = self.window.map_or(Timing::NotCompared, |window| window.judge(time));
         match timing {
             Timing::InTime | Timing::NotCompared => {}
-            Timing::TooEarly | Timing::TooLate => return Ok(Outcome::OutsideWindow),
+            Timing::TooEarly | Timing::TooLate => {
+                return Ok(Outcome::OutOfTime("its time is too far from the newest entry"));
+            }
+        }
+        if self.last_time().await?.is_some_and(|last| time < last) {
+            return Ok(Outcome::OutOfTime("its time is before that of a smaller checkpoint"));
         }
         let stored = StoredCosignature {
             size: self.size,

@@ -207,7 +207,7 @@ fn led_32_commands_at_the_same_time_are_no_alarm() {
 }
 
 /// Serves one made-up answer to each of `count` requests; returns the URL. `answer` gets the request's text.
-fn scripted(count: usize, answer: impl Fn(&str) -> String + Send + 'static) -> String {
+pub(super) fn scripted(count: usize, answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -239,12 +239,12 @@ fn reply(status: u16, content_type: &str, body: &str) -> String {
     )
 }
 
-fn cosigner(number: u8) -> Cosigner {
+pub(super) fn cosigner(number: u8) -> Cosigner {
     Cosigner::from_seed(&format!("made.up/{number}"), &[number; 32]).unwrap()
 }
 
 /// Returns the answer of witness `number` that cosigned at a time.
-fn cosigned_at(number: u8, request: &str, time: u64) -> String {
+pub(super) fn cosigned_at(number: u8, request: &str, time: u64) -> String {
     let checkpoint = Note::parse(request.split_once("\n\n").unwrap().1.as_bytes()).unwrap();
     reply(200, "text/plain", &cosigner(number).cosign(&checkpoint.text, time).unwrap().to_line())
 }

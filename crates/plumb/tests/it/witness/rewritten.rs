@@ -1,10 +1,14 @@
 //! What the owner of key and database can do, and what witnesses and a policy find of it (LED-73 to LED-75).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ledger::entry::instant_seconds;
+use ledger::note::Note;
 use serde_json::Value;
 use testkit::process::Output;
 
 use super::Served;
-use super::client::{begun, copied, grown, written};
+use super::client::{begun, copied, cosigned_at, cosigner, grown, scripted, written};
 use crate::support::{self, World, assert_code, json, world};
 
 fn codes(done: &Output) -> Vec<String> {
@@ -130,4 +134,37 @@ fn led_27_every_stored_cosignature_is_checked_by_the_policy() {
         assert_eq!(codes, found, "{change}");
         assert_eq!(json(&done)["witness"], "failed", "{change}");
     }
+}
+
+#[test]
+fn led_35_cosignatures_of_one_witness_do_not_go_back_in_time() {
+    let world = world();
+    let log = begun(&world);
+    let status = json(&world.plumb(&["ledger", "status", "--format", "json"]));
+    let begun_at = instant_seconds(status["checkpoint"]["created_at"].as_str().unwrap()).unwrap();
+    // Both times are in order with the entries, and the second is before the first.
+    let times = AtomicU64::new(begun_at + 300);
+    let url = scripted(2, move |request| cosigned_at(1, request, times.fetch_sub(100, Ordering::SeqCst)));
+    let policy = written(&world, &format!("log {log}\nwitness w {} {url}\nquorum w\n", cosigner(1).public()));
+    assert_code(&grown(&world, &policy, 1), 0);
+    let done = grown(&world, &policy, 2);
+    let warning = "warning: the cosignature of witness w does not count: its time is before that of a smaller checkpoint";
+    assert!(done.success() && done.stderr.lines().any(|line| line == warning), "{done:#?}");
+    assert_code(&live(&world, Some(&policy)), 0);
+    // What the log does not keep can be put there by hand.
+    let status = json(&world.plumb(&["ledger", "status", "--format", "json"]));
+    let note = Note::parse(status["checkpoint"]["note"].as_str().unwrap().as_bytes()).unwrap();
+    let line = cosigner(1).cosign(&note.text, begun_at + 200).unwrap();
+    sql(
+        &world,
+        &format!(
+            "INSERT INTO log_cosignatures SELECT tenant_id, log_id, {}, key_name, key_id, '{}', 1 FROM log_cosignatures;",
+            status["checkpoint"]["size"],
+            line.to_line(),
+        ),
+    );
+    let done = live(&world, Some(&policy));
+    assert_code(&done, 2);
+    assert_eq!(codes(&done), ["stamp_window"]);
+    assert!(done.stdout.contains("w cosigned a smaller checkpoint at a later time"), "{done:#?}");
 }
