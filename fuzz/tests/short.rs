@@ -23,7 +23,7 @@ macro_rules! targets {
 
 targets! {
     canonical_json note checkpoint vkey entry entry_bundle tile_path bundle
-    policy witness_request cosignature
+    proof policy witness_request cosignature
     frames capture os_release
     rule known_hosts timestamp address target
 }
