@@ -11,6 +11,7 @@ use store::log::StoredEntry;
 
 use crate::context::{App, random};
 use crate::error::{Error, Kind};
+use crate::prune::is_needed;
 
 /// Subject of a hold that protects everything.
 pub const EVERYTHING: &str = "*";
@@ -72,14 +73,7 @@ impl App {
         let index = stored.index;
         let entry = ledger::Entry::parse(&stored.entry)
             .map_err(|err| Error::internal(format!("entry {index} does not read: {err}")))?;
-        if matches!(
-            entry.kind,
-            EntryKind::KeyRotated
-                | EntryKind::SegmentSealed
-                | EntryKind::SegmentPruned
-                | EntryKind::BodyErased
-                | EntryKind::LogGenesis
-        ) {
+        if is_needed(entry.kind) {
             let message = format!("entry {index} is of kind {}, which verification needs", entry.kind);
             return Err(Error::new(Kind::Denied, message));
         }

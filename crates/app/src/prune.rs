@@ -133,7 +133,7 @@ impl App {
 }
 
 /// Tells whether verification reads the bodies of this kind of entry.
-const fn is_needed(kind: EntryKind) -> bool {
+pub(crate) const fn is_needed(kind: EntryKind) -> bool {
     matches!(
         kind,
         EntryKind::LogGenesis

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::proof::{ProofFile, Receipt, verify_proof};
 use ledger::verify::{Place, judge_witnesses};
-use ledger::{Finding, FindingCode, Policy, Report, VerifierKey, sha256};
-use model::record::{Manifest, ManifestItem, ScanRecord};
+use ledger::{EntryKind, Finding, FindingCode, Policy, Report, VerifierKey, sha256};
+use model::record::{HostRecord, Manifest, ManifestItem, ScanRecord};
 use model::{Digest, HostId, RuleId, RunStatus, ScanId, Severity, Status, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::blobs::Store;
@@ -33,6 +33,8 @@ pub struct Document {
     pub schema: String,
     pub host: String,
     pub host_id: HostId,
+    /// An inclusion proof of the host's newest record, which says that this id has this name.
+    pub host_proof: String,
     /// What was so then.
     pub valid_at: Timestamp,
     /// As far as it was recorded then.
@@ -64,10 +66,10 @@ pub struct ProvenScan {
     pub manifest: String,
 }
 
-/// The body of a scan's entry, as far as it matters here.
+/// The body of an entry, as far as it matters here.
 #[derive(Debug, Deserialize)]
-struct ScanBody {
-    row: ScanRecord,
+struct Body<R> {
+    row: R,
 }
 
 /// A scan whose proof was looked at.
@@ -99,9 +101,7 @@ impl App {
             if covered.is_empty() && !scan.is_full {
                 continue;
             }
-            let claim = Claim::Row { table: "scan_runs".to_owned(), key: scan.scan_id.to_string() };
-            let proof = String::from_utf8(self.prove(&claim, None, false).await?);
-            let proof = proof.map_err(|err| Error::internal(format!("a proof is not text: {err}")))?;
+            let proof = self.prove_row("scan_runs", scan.scan_id.to_string()).await?;
             scans.push(ProvenScan { proof, manifest: text });
             results.extend(covered.into_iter().map(|item| ResultLine {
                 rule_id: item.rule_id,
@@ -119,6 +119,7 @@ impl App {
             schema: SCHEMA.to_owned(),
             host: posture.host,
             host_id: posture.host_id,
+            host_proof: self.prove_row("hosts", posture.host_id.to_string()).await?,
             valid_at: posture.valid_at,
             recorded_at: posture.recorded_at,
             results,
@@ -134,6 +135,11 @@ impl App {
         scans.retain(|scan| counts_at(scan, at));
         scans.sort_by_key(|scan| std::cmp::Reverse((scan.measured_at, scan.recorded_at)));
         Ok(scans)
+    }
+
+    async fn prove_row(&self, table: &str, key: String) -> Result<String, Error> {
+        let proof = self.prove(&Claim::Row { table: table.to_owned(), key }, None, false).await?;
+        String::from_utf8(proof).map_err(|err| Error::internal(format!("a proof is not text: {err}")))
     }
 
     async fn manifest_of(&self, scan: &ScanRecord) -> Result<String, Error> {
@@ -208,6 +214,7 @@ fn read(bytes: &[u8]) -> Result<Document, String> {
 }
 
 fn check(name: &str, document: &Document, keys: &[VerifierKey], report: &mut Report) {
+    check_host(name, document, keys, report);
     let mut scans: Vec<Seen> = Vec::new();
     for proven in &document.scans {
         if let Some(seen) = check_scan(name, document, proven, keys, report) {
@@ -243,6 +250,29 @@ fn check(name: &str, document: &Document, keys: &[VerifierKey], report: &mut Rep
     }
 }
 
+/// Checks a proof and that it is of the same log as the others. Returns whether it holds.
+fn check_proof(name: &str, proof: &str, keys: &[VerifierKey], report: &mut Report) -> bool {
+    let proof = verify_proof(name, proof.as_bytes(), keys, None);
+    let sound = proof.ok;
+    if report.origin.as_ref().is_some_and(|origin| proof.origin.as_ref() != Some(origin)) {
+        report.add(finding(FindingCode::CheckpointInconsistent, "the proofs are of different logs"));
+    }
+    merge(report, proof);
+    sound
+}
+
+/// Checks that the host of this id has this name.
+fn check_host(name: &str, document: &Document, keys: &[VerifierKey], report: &mut Report) {
+    if !check_proof(name, &document.host_proof, keys, report) {
+        return;
+    }
+    let host: Option<HostRecord> = read_row(&document.host_proof, EntryKind::HostChanged);
+    if host.is_none_or(|host| (host.host_id, host.name) != (document.host_id, document.host.clone())) {
+        let detail = "the proven record of the host has another id or name";
+        report.add(finding(FindingCode::BodyAltered, detail).row("hosts", &document.host_id.to_string()));
+    }
+}
+
 /// Checks one scan's proof and manifest, and returns what it says.
 fn check_scan(
     name: &str,
@@ -251,16 +281,14 @@ fn check_scan(
     keys: &[VerifierKey],
     report: &mut Report,
 ) -> Option<Seen> {
-    let proof = verify_proof(name, proven.proof.as_bytes(), keys, None);
-    let sound = proof.ok;
-    if report.origin.as_ref().is_some_and(|origin| proof.origin.as_ref() != Some(origin)) {
-        report.add(finding(FindingCode::CheckpointInconsistent, "the proofs are of different logs"));
-    }
-    merge(report, proof);
-    if !sound {
+    if !check_proof(name, &proven.proof, keys, report) {
         return None;
     }
-    let scan = read_scan(proven)?;
+    let scan: Option<ScanRecord> = read_row(&proven.proof, EntryKind::ScanManifest);
+    let Some(scan) = scan else {
+        report.add(finding(FindingCode::BodyMissing, "a proof is not of a scan, or its body is not there"));
+        return None;
+    };
     let manifest = proven.manifest.as_bytes();
     let problem = if scan.host_id != document.host_id {
         Some("the scan is of another host")
@@ -287,14 +315,13 @@ fn check_scan(
     }
 }
 
-/// Reads the scan's record out of a proof that verified.
-fn read_scan(proven: &ProvenScan) -> Option<ScanRecord> {
-    let ProofFile::Inclusion(proof) = ProofFile::parse(proven.proof.as_bytes()).ok()? else { return None };
+/// Reads a record of this kind out of a proof that verified.
+fn read_row<R: serde::de::DeserializeOwned>(proof: &str, kind: EntryKind) -> Option<R> {
+    let ProofFile::Inclusion(proof) = ProofFile::parse(proof.as_bytes()).ok()? else { return None };
     let receipt = Receipt::parse(proof.extra.as_deref()?).ok()?;
     let entry = ledger::Entry::parse(&receipt.entry).ok()?;
-    let body: ScanBody = serde_json::from_slice(receipt.body.as_deref()?).ok()?;
-    (entry.kind == ledger::EntryKind::ScanManifest && entry.row == body.row.scan_id.to_string())
-        .then_some(body.row)
+    let body: Body<R> = serde_json::from_slice(receipt.body.as_deref()?).ok()?;
+    (entry.kind == kind).then_some(body.row)
 }
 
 /// Adds what the verification of one proof came to.

@@ -104,9 +104,13 @@ impl Db {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(doing(said))
     }
 
-    /// Returns the one connection for writing, for what no transaction can do.
-    pub(crate) const fn writer(&self) -> &SqlitePool {
-        &self.writer
+    /// Has what is deleted from now on overwritten in the file (sqlite.org/pragma.html#pragma_secure_delete).
+    pub(crate) async fn overwrite_deleted(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA secure_delete = ON")
+            .execute(&self.writer)
+            .await
+            .map_err(doing("have deleted bytes overwritten"))?;
+        Ok(())
     }
 
     /// Folds the write-ahead log into the file and empties it, so that no older copy of a page stays in it.

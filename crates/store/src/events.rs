@@ -67,9 +67,7 @@ impl Db {
         nonces: Nonces<'_>,
     ) -> Result<(), StoreError> {
         let said = "erase the bytes";
-        let mut writer = self.writer().acquire().await.map_err(doing(said))?;
-        sqlx::query("PRAGMA secure_delete = ON").execute(&mut *writer).await.map_err(doing(said))?;
-        drop(writer);
+        self.overwrite_deleted().await?;
         let mut tx = self.begin(said).await?;
         let events: Vec<LogEvent> = erasures.iter().cloned().map(LogEvent::BodyErased).collect();
         let indexes = put(&mut tx, (tenant, audit), &events, now, nonces).await?;
@@ -94,6 +92,7 @@ impl Db {
         nonces: Nonces<'_>,
     ) -> Result<(), StoreError> {
         let said = "remove the bodies of a segment";
+        self.overwrite_deleted().await?;
         let mut tx = self.begin(said).await?;
         let event = LogEvent::SegmentPruned(pruned.clone());
         let indexes = put(&mut tx, (tenant, audit), &[event], now, nonces).await?;
