@@ -162,7 +162,9 @@ impl Verifier {
             .get("previous_to")
             .and_then(Value::as_u64)
             .zip(detail.get("previous_root").and_then(Value::as_str).and_then(hex::decode));
-        let problem = if previous != named || seal.from != previous.map_or(0, |(to, _root)| to) {
+        // A bundle of a later range begins behind the seals that its first one follows.
+        let followed = if previous.is_none() && self.frontier.is_none() { named } else { previous };
+        let problem = if followed != named || seal.from != followed.map_or(0, |(to, _root)| to) {
             Some(format!("the segment from {} does not follow the one before", seal.from))
         } else if seal.to <= seal.from || seal.to > seal.index {
             Some(format!("the segment {}..{} is not a closed range", seal.from, seal.to))

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use ledger::bundle::{BundleFile, BundleWriter, Folder, Options, verify_bundle};
+use ledger::bundle::{BundleFile, BundleWriter, Folder, Options, Range, verify_bundle};
 use ledger::tree::{Frontier, leaf_hash};
 use ledger::{Entry, EntryKind, Hash, Report, Signer, TreeHead, VerifierKey, canonical, hex, sha256};
 use serde_json::{Value, json};
@@ -55,6 +55,9 @@ const NUMBERS: [f64; 12] = [
 ];
 
 struct Workload {
+    /// Roots at multiples of 256 entries, and the ends of the segments that were sealed.
+    roots: Vec<Hash>,
+    sealed: Vec<u64>,
     entries: Vec<(Vec<u8>, Vec<u8>)>,
     frontier: Frontier,
     blobs: Vec<(Folder, Vec<u8>)>,
@@ -69,25 +72,57 @@ pub(crate) fn signer(number: u8) -> Signer {
 
 /// Returns the bundle of a random workload that is whole and honest.
 pub(crate) fn random(entries_below: u64, random: &mut SplitMix64) -> Bundle {
-    let mut work = Workload {
-        entries: Vec::new(),
-        frontier: Frontier::new(),
-        blobs: Vec::new(),
-        erased: Vec::new(),
-        handovers: Vec::new(),
-        signer: signer(1),
-    };
+    let mut work = Workload::new();
     for _entry in 0..random.below(entries_below) {
         match random.below(12) {
             0 => work.erase(random),
             1 if work.handovers.len() < 2 => work.rotate(),
+            2 => work.seal(),
             _ => work.plain(random),
         }
     }
-    work.export()
+    work.export(None)
+}
+
+/// Returns a range of a log of `size` entries that is sealed whenever 256 entries are full.
+pub(crate) fn segment(size: u64, range: Range) -> Bundle {
+    let (mut work, mut random) = (Workload::new(), SplitMix64::new(size));
+    for _entry in 0..size {
+        if work.roots.len() > work.sealed.len() { work.seal() } else { work.plain(&mut random) }
+    }
+    work.export(Some(range))
 }
 
 impl Workload {
+    fn new() -> Self {
+        Self {
+            roots: Vec::new(),
+            sealed: Vec::new(),
+            entries: Vec::new(),
+            frontier: Frontier::new(),
+            blobs: Vec::new(),
+            erased: Vec::new(),
+            handovers: Vec::new(),
+            signer: signer(1),
+        }
+    }
+
+    /// Seals what is full and not sealed yet.
+    fn seal(&mut self) {
+        let (from, previous) = (self.sealed.last().copied(), self.sealed.len());
+        if self.roots.len() as u64 * 256 <= from.unwrap_or(0) {
+            return;
+        }
+        let to = self.roots.len() as u64 * 256;
+        let root = |at: u64| hex::encode(&self.roots[usize::try_from(at / 256 - 1).unwrap()]);
+        let detail = json!({"detail": {
+            "from": from.unwrap_or(0), "to": to, "root": root(to), "bundle_sha256": "00".repeat(32),
+            "previous_to": from, "previous_root": from.map(root), "number": previous,
+        }});
+        self.sealed.push(to);
+        self.append(EntryKind::SegmentSealed, &detail, to);
+    }
+
     fn plain(&mut self, random: &mut SplitMix64) {
         let kind = PLAIN[usize::try_from(random.below(8)).unwrap()];
         let mut row = value(random, 3);
@@ -149,25 +184,29 @@ impl Workload {
         let entry = entry.to_bytes().unwrap();
         self.frontier.push(leaf_hash(&entry)).unwrap();
         self.entries.push((entry, body));
+        if self.frontier.size().is_multiple_of(256) {
+            self.roots.push(self.frontier.root());
+        }
     }
 
     fn head(&self) -> TreeHead {
         TreeHead { origin: ORIGIN.to_owned(), size: self.frontier.size(), root: self.frontier.root() }
     }
 
-    fn export(self) -> Bundle {
+    fn export(self, range: Option<Range>) -> Bundle {
         let checkpoint = self.head().sign(&self.signer).unwrap().to_text();
         let last = u8::try_from(self.handovers.len()).unwrap() + 1;
         let keys: Vec<VerifierKey> = (1..=last).map(|number| signer(number).verifier().clone()).collect();
-        let mut writer = BundleWriter::new(checkpoint.as_bytes(), &keys, None).unwrap();
+        let mut writer = BundleWriter::new(checkpoint.as_bytes(), &keys, range).unwrap();
         let mut files = Files::new();
         let mut put = |file: BundleFile| assert_eq!(files.insert(file.path, file.bytes), None);
         for (size, note) in &self.handovers {
             writer.handover(*size, note.as_bytes());
         }
-        for (entry, body) in &self.entries {
+        let within = range.unwrap_or(Range::whole(self.frontier.size()));
+        for (index, (entry, body)) in (0..).zip(&self.entries) {
             writer.entry(entry).unwrap().into_iter().for_each(&mut put);
-            if !self.erased.contains(&sha256(body)) {
+            if (within.from..within.to).contains(&index) && !self.erased.contains(&sha256(body)) {
                 writer.blob(Folder::Bodies, body).unwrap().into_iter().for_each(&mut put);
             }
         }
@@ -175,7 +214,7 @@ impl Workload {
             writer.blob(*folder, blob).unwrap().into_iter().for_each(&mut put);
         }
         writer.finish().unwrap().into_iter().for_each(&mut put);
-        Bundle { files, trusted: keys[0].clone(), entries: self.frontier.size() }
+        Bundle { files, trusted: keys[0].clone(), entries: within.to - within.from }
     }
 }
 

@@ -2,6 +2,7 @@
 //! random workloads raise no alarm (LED-28).
 
 use ledger::Finding;
+use ledger::bundle::Range;
 use testkit::fuzz::SplitMix64;
 
 use crate::bundles::{self, Change, verify};
@@ -74,4 +75,15 @@ fn led_28_honest_logs_of_random_workloads_raise_no_alarm() {
 #[ignore = "a minute and more: for a release, with --run-ignored"]
 fn led_28_10_000_honest_logs_of_random_workloads_raise_no_alarm() {
     honest_logs_raise_no_alarm(SEED, ALL_LOGS);
+}
+
+#[test]
+fn led_37_the_bundle_of_each_segment_verifies_alone() {
+    for number in 0..5 {
+        let range = Range { from: number * 256, to: number * 256 + 256 };
+        let bundle = bundles::segment(1_300, range);
+        let report = verify(&bundle.files, &bundle.trusted);
+        assert_eq!(report.findings, [], "{range:?}");
+        assert_eq!(report.entries, 256, "{range:?}");
+    }
 }
