@@ -124,3 +124,14 @@ fn verify_py_has_at_most_200_lines_and_one_package() {
     let others: Vec<_> = imports.iter().filter(|line| !standard.contains(*line)).collect();
     assert!(others.iter().all(|line| line.starts_with("from cryptography.")), "{others:?}");
 }
+
+#[test]
+fn verify_py_knows_every_kind_of_entry_and_no_other_led_29() {
+    let text = fs::read_to_string(program()).unwrap();
+    let listed = text.split("KINDS = \"\"\"").nth(1).unwrap().split("\"\"\"").next().unwrap();
+    let mut listed: Vec<&str> = listed.split_whitespace().collect();
+    let mut kinds: Vec<&str> = ledger::EntryKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    listed.sort_unstable();
+    kinds.sort_unstable();
+    assert_eq!(listed, kinds);
+}
