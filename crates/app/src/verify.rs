@@ -15,7 +15,7 @@ use model::{Digest, RunStatus};
 use serde_json::Value;
 use store::StoreError;
 use store::blobs::Store;
-use store::events::StoredEvent;
+use store::events::{StoredErasure, StoredEvent};
 use store::rebuild::{Registry, Rendered, RenderedRow};
 
 use crate::content::blob;
@@ -172,36 +172,28 @@ impl App {
 
     /// Compares the erasures that the database knows, by which bytes may be emptied, with those on record.
     async fn check_erasures(&self, verifier: &mut Verifier) -> Result<(), Error> {
-        let (known, said) = (self.db.pruned(&self.tenant).await?, verifier.events().pruned.clone());
-        let said: BTreeSet<(u64, u64)> = said.into_iter().collect();
-        for (from, to) in known.symmetric_difference(&said) {
-            let (code, detail) = if said.contains(&(*from, *to)) {
-                (FindingCode::RowMissing, "the row of a recorded pruning is gone")
-            } else {
-                (FindingCode::RowExtra, "no entry records this pruning")
-            };
-            verifier.add(Finding::new(code, detail).row("log_prunings", &format!("{from}-{to}")));
+        let mut said = BTreeSet::new();
+        for stored in self.readable_events(verifier, EntryKind::SegmentPruned).await? {
+            if let LogEvent::SegmentPruned(pruned) = stored.record.event {
+                said.insert((pruned.from, pruned.to, stored.index));
+            }
         }
-        let mut recorded = BTreeSet::new();
+        let known = self.db.list_prunings(&self.tenant).await?;
+        compare(verifier, "log_prunings", (&known, &said), |(from, to, _index)| format!("{from}-{to}"));
+        let mut said = BTreeSet::new();
         for stored in self.readable_events(verifier, EntryKind::BodyErased).await? {
             if let LogEvent::BodyErased(erased) = stored.record.event {
-                recorded.insert((erased.blob, erased.erased_sha256.to_string()));
+                let of_body = erased.blob == ErasedBlob::Body;
+                said.insert(StoredErasure {
+                    blob: erased.blob.as_str().to_owned(),
+                    sha256: erased.erased_sha256.to_string(),
+                    erased_index: i64::try_from(erased.erased_index).ok().filter(|_index| of_body),
+                    log_index: i64::try_from(stored.index).unwrap_or(i64::MAX),
+                });
             }
         }
-        for blob in [ErasedBlob::Body, ErasedBlob::Evidence, ErasedBlob::Manifest] {
-            for sha256 in self.db.erased(&self.tenant, blob).await? {
-                if !recorded.remove(&(blob, sha256.clone())) {
-                    let detail = "no entry records this erasure";
-                    let row = format!("{}/{sha256}", blob.as_str());
-                    verifier.add(Finding::new(FindingCode::RowExtra, detail).row("log_erasures", &row));
-                }
-            }
-        }
-        for (blob, sha256) in recorded {
-            let row = format!("{}/{sha256}", blob.as_str());
-            let finding = Finding::new(FindingCode::RowMissing, "the row of a recorded erasure is gone");
-            verifier.add(finding.row("log_erasures", &row));
-        }
+        let known = self.db.list_erasures(&self.tenant).await?;
+        compare(verifier, "log_erasures", (&known, &said), |row| format!("{}/{}", row.blob, row.sha256));
         Ok(())
     }
 
@@ -422,6 +414,23 @@ fn check_row(
     };
     verifier.add(altered.index(committed.index).row(table, &row.key));
     Ok(())
+}
+
+/// Compares rows that let bytes be empty with those that entries record.
+fn compare<R: Ord>(
+    verifier: &mut Verifier,
+    table: &str,
+    (known, said): (&BTreeSet<R>, &BTreeSet<R>),
+    name: impl Fn(&R) -> String,
+) {
+    for row in known.difference(said) {
+        let finding = Finding::new(FindingCode::RowExtra, "no entry records this row");
+        verifier.add(finding.row(table, &name(row)));
+    }
+    for row in said.difference(known) {
+        let finding = Finding::new(FindingCode::RowMissing, "the row that an entry records is gone");
+        verifier.add(finding.row(table, &name(row)));
+    }
 }
 
 /// Turns a value outside its type into a finding: it is an edit of the row, not a reason to stop looking.

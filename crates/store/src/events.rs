@@ -24,6 +24,17 @@ pub struct StoredEvent {
     pub record: LogEventRecord,
 }
 
+/// A row that lets bytes be empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoredErasure {
+    pub blob: String,
+    pub sha256: String,
+    /// The entry whose body it was.
+    pub erased_index: Option<i64>,
+    /// The entry that records the erasure.
+    pub log_index: i64,
+}
+
 /// Returns the kind of the entry that commits to an event.
 const fn entry_kind(event: &LogEvent) -> EntryKind {
     match event {
@@ -127,8 +138,16 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn pruned(&self, tenant: &Tenant) -> Result<BTreeSet<(u64, u64)>, StoreError> {
+        Ok(self.list_prunings(tenant).await?.into_iter().map(|(from, to, _index)| (from, to)).collect())
+    }
+
+    /// As [`Db::pruned`], each with the index of the entry that records it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_prunings(&self, tenant: &Tenant) -> Result<BTreeSet<(u64, u64, u64)>, StoreError> {
         sqlx::query(
-            "SELECT log_id, from_index, to_index FROM log_prunings WHERE tenant_id = $1 AND log_id = $2
+            "SELECT log_id, from_index, to_index, log_index FROM log_prunings WHERE tenant_id = $1 AND log_id = $2
              ORDER BY from_index
              LIMIT $3",
         )
@@ -141,7 +160,7 @@ impl Db {
         .iter()
         .map(|row| {
             let row = Reader::new("log_prunings", "log_id", row)?;
-            Ok((row.number("from_index")?, row.number("to_index")?))
+            Ok((row.number("from_index")?, row.number("to_index")?, row.number("log_index")?))
         })
         .collect()
     }
@@ -182,17 +201,39 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn erased(&self, tenant: &Tenant, blob: ErasedBlob) -> Result<BTreeSet<String>, StoreError> {
+        let erasures = self.list_erasures(tenant).await?;
+        let erasures = erasures.into_iter().filter(|erasure| erasure.blob == blob.as_str());
+        Ok(erasures.map(|erasure| erasure.sha256).collect())
+    }
+
+    /// Lists the erasures that let bytes be empty, as they are stored.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_erasures(&self, tenant: &Tenant) -> Result<BTreeSet<StoredErasure>, StoreError> {
         sqlx::query(
-            "SELECT sha256 FROM log_erasures WHERE tenant_id = $1 AND blob = $2 ORDER BY sha256 LIMIT $3",
+            "SELECT blob, sha256, erased_index, log_index
+             FROM log_erasures
+             WHERE tenant_id = $1 AND log_id = $2
+             ORDER BY blob, sha256
+             LIMIT $3",
         )
         .bind(tenant.id.to_string())
-        .bind(blob.as_str())
+        .bind(tenant.log.to_string())
         .bind(EVENTS_MAX)
         .fetch_all(self.readers())
         .await
         .map_err(doing("read what was erased"))?
         .iter()
-        .map(|row| Reader::new("log_erasures", "sha256", row)?.text("sha256"))
+        .map(|row| {
+            let row = Reader::new("log_erasures", "sha256", row)?;
+            Ok(StoredErasure {
+                blob: row.text("blob")?,
+                sha256: row.text("sha256")?,
+                erased_index: row.maybe_int("erased_index")?,
+                log_index: row.int("log_index")?,
+            })
+        })
         .collect()
     }
 }

@@ -48,6 +48,16 @@ impl Registry {
         }
     }
 
+    /// Returns the condition that a row belongs to the tenant's log, `$4`.
+    const fn scope(self) -> &'static str {
+        match self {
+            Self::LogEvents => "log_id = $4",
+            Self::Transactions | Self::ScanRuns | Self::AuditEvents | Self::Hosts | Self::HostKeys => {
+                "$4 <> ''"
+            }
+        }
+    }
+
     /// Returns the expression that names a row in ledger entries.
     pub(crate) const fn key(self) -> &'static str {
         match self {
@@ -102,12 +112,12 @@ impl Db {
         registry: Registry,
         after: &str,
     ) -> Result<Vec<RenderedRow>, StoreError> {
-        // Both parts are constants of this file.
-        let (table, key) = (registry.table(), registry.key());
+        // All parts are constants of this file.
+        let (table, key, scope) = (registry.table(), registry.key(), registry.scope());
         let sql = format!(
             "SELECT *, {key} AS row_key
              FROM {table}
-             WHERE tenant_id = $1 AND {key} > $2 AND log_index IS NOT NULL
+             WHERE tenant_id = $1 AND {key} > $2 AND log_index IS NOT NULL AND {scope}
              ORDER BY row_key
              LIMIT $3"
         );
@@ -115,6 +125,7 @@ impl Db {
             .bind(tenant.id.to_string())
             .bind(after)
             .bind(PAGE)
+            .bind(tenant.log.to_string())
             .fetch_all(self.readers())
             .await
             .map_err(doing("read the recorded rows"))?

@@ -4,12 +4,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use app::registry::TABLES;
 use serde_json::Value;
 use testkit::process::Output;
 
-use crate::database::sql;
+use crate::database::{drop_guards, sql};
 use crate::ours::{closed, folder};
 use crate::support::{World, assert_code, assert_refused, json, world};
+use crate::tampering::{edited, last_row, types};
 
 /// A world whose data directory is that of the demo: two hosts, two dates, some 380 entries.
 struct Kept {
@@ -348,6 +350,42 @@ fn led_40_only_sealed_old_unheld_bodies_with_their_bundle_are_pruned_and_the_arc
     assert_eq!(start["event"]["detail"]["retention_bodies_days"], 30);
     sql(&kept.database(), "DROP TRIGGER log_prunings_no_delete; DELETE FROM log_prunings;");
     assert_eq!(codes(&kept.verify()), ["row_missing"]);
+}
+
+#[test]
+fn led_67_an_edit_of_any_column_of_what_happened_to_the_log_is_found() {
+    let kept = kept(world());
+    let archive = kept.world.path("archive").to_str().unwrap().to_owned();
+    let approved = ["--reason", "r", "--approved-by", "ada"];
+    assert_code(&kept.plumb(&["ledger", "seal", "--before", "2026-03-05", "--output", &archive]), 0);
+    let prune = ["ledger", "prune", "--retention-bodies-days", "30", "--archive", &archive];
+    assert_code(&kept.plumb(&[&prune[..], &approved].concat()), 0);
+    assert_code(&kept.plumb(&[&["ledger", "erase", "300"], &approved[..]].concat()), 0);
+    assert_code(&kept.plumb(&["ledger", "rotate-key", "--reason", "yearly"]), 0);
+    assert_eq!(codes(&kept.verify()), [""; 0]);
+    drop_guards(&kept.database());
+    sql(&kept.database(), "PRAGMA wal_checkpoint(TRUNCATE);");
+    let copy = kept.world.path("copy");
+    copy_folder(Path::new(&kept.data), &copy);
+    let mut missed = Vec::new();
+    for table in
+        TABLES.iter().filter(|table| ["log_erasures", "log_events", "log_prunings"].contains(&table.name))
+    {
+        let (types, row) = (types(&kept.database(), table.name), last_row(&kept.database(), table));
+        for (column, _vouch) in table.columns {
+            let edit =
+                format!("UPDATE {} SET \"{column}\" = {}", table.name, edited(column, &types[*column]));
+            let script = format!("PRAGMA ignore_check_constraints = ON; {edit} WHERE {row};");
+            sql(&kept.database(), &script);
+            let done = kept.plumb(&["ledger", "verify", "--format", "json"]);
+            let found = done.code == Some(2) && json(&done)["findings"][0]["table"].is_string();
+            if !found {
+                missed.push(format!("{}.{column}: {done:?}", table.name));
+            }
+            fs::copy(copy.join("plumb.db"), kept.database()).unwrap();
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
 #[test]

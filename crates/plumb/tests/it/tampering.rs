@@ -84,13 +84,13 @@ impl Victim {
 }
 
 /// Returns the declared types of a table's columns.
-fn types(db: &Path, table: &str) -> BTreeMap<String, String> {
+pub(crate) fn types(db: &Path, table: &str) -> BTreeMap<String, String> {
     let rows = sql(db, &format!("SELECT name, type FROM pragma_table_info('{table}');"));
     rows.iter().map(|row| row.split_once('|').unwrap()).map(|(n, t)| (n.to_owned(), t.to_owned())).collect()
 }
 
 /// Returns an expression for another value of the same type.
-fn edited(column: &str, kind: &str) -> String {
+pub(crate) fn edited(column: &str, kind: &str) -> String {
     match (column, kind) {
         ("is_full" | "content_signed" | "sudo", _) => format!("1 - \"{column}\""),
         (_, "INTEGER") => format!("coalesce(\"{column}\", 0) + 1"),
@@ -104,7 +104,7 @@ fn edited(column: &str, kind: &str) -> String {
 }
 
 /// Returns a condition that holds for one row of a table: the last by key, of those that are recorded.
-fn last_row(db: &Path, table: &Table) -> String {
+pub(crate) fn last_row(db: &Path, table: &Table) -> String {
     let key = sql(
         db,
         &format!(
@@ -152,7 +152,7 @@ fn undetected(victim: &Victim, table: &Table) -> Vec<String> {
     missed
 }
 
-/// Tables that the record of the tests has no rows in; what is in them is tampered with where it is made.
+/// Tables that the record of these tests has no rows in; `keeper` and `witness` tamper with them.
 const EMPTY: &[&str] = &["log_cosignatures", "log_erasures", "log_events", "log_prunings"];
 
 /// Edits every column of the tables of which `chosen` says so.
