@@ -215,20 +215,8 @@ impl Db {
         tenant: &Tenant,
         size: u64,
     ) -> Result<Option<StoredCheckpoint>, StoreError> {
-        sqlx::query(
-            "SELECT log_id, size, root, note, created_at_us
-             FROM log_checkpoints
-             WHERE tenant_id = $1 AND log_id = $2 AND size = $3",
-        )
-        .bind(tenant.id.to_string())
-        .bind(tenant.log.to_string())
-        .bind(to_i64(size)?)
-        .fetch_optional(self.readers())
-        .await
-        .map_err(doing("read the checkpoint"))?
-        .as_ref()
-        .map(read_checkpoint)
-        .transpose()
+        let first = self.first_checkpoint_over(tenant, size).await?;
+        Ok(first.filter(|first| first.size == size))
     }
 
     /// Finds the smallest checkpoint that covers at least this many entries.
