@@ -65,41 +65,32 @@ impl Rows {
         Ok(Rows { tables })
     }
 
+    /// Reads the rows of some tables from this ledger index on.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn read_from(path: &Path, names: &[&str], index: u64) -> Result<Rows, BenchError> {
+        let mut source = connect(path).await?;
+        let mut tables = Vec::new();
+        for name in names {
+            let sql = format!("SELECT * FROM {name} WHERE log_index >= {index}");
+            let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut source).await?;
+            let rows = rows.iter().map(cells).collect::<Result<_, _>>()?;
+            tables.push(Table { name: (*name).to_owned(), schema: Vec::new(), rows });
+        }
+        source.close().await?;
+        Ok(Rows { tables })
+    }
+
     /// Inserts the rows into a new database at `path` in one transaction, by one prepared statement a row,
     /// and returns how long that took, the commit included and the making of the tables not.
     ///
     /// # Errors
     /// When that database refuses.
     pub async fn insert(&self, path: &Path, part: Part) -> Result<Duration, BenchError> {
-        let mut target = connect(path).await?;
-        for statement in self.tables.iter().flat_map(|table| &table.schema) {
-            sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut target).await?;
-        }
-        let chosen =
-            self.tables.iter().filter(|table| part == Part::Everything || table.name != "log_entries");
-        let chosen: Vec<&Table> = chosen.collect();
-        let began = Instant::now();
-        let mut tx = target.begin_with("BEGIN IMMEDIATE").await?;
-        for table in chosen {
-            let Some(width) = table.rows.first().map(Vec::len) else { continue };
-            let holes: Vec<String> = (1..=width).map(|n| format!("${n}")).collect();
-            let sql = format!("INSERT INTO {} VALUES ({})", table.name, holes.join(", "));
-            for row in &table.rows {
-                let mut insert = sqlx::query(AssertSqlSafe(sql.clone()));
-                for cell in row {
-                    insert = match cell {
-                        Cell::Null => insert.bind(None::<i64>),
-                        Cell::Integer(number) => insert.bind(*number),
-                        Cell::Text(text) => insert.bind(text.as_str()),
-                        Cell::Blob(bytes) => insert.bind(bytes.as_slice()),
-                    };
-                }
-                insert.execute(&mut *tx).await?;
-            }
-        }
-        tx.commit().await?;
-        let taken = began.elapsed();
-        target.close().await?;
+        let mut peer = Peer::create(self, path).await?;
+        let taken = peer.insert(self, part).await?;
+        peer.db.close().await?;
         Ok(taken)
     }
 
@@ -137,6 +128,58 @@ impl Rows {
             Cell::Blob(bytes) => bytes.len(),
         });
         (rows, bytes.sum())
+    }
+}
+
+/// A database with the same tables that stays open, as ours does.
+#[derive(Debug)]
+pub struct Peer {
+    db: SqliteConnection,
+}
+
+impl Peer {
+    /// Makes the tables of these rows in a new database at `path`.
+    ///
+    /// # Errors
+    /// When that database refuses.
+    pub async fn create(like: &Rows, path: &Path) -> Result<Peer, BenchError> {
+        let mut db = connect(path).await?;
+        for statement in like.tables.iter().flat_map(|table| &table.schema) {
+            sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut db).await?;
+        }
+        Ok(Peer { db })
+    }
+
+    /// Inserts the rows in one transaction, by one prepared statement a row, and returns how long that took, the
+    /// commit included.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn insert(&mut self, rows: &Rows, part: Part) -> Result<Duration, BenchError> {
+        let chosen =
+            rows.tables.iter().filter(|table| part == Part::Everything || table.name != "log_entries");
+        let chosen: Vec<&Table> = chosen.collect();
+        let began = Instant::now();
+        let mut tx = self.db.begin_with("BEGIN IMMEDIATE").await?;
+        for table in chosen {
+            let Some(width) = table.rows.first().map(Vec::len) else { continue };
+            let holes: Vec<String> = (1..=width).map(|n| format!("${n}")).collect();
+            let sql = format!("INSERT INTO {} VALUES ({})", table.name, holes.join(", "));
+            for row in &table.rows {
+                let mut insert = sqlx::query(AssertSqlSafe(sql.clone()));
+                for cell in row {
+                    insert = match cell {
+                        Cell::Null => insert.bind(None::<i64>),
+                        Cell::Integer(number) => insert.bind(*number),
+                        Cell::Text(text) => insert.bind(text.as_str()),
+                        Cell::Blob(bytes) => insert.bind(bytes.as_slice()),
+                    };
+                }
+                insert.execute(&mut *tx).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(began.elapsed())
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use benches::BenchError;
 use benches::audit::{Ledger, batch};
-use benches::bare::{Part, Rows};
+use benches::bare::{Part, Peer, Rows};
 use benches::command::{self, Done, folder, plumb};
 use benches::figures::Samples;
 use benches::report::{Report, run};
@@ -22,7 +22,7 @@ const ENTRIES: u64 = 1_000_000;
 const SHORT: u64 = 10_000;
 /// Entries of one batch (LED-16).
 const BATCH: usize = 100;
-/// Databases in which a batch is compared with bare inserts.
+/// Batches that are compared with bare inserts.
 const ROUNDS: usize = 41;
 /// Appends that are timed at each length.
 const APPENDS: usize = 500;
@@ -73,20 +73,22 @@ async fn benchmark(entries: u64) -> Result<ExitCode, BenchError> {
     Ok(report.end())
 }
 
-/// A batch beside bare inserts of the rows that it wrote.
+/// Batches beside bare inserts of the rows that each wrote, into two databases that stay open.
 async fn batches(report: &mut Report, folder: &Path) -> Result<(), BenchError> {
     let (mut ours, mut same) = (Samples::default(), Samples::default());
-    for round in 0..ROUNDS {
-        let mut ledger = Ledger::create(&folder.join(format!("batch-{round}"))).await?;
+    let mut ledger = Ledger::create(&folder.join("batches")).await?;
+    let like = Rows::read(ledger.path()).await?;
+    let mut peer = Peer::create(&like, &ledger.path().with_extension("same")).await?;
+    for _round in 0..ROUNDS {
+        let first = ledger.size().await?;
         let records = batch(BATCH);
         let began = Instant::now();
         ledger.append(&records).await?;
         ours.push(began.elapsed());
-        let path = ledger.path().to_owned();
-        ledger.close().await;
-        let rows = Rows::read(&path).await?;
-        same.push(rows.insert(&path.with_extension("same"), Part::Everything).await?);
+        let rows = Rows::read_from(ledger.path(), &["audit_events", "log_entries"], first).await?;
+        same.push(peer.insert(&rows, Part::Everything).await?);
     }
+    ledger.close().await;
     report.figures(&format!("an append of {BATCH} entries"), "ms", &ours);
     report.figures("bare inserts of the same rows", "ms", &same);
     report.at_least("speed of an append against bare inserts", (&same.ratios_to(&ours), 0.8), "x");
@@ -115,6 +117,8 @@ async fn appends(report: &mut Report, short: &mut Ledger, long: &mut Ledger) -> 
 /// Commits at 1,000 entries a second beside somebody who cuts checkpoints: how soon is each commit covered?
 async fn covered(report: &mut Report, ledger: &mut Ledger) -> Result<(), BenchError> {
     let app = ledger.app().await?;
+    // What came before is not what is measured.
+    app::checkpoint::cut(&app).await.map_err(|err| said("a checkpoint", &err.message))?;
     let waiting: Mutex<Vec<Instant>> = Mutex::default();
     let mut samples = Samples::default();
     let began = Instant::now();
