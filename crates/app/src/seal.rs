@@ -34,7 +34,7 @@ impl App {
         let previous = self.newest_seal().await?;
         let from = previous.as_ref().map_or(0, |seal| seal.to);
         let end = self.first_entry_at(before).await?;
-        let to = end - end % ROOT_STEP;
+        let to = self.before_open_erasures(from, end - end % ROOT_STEP).await?;
         if to <= from {
             return Ok(None);
         }
@@ -43,8 +43,13 @@ impl App {
         let root = exported.root_at_end.ok_or_else(|| Error::internal("the range has no root"))?;
         let keys = self.keys().await?;
         let report = verify_folder(&folder, &Options { keys: &keys, against: &[], policy: None })?;
-        if !report.ok {
-            let message = format!("the bundle in {} does not verify; nothing is sealed", folder.display());
+        if let Some(first) = report.findings.first() {
+            // It was empty or not there before.
+            let removed = std::fs::remove_dir_all(&folder);
+            removed
+                .map_err(|err| Error::internal(format!("could not remove {}: {err}", folder.display())))?;
+            let message =
+                format!("the bundle of {from}..{to} does not verify; nothing is sealed: {}", first.detail);
             return Err(Error::new(Kind::Internal, message).hint("run `plumb ledger verify`"));
         }
         let bundle_sha256 = bundle_digest(&folder)?
@@ -61,6 +66,19 @@ impl App {
             .await?;
         checkpoint::cut(self).await?;
         Ok(Some(Sealed { folder, from, to, bundle_sha256 }))
+    }
+
+    /// Returns the end of the longest range that explains itself: one whose erased bodies were erased by entries
+    /// that are in it, too. The rest waits until those are old enough.
+    async fn before_open_erasures(&self, from: u64, end: u64) -> Result<u64, Error> {
+        let mut to = end;
+        for stored in self.db.list_events(&self.tenant, Some(EntryKind::BodyErased)).await?.iter().rev() {
+            let LogEvent::BodyErased(erased) = &stored.record.event else { continue };
+            if stored.index >= to && (from..to).contains(&erased.erased_index) {
+                to = erased.erased_index - erased.erased_index % ROOT_STEP;
+            }
+        }
+        Ok(to)
     }
 
     async fn newest_seal(&self) -> Result<Option<SegmentSealed>, Error> {

@@ -241,6 +241,24 @@ fn led_37_segments_are_sealed_one_after_the_other_and_a_missing_or_swapped_one_i
 }
 
 #[test]
+fn led_37_an_erased_body_waits_for_its_erasure_and_then_is_sealed_with_it() {
+    let kept = kept(world());
+    let archive = kept.world.path("archive").to_str().unwrap().to_owned();
+    let seal = || kept.plumb(&["ledger", "seal", "--output", &archive]);
+    let erase = ["ledger", "erase", "100", "--reason", "r", "--approved-by", "ada"];
+    assert_code(&kept.plumb(&erase), 0);
+    let done = seal();
+    assert!(done.success() && done.stderr.contains("nothing was done"), "{done:?}");
+    let rules: Vec<_> = (0..140).map(|n| closed(&format!("missing_{n}"), "low")).collect();
+    let content = folder(&kept.world, "ours", &rules);
+    assert_code(&kept.plumb(&["scan", "localhost", "--content", &content]), 2);
+    assert_code(&seal(), 0);
+    let bundle = Path::new(&archive).join("0-512");
+    assert_code(&kept.plumb(&["verify", bundle.to_str().unwrap(), "--vkey", &kept.vkey()]), 0);
+    assert_eq!(codes(&kept.verify()), [""; 0]);
+}
+
+#[test]
 fn led_41_an_erasure_destroys_the_bytes_and_no_proof_and_a_forged_one_is_found() {
     let kept = kept(world());
     let (index, evidence) = kept.newest_change("demo-web");
