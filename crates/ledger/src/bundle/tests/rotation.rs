@@ -139,7 +139,7 @@ fn led_37_segments_follow_each_other_and_name_the_root_of_their_end() {
     };
     assert_eq!(report(&good).findings, []);
     for seal in bad {
-        assert_eq!(codes(&report(&[seal.clone()])), [FindingCode::SegmentLink], "{seal}");
+        assert_eq!(codes(&report(std::slice::from_ref(&seal))), [FindingCode::SegmentLink], "{seal}");
     }
     let swapped = [good[1].clone(), good[0].clone()];
     assert_eq!(codes(&report(&swapped)), [FindingCode::SegmentLink, FindingCode::SegmentLink]);
