@@ -36,6 +36,17 @@ pub async fn cut(app: &App) -> Result<(), Error> {
     cut_signed(app, None).await.map(|_cut| ())
 }
 
+/// Covers the beginning of a log that has no checkpoint yet: a new one, or one whose first command was killed.
+///
+/// # Errors
+/// As [`cut`].
+pub async fn begin(app: &App) -> Result<(), Error> {
+    if app.db.list_checkpoints(&app.tenant, 1).await?.is_empty() {
+        cut(app).await?;
+    }
+    Ok(())
+}
+
 /// As [`cut`]; with a next key, the head is signed by both and that key is the log's from here on (LED-22).
 /// Returns whether this process stored a head.
 pub(crate) async fn cut_signed(app: &App, next: Option<&Signer>) -> Result<bool, Error> {

@@ -180,10 +180,8 @@ async fn existing(global: &Global) -> Result<App, Error> {
 /// Opens, making what is missing, and says what was made.
 async fn created(global: &Global) -> Result<App, Error> {
     let app = app::open(&config::load(global), Mode::Create).await?;
-    if app.is_new() {
-        // Whatever comes of the command, the log it began has a checkpoint and verifies.
-        app::checkpoint::cut(&app).await?;
-    }
+    // Whatever comes of the command, the log has a checkpoint and verifies.
+    app::checkpoint::begin(&app).await?;
     if app.is_new() && !global.quiet {
         console::note(&format!("made {} with a new ledger and signing key", app.database_path().display()));
         console::note(&format!("public key of the ledger: {}", app.vkey()));
