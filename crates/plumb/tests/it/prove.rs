@@ -264,6 +264,36 @@ fn a_posture_with_its_proofs_verifies_far_from_its_database_pos_19_tlw_22() {
     assert_refused(&never, 64, "was not measured by then");
 }
 
+/// An answer of March the ninth that rests on the older scan for one rule, which the newer one covered as well.
+#[test]
+fn a_posture_that_rests_on_an_older_scan_than_it_shows_is_refused_pos_19() {
+    let world = world();
+    assert_code(&world.plumb(&["demo"]), 0);
+    let data = world.data().join("demo").to_str().unwrap().to_owned();
+    let run = |words: &[&str]| world.plumb(&[&["--data-dir", &data], words].concat());
+    let vkey = json(&run(&["ledger", "status", "--format", "json"]))["vkey"].as_str().unwrap().to_owned();
+    let at = |at: &str| -> Value {
+        serde_json::from_str(&run(&["posture", "demo-web", "--at", at, "--prove"]).stdout).unwrap()
+    };
+    let (older, mut newer) = (at("2026-03-02"), at("2026-03-09"));
+    newer["scans"].as_array_mut().unwrap().push(older["scans"][0].clone());
+    let of = |report: &Value| {
+        let lines = report["results"].as_array().unwrap();
+        lines.iter().position(|line| line["rule_id"] == "sshd_permit_root_login").unwrap()
+    };
+    let (to, from) = (of(&newer), of(&older));
+    newer["results"][to] = older["results"][from].clone();
+    let file = world.path("mixed.json");
+    fs::write(&file, serde_json::to_vec(&newer).unwrap()).unwrap();
+    let done = world.plumb(&["verify", file.to_str().unwrap(), "--vkey", &vkey, "--format", "json"]);
+    assert_code(&done, 2);
+    let finding = &json(&done)["findings"][0];
+    assert_eq!(
+        (&finding["code"], &finding["row"]),
+        (&"row_altered".into(), &"sshd_permit_root_login".into())
+    );
+}
+
 fn flip(status: &mut Value) {
     *status = if *status == "pass" { "fail" } else { "pass" }.into();
 }
