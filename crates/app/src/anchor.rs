@@ -44,15 +44,22 @@ impl App {
     }
 
     /// Returns the newest head in the anchor, where there is one.
-    pub(crate) fn anchored(&self) -> Option<TreeHead> {
-        last_head(self.anchor.as_deref()?).filter(|head| head.origin == self.tenant.origin)
+    ///
+    /// # Errors
+    /// When there is a file that cannot be read: what it knows is not known then.
+    pub(crate) fn anchored(&self) -> Result<Option<TreeHead>, Error> {
+        let Some(path) = &self.anchor else { return Ok(None) };
+        last_head(path).map_err(|err| {
+            Error::new(Kind::Unavailable, format!("could not read the anchor {}: {err}", path.display()))
+                .hint("make it readable; nothing is signed that was not compared with it")
+        })
     }
 
     /// Refuses to sign when the anchor knows a head that the log does not have (LED-19): the database was
     /// restored from an older copy, or rewritten.
     pub(crate) async fn check_anchor(&self) -> Result<(), Error> {
         let Some(path) = &self.anchor else { return Ok(()) };
-        let Some(head) = last_head(path) else { return Ok(()) };
+        let Some(head) = self.anchored()? else { return Ok(()) };
         if head.origin != self.tenant.origin {
             let message = format!("the anchor {} belongs to another log, {}", path.display(), head.origin);
             return Err(Error::new(Kind::Config, message).hint("name another file in PLUMB_LEDGER_ANCHOR"));
@@ -145,13 +152,16 @@ fn last_line(file: &mut File) -> io::Result<(u64, Vec<u8>)> {
 }
 
 /// Returns the newest head of an anchor that reads; nothing when there is none. Its signature is not checked.
-fn last_head(path: &Path) -> Option<TreeHead> {
-    let mut file = File::open(path).ok()?;
-    let (_start, bytes) = end_of(&mut file, HEAD_WINDOW_BYTES).ok()?;
-    bytes.split_inclusive(|byte| *byte == b'\n').rev().find_map(|line| {
+fn last_head(path: &Path) -> io::Result<Option<TreeHead>> {
+    let mut file = match File::open(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let (_start, bytes) = end_of(&mut file, HEAD_WINDOW_BYTES)?;
+    Ok(bytes.split_inclusive(|byte| *byte == b'\n').rev().find_map(|line| {
         let What::Head { note } = Line::parse_any(line).ok()?.what else { return None };
         TreeHead::parse(&Note::parse(note.as_bytes()).ok()?.text).ok()
-    })
+    }))
 }
 
 /// Demands that the log has every head of the anchor, in a verification that has not read entries yet.

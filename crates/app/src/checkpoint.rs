@@ -135,7 +135,8 @@ impl App {
         let size = self.db.log_size(&self.tenant).await?;
         let checkpoint = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
         let covered = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-        let anchored = self.anchored().map_or(0, |head| head.size);
+        let anchored =
+            self.anchored()?.filter(|head| head.origin == self.tenant.origin).map_or(0, |head| head.size);
         let left = anchored.max(self.db.witnessed_size(&self.tenant).await?.unwrap_or(0));
         Ok(Status {
             origin: self.tenant.origin.clone(),
