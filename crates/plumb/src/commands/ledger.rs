@@ -112,6 +112,13 @@ pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
     let policy = args.policy.as_deref().map(app::witness::read_policy).transpose()?;
     let keys = trusted(args, policy.as_ref())?;
     if args.bundle.is_file() {
+        if !args.against.is_empty() {
+            return Err(Error::new(
+                Kind::Usage,
+                "--against belongs to bundles: a single file does not hold the log",
+            )
+            .hint("`plumb ledger prove --consistency OLD` proves that the log grew"));
+        }
         let report = super::prove::verify(&args.bundle, (&keys, policy.as_ref()), args.entry.as_deref())?;
         return show(&report, args.format);
     }

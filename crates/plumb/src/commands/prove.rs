@@ -50,6 +50,9 @@ pub(super) fn verify(
     let bytes = read(path, REPORT_BYTES_MAX)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     if is_report(&bytes) {
+        if entry.is_some() {
+            return Err(Error::new(Kind::Usage, "--entry belongs to the file of a bare proof"));
+        }
         return Ok(verify_report(&name, &bytes, (keys, policy)));
     }
     let entry = entry.map(|path| read(path, ENTRY_BYTES_MAX)).transpose()?;
