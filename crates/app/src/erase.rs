@@ -1,7 +1,8 @@
 //! Destroying recorded bytes for good, and holds that forbid it (LED-40, LED-41). Entries, tiles and
 //! checkpoints are never touched: proofs and roots stay as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use ledger::EntryKind;
 use model::Digest;
@@ -83,7 +84,7 @@ impl App {
         let body = ledger::canonical::parse(&stored.body)
             .map_err(|err| Error::internal(format!("the body of entry {index} does not read: {err}")))?;
         let row = body.get("row").unwrap_or(&Value::Null);
-        self.refuse_held(index, row).await?;
+        let mut subjects = self.subjects_of(row).await?;
         let erased = |blob, erased_sha256| BodyErased {
             erased_index: index,
             blob,
@@ -97,17 +98,20 @@ impl App {
             let Some(text) = row.get(member).and_then(Value::as_str) else { continue };
             if !self.db.erased(&self.tenant, blob).await?.contains(text) {
                 let sha256 = text.parse().map_err(|err| Error::internal(format!("{member}: {err}")))?;
+                // The same bytes may be what another host answered.
+                subjects
+                    .extend(self.db.hosts_naming(&self.tenant, sha256).await?.into_iter().map(subject_of));
                 blobs.push(erased(blob, sha256));
             }
         }
+        self.refuse_held(index, &subjects).await?;
         Ok(blobs)
     }
 
     /// Refuses what a hold protects: a hold names a host, or everything.
-    async fn refuse_held(&self, index: u64, row: &Value) -> Result<(), Error> {
-        let host = row.get("host_id").and_then(Value::as_str).map(|host| format!("host:{host}"));
+    async fn refuse_held(&self, index: u64, subjects: &BTreeSet<String>) -> Result<(), Error> {
         for hold in self.holds().await?.into_values() {
-            if hold.subject == EVERYTHING || Some(&hold.subject) == host.as_ref() {
+            if hold.subject == EVERYTHING || subjects.contains(&hold.subject) {
                 let message = format!("the hold {:?} protects entry {index}: {}", hold.hold, hold.reason);
                 return Err(
                     Error::new(Kind::Denied, message).hint("release it by `plumb ledger hold release`")
@@ -115,6 +119,19 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    /// Returns what a hold would have to name to protect a record: its host, that of the scan which it is about.
+    pub(crate) async fn subjects_of(&self, row: &Value) -> Result<BTreeSet<String>, Error> {
+        let text = |name: &str| row.get(name).and_then(Value::as_str);
+        let mut subjects: BTreeSet<String> = text("host_id").map(subject_of).into_iter().collect();
+        let subject = text("subject").unwrap_or_default();
+        if let Some(Ok(scan)) = subject.strip_prefix("scan:").map(str::parse) {
+            let scan = self.db.find_scan(&self.tenant, scan).await?;
+            subjects.extend(scan.map(|scan| subject_of(scan.host_id)));
+        }
+        subjects.insert(subject.to_owned());
+        Ok(subjects)
     }
 
     /// Returns the holds in force, by name.
@@ -145,7 +162,7 @@ impl App {
             return Err(Error::new(Kind::Conflict, format!("there is a hold {name:?} already")));
         }
         let subject = match host {
-            Some(host) => format!("host:{}", self.load_host(host).await?.record.host_id),
+            Some(host) => subject_of(self.load_host(host).await?.record.host_id),
             None => EVERYTHING.to_owned(),
         };
         self.change_hold(HoldChanged {
@@ -175,6 +192,11 @@ impl App {
         let detail = json!({"hold": hold.hold, "subject": hold.subject, "reason": hold.reason});
         self.record(&[LogEvent::HoldChanged(hold)], action, &detail).await
     }
+}
+
+/// Returns the name of a host as the subject of a hold.
+fn subject_of(host: impl Display) -> String {
+    format!("host:{host}")
 }
 
 fn check_hold(name: &str, reason: &str) -> Result<(), Error> {

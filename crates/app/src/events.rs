@@ -53,7 +53,7 @@ impl App {
     }
 
     async fn newest_start(&self) -> Result<Option<Started>, Error> {
-        let newest = self.db.list_events(&self.tenant, Some(EntryKind::LogStarted)).await?.pop();
+        let newest = self.db.newest_event(&self.tenant, EntryKind::LogStarted).await?;
         Ok(newest.and_then(|stored| match stored.record.event {
             LogEvent::Started(started) => Some(started),
             LogEvent::KeyRotated(_)

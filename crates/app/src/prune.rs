@@ -8,7 +8,7 @@ use ledger::EntryKind;
 use ledger::bundle::{Folder, Options};
 use model::Timestamp;
 use model::record::{AuditPhase, LogEvent, SegmentPruned, SegmentSealed};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::log::PAGE_MAX;
 
 use crate::bundle::{read_file, verify_folder};
@@ -111,8 +111,8 @@ impl App {
                 if is_needed(entry.kind) {
                     kept.push(stored.index);
                 }
-                let subject = subject_of(&stored.body);
-                if held.contains(EVERYTHING) || subject.is_some_and(|subject| held.contains(subject.as_str()))
+                let subjects = self.subjects_of(&row_of(&stored.body)?).await?;
+                if held.contains(EVERYTHING) || subjects.iter().any(|subject| held.contains(subject.as_str()))
                 {
                     let message = format!("a hold protects segment {}..{}", seal.from, seal.to);
                     return Err(
@@ -146,10 +146,14 @@ pub(crate) const fn is_needed(kind: EntryKind) -> bool {
     )
 }
 
-/// Returns what a hold would have to name to protect this body.
-fn subject_of(body: &[u8]) -> Option<String> {
-    let body = ledger::canonical::parse(body).ok()?;
-    body.get("row")?.get("host_id")?.as_str().map(|host| format!("host:{host}"))
+/// Returns the record in a body; null where the body was erased.
+fn row_of(body: &[u8]) -> Result<Value, Error> {
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    let mut body = ledger::canonical::parse(body)
+        .map_err(|err| Error::internal(format!("a stored body does not read: {err}")))?;
+    Ok(body.get_mut("row").map(Value::take).unwrap_or_default())
 }
 
 /// Reads a body that retention removed from the bundle of its segment; nothing where there is none.

@@ -91,7 +91,7 @@ impl App {
             return Err(Error::new(Kind::NotFound, message));
         }
         let mut open: BTreeSet<RuleId> = posture.rules.iter().map(|rule| rule.rule_id.clone()).collect();
-        let (mut results, mut scans) = (Vec::new(), Vec::new());
+        let (mut results, mut scans, mut is_whole) = (Vec::new(), Vec::new(), false);
         for scan in self.scans_as_of(posture.host_id, (posture.valid_at, posture.recorded_at)).await? {
             let text = self.manifest_of(&scan).await?;
             let manifest = read_manifest(&text).map_err(Error::internal)?;
@@ -110,9 +110,15 @@ impl App {
                 value_digest: item.value_digest,
                 scan_id: scan.scan_id,
             }));
-            if scan.is_full || scans.len() == SCANS_MAX {
+            is_whole = scan.is_full;
+            if is_whole || scans.len() == SCANS_MAX {
                 break;
             }
+        }
+        if !is_whole {
+            let message =
+                format!("the answer rests on more than {SCANS_MAX} partial scans: scan the host in full");
+            return Err(Error::new(Kind::Conflict, message));
         }
         results.sort_by(|one, other| one.rule_id.cmp(&other.rule_id));
         let document = Document {

@@ -106,7 +106,7 @@ impl App {
 
     /// Tells whether the newest rotation names this key.
     async fn is_announced(&self, vkey: &str) -> Result<bool, Error> {
-        let newest = self.db.list_events(&self.tenant, Some(EntryKind::KeyRotated)).await?.pop();
+        let newest = self.db.newest_event(&self.tenant, EntryKind::KeyRotated).await?;
         Ok(newest.is_some_and(
             |newest| matches!(newest.record.event, LogEvent::KeyRotated(rotated) if rotated.new_vkey == vkey),
         ))

@@ -82,7 +82,7 @@ impl App {
     }
 
     async fn newest_seal(&self) -> Result<Option<SegmentSealed>, Error> {
-        let newest = self.db.list_events(&self.tenant, Some(EntryKind::SegmentSealed)).await?.pop();
+        let newest = self.db.newest_event(&self.tenant, EntryKind::SegmentSealed).await?;
         Ok(newest.and_then(|stored| match stored.record.event {
             LogEvent::SegmentSealed(sealed) => Some(sealed),
             LogEvent::KeyRotated(_)

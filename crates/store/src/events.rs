@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use ledger::EntryKind;
-use model::Timestamp;
 use model::record::{AuditRecord, BodyErased, ErasedBlob, LogEvent, LogEventRecord, SegmentPruned, schema};
+use model::{Digest, HostId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, Transaction};
 
@@ -14,7 +14,7 @@ use crate::codec::Reader;
 use crate::error::{StoreError, doing};
 use crate::{Db, Tenant, dialect};
 
-/// Most events that are read at one time.
+/// Most events of a log. Whoever reads them needs all: a hold that is left out protects nothing.
 pub const EVENTS_MAX: i64 = 100_000;
 
 /// An event with the index of its entry.
@@ -133,6 +133,26 @@ impl Db {
         self.fold_wal().await
     }
 
+    /// Lists the hosts whose records name this evidence or manifest.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn hosts_naming(&self, tenant: &Tenant, sha256: Digest) -> Result<Vec<HostId>, StoreError> {
+        sqlx::query(
+            "SELECT host_id FROM transactions WHERE tenant_id = $1 AND evidence_sha256 = $2
+             UNION
+             SELECT host_id FROM scan_runs WHERE tenant_id = $1 AND manifest_sha256 = $2",
+        )
+        .bind(tenant.id.to_string())
+        .bind(sha256.to_string())
+        .fetch_all(self.readers())
+        .await
+        .map_err(doing("find who names these bytes"))?
+        .iter()
+        .map(|row| Reader::new("hosts", "host_id", row)?.parsed("host_id"))
+        .collect()
+    }
+
     /// Returns the segments whose bodies were removed, `from..to` each, as the database knows them.
     ///
     /// # Errors
@@ -153,10 +173,11 @@ impl Db {
         )
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
-        .bind(EVENTS_MAX)
+        .bind(EVENTS_MAX + 1)
         .fetch_all(self.readers())
         .await
-        .map_err(doing("read what was pruned"))?
+        .map_err(doing("read what was pruned"))
+        .and_then(|rows| all("log_prunings", rows))?
         .iter()
         .map(|row| {
             let row = Reader::new("log_prunings", "log_id", row)?;
@@ -184,16 +205,41 @@ impl Db {
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
         .bind(kind.map(EntryKind::as_str))
-        .bind(EVENTS_MAX)
+        .bind(EVENTS_MAX + 1)
         .fetch_all(self.readers())
         .await
-        .map_err(doing("read what happened to the log"))?
+        .map_err(doing("read what happened to the log"))
+        .and_then(|rows| all("log_events", rows))?
         .iter()
-        .map(|row| {
-            let index = Reader::new("log_events", "event_id", row)?.number("log_index")?;
-            Ok(StoredEvent { index, record: read_event(row)? })
-        })
+        .map(stored_event)
         .collect()
+    }
+
+    /// Finds the newest event of a kind.
+    ///
+    /// # Errors
+    /// When the database cannot be read or holds what it never may.
+    pub async fn newest_event(
+        &self,
+        tenant: &Tenant,
+        kind: EntryKind,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        sqlx::query(
+            "SELECT event_id, kind, detail, recorded_at_us, log_index
+             FROM log_events
+             WHERE tenant_id = $1 AND log_id = $2 AND kind = $3
+             ORDER BY log_index DESC
+             LIMIT 1",
+        )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .bind(kind.as_str())
+        .fetch_optional(self.readers())
+        .await
+        .map_err(doing("read what happened to the log"))?
+        .as_ref()
+        .map(stored_event)
+        .transpose()
     }
 
     /// Finds which bytes of these were erased, by digest text.
@@ -220,10 +266,11 @@ impl Db {
         )
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
-        .bind(EVENTS_MAX)
+        .bind(EVENTS_MAX + 1)
         .fetch_all(self.readers())
         .await
-        .map_err(doing("read what was erased"))?
+        .map_err(doing("read what was erased"))
+        .and_then(|rows| all("log_erasures", rows))?
         .iter()
         .map(|row| {
             let row = Reader::new("log_erasures", "sha256", row)?;
@@ -295,6 +342,19 @@ async fn insert(
     .await
     .map_err(doing("record what happened to the log"))?;
     Ok(())
+}
+
+/// Refuses to answer from a part of what is there.
+fn all(table: &'static str, rows: Vec<SqliteRow>) -> Result<Vec<SqliteRow>, StoreError> {
+    if i64::try_from(rows.len()).is_ok_and(|count| count <= EVENTS_MAX) {
+        return Ok(rows);
+    }
+    Err(broken(table, &format_args!("it has more than {EVENTS_MAX} rows")))
+}
+
+fn stored_event(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
+    let index = Reader::new("log_events", "event_id", row)?.number("log_index")?;
+    Ok(StoredEvent { index, record: read_event(row)? })
 }
 
 /// Reads an event back as the record that its entry commits to.

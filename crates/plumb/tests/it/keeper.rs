@@ -199,6 +199,10 @@ fn led_63_an_older_checkpoint_finds_a_log_that_was_cut_back() {
     let checkpoint = Path::new(&late).join("checkpoint");
     let done = kept.plumb(&["verify", &early, "--vkey", &key, "--against", checkpoint.to_str().unwrap()]);
     assert_code(&done, 2);
+    let proof = kept.world.path("proof").to_str().unwrap().to_owned();
+    assert_code(&kept.plumb(&["ledger", "prove", "--index", "0", "--output", &proof]), 0);
+    let done = kept.plumb(&["verify", &proof, "--vkey", &key, "--against", &early]);
+    assert_refused(&done, 64, "--against belongs to bundles");
     let other = kept_vkey_of_another();
     let done = kept.plumb(&["verify", &early, "--vkey", &other, "--against", checkpoint.to_str().unwrap()]);
     assert_refused(&done, 64, "--against");
@@ -318,6 +322,43 @@ fn led_40_a_hold_forbids_erasures_of_its_host_until_it_is_released() {
     assert_refused(&kept.plumb(&["ledger", "hold", "release", "case", "--reason", "x"]), 64, "no hold");
     assert_code(&erase(), 0);
     assert_eq!(codes(&kept.verify()), [""; 0]);
+}
+
+#[test]
+fn led_40_a_hold_protects_bytes_that_another_host_answered_too_and_records_about_its_scans() {
+    let kept = kept(world());
+    let number = |query: &str| sql(&kept.database(), query).remove(0);
+    let host = |name: &str| number(&format!("SELECT host_id FROM hosts WHERE name = '{name}';"));
+    let (web, db) = (host("demo-web"), host("demo-db"));
+    let shared = number(&format!(
+        "SELECT w.log_index FROM transactions AS w JOIN transactions AS d ON d.evidence_sha256 = w.evidence_sha256 \
+         WHERE w.host_id = '{web}' AND d.host_id = '{db}' LIMIT 1;"
+    ));
+    let about = number(&format!(
+        "SELECT a.log_index FROM audit_events AS a JOIN scan_runs AS s ON a.subject = 'scan:' || s.id \
+         WHERE s.host_id = '{db}' LIMIT 1;"
+    ));
+    assert_code(&kept.plumb(&["ledger", "hold", "add", "case", "--host", "demo-db", "--reason", "court"]), 0);
+    let erase = |index: &str, more: &[&str]| {
+        let words = ["ledger", "erase", index, "--reason", "asked to", "--approved-by", "ada"];
+        kept.plumb(&[&words, more].concat())
+    };
+    assert_refused(&erase(&shared, &[]), 64, "the hold \"case\" protects entry");
+    assert_refused(&erase(&about, &[]), 64, "the hold \"case\" protects entry");
+    assert_code(&erase(&shared, &["--body-only"]), 0);
+    assert_eq!(codes(&kept.verify()), [""; 0]);
+}
+
+#[test]
+fn led_19_nothing_is_signed_while_the_anchor_cannot_be_read() {
+    let (kept, anchor) = anchored();
+    let size = kept.status()["checkpoint"]["size"].clone();
+    fs::remove_file(&anchor).unwrap();
+    fs::create_dir(&anchor).unwrap();
+    let done = kept.plumb(&["ledger", "hold", "add", "one", "--reason", "r"]);
+    assert_refused(&done, 69, "could not read the anchor");
+    fs::remove_dir(&anchor).unwrap();
+    assert_eq!(kept.status()["checkpoint"]["size"], size);
 }
 
 #[test]
