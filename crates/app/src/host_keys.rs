@@ -128,8 +128,8 @@ impl KeyQuestion {
 
     async fn refuse(&self, action: &str, key: &HostKey) -> Result<(), Error> {
         let audit = self.audit(action, AuditPhase::Refusal, key)?;
-        let by = (&self.app.tenant, &audit);
-        Ok(self.app.db.put_keys(by, &[], self.app.now(), &mut random).await?)
+        let by = (&self.app.tenant, self.app.actor.as_str());
+        Ok(self.app.db.append_audits(by, &[audit], self.app.now(), &mut random).await?)
     }
 
     fn audit(&self, action: &str, phase: AuditPhase, key: &HostKey) -> Result<AuditRecord, Error> {

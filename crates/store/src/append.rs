@@ -142,27 +142,32 @@ impl<'t> Appender<'t> {
         record: &AuditRecord,
         nonces: Nonces<'_>,
     ) -> Result<(), StoreError> {
-        let record = AuditRecord { recorded_at: self.at, ..record.clone() };
-        let index = self.push(draft(&record), nonces)?;
-        sqlx::query(
-            "INSERT INTO audit_events (tenant_id, audit_id, recorded_at_us, actor, action, phase, decision,
-               subject, detail, correlation_id, log_index)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        )
-        .bind(self.tenant.id.to_string())
-        .bind(record.audit_id.to_string())
-        .bind(self.at.as_micros())
-        .bind(&record.actor)
-        .bind(&record.action)
-        .bind(record.phase.as_str())
-        .bind(&record.decision)
-        .bind(&record.subject)
-        .bind(&record.detail)
-        .bind(&record.correlation_id)
-        .bind(to_i64(index)?)
-        .execute(&mut **tx)
-        .await
-        .map_err(doing("store the audit record"))?;
+        self.audits(tx, std::slice::from_ref(record), nonces).await
+    }
+
+    /// Stores audit records with an entry each.
+    pub(crate) async fn audits(
+        &mut self,
+        tx: &mut Transaction<'static, Sqlite>,
+        records: &[AuditRecord],
+        nonces: Nonces<'_>,
+    ) -> Result<(), StoreError> {
+        let mut rows = Vec::with_capacity(records.len());
+        for record in records {
+            let record = AuditRecord { recorded_at: self.at, ..record.clone() };
+            let index = self.push(draft(&record), &mut *nonces)?;
+            let AuditRecord {
+                audit_id, actor, action, phase, decision, subject, detail, correlation_id, ..
+            } = record;
+            rows.push((audit_id, actor, action, phase, decision, subject, detail, correlation_id, index));
+        }
+        sqlx::query(dialect::INSERT_AUDITS)
+            .bind(self.tenant.id.to_string())
+            .bind(self.at.as_micros())
+            .bind(bulk(&rows)?)
+            .execute(&mut **tx)
+            .await
+            .map_err(doing("store the audit records"))?;
         Ok(())
     }
 
@@ -220,23 +225,7 @@ impl Db {
         let mut tx = self.begin(said).await?;
         let count = records.len();
         let mut appender = Appender::reserve(&mut tx, (tenant, actor), (count, now), &mut *nonces).await?;
-        let at = appender.at();
-        let mut rows = Vec::with_capacity(count);
-        for record in records {
-            let record = AuditRecord { recorded_at: at, ..record.clone() };
-            let index = appender.push(draft(&record), &mut *nonces)?;
-            let AuditRecord {
-                audit_id, actor, action, phase, decision, subject, detail, correlation_id, ..
-            } = record;
-            rows.push((audit_id, actor, action, phase, decision, subject, detail, correlation_id, index));
-        }
-        sqlx::query(dialect::INSERT_AUDITS)
-            .bind(tenant.id.to_string())
-            .bind(at.as_micros())
-            .bind(bulk(&rows)?)
-            .execute(&mut *tx)
-            .await
-            .map_err(doing(said))?;
+        appender.audits(&mut tx, records, nonces).await?;
         appender.insert(&mut tx).await?;
         tx.commit().await.map_err(doing(said))
     }

@@ -101,9 +101,7 @@ impl Db {
         write_changes(&mut tx, &mut appender, (tenant, batch), &mut *nonces).await?;
         write_coverage(&mut tx, tenant, batch).await?;
         let ended = scans::end(&mut tx, &mut appender, (tenant, &batch.scan), &mut *nonces).await?;
-        for audit in &batch.audit {
-            appender.audit(&mut tx, audit, &mut *nonces).await?;
-        }
+        appender.audits(&mut tx, &batch.audit, nonces).await?;
         appender.insert(&mut tx).await?;
         tx.commit().await.map_err(doing(said))?;
         Ok(Applied::Now(ended))
