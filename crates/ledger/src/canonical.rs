@@ -91,7 +91,10 @@ pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, InvalidValue>
 /// [`NotCanonical::Invalid`] as [`parse`]; [`NotCanonical::Differs`] with the offset of the first byte that
 /// differs from the canonical form.
 pub fn parse_canonical(text: &[u8]) -> Result<Value, NotCanonical> {
-    let value = parse(text)?;
+    let (value, canonical) = parse::read(text)?;
+    if canonical {
+        return Ok(value);
+    }
     let rendered = render(&value)?;
     match first_difference(text, &rendered) {
         Some(offset) => Err(NotCanonical::Differs { offset }),

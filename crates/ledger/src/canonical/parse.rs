@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::render::plain_integer;
+use super::render::{escape_of, key_order_is_that_of_bytes, number_text, plain_integer};
 use super::{DEPTH_MAX, INTEGER_MAX, InvalidValue, Problem};
 
 /// Parses one JSON value that fills the whole text.
@@ -13,25 +13,33 @@ use super::{DEPTH_MAX, INTEGER_MAX, InvalidValue, Problem};
 /// # Errors
 /// [`InvalidValue`] with the byte offset, for every text outside RFC 8259 and for what the profile refuses.
 pub fn parse(text: &[u8]) -> Result<Value, InvalidValue> {
+    read(text).map(|(value, _as_written)| value)
+}
+
+/// As [`parse`]; also tells whether the text was seen to be the canonical form. "No" only means that somebody
+/// has to look: some canonical texts with rare keys are not recognized here.
+pub(super) fn read(text: &[u8]) -> Result<(Value, bool), InvalidValue> {
     if text.starts_with(b"\xef\xbb\xbf") {
         return Err(InvalidValue { offset: 0, problem: Problem::ByteOrderMark });
     }
     let text = std::str::from_utf8(text)
         .map_err(|err| InvalidValue { offset: err.valid_up_to(), problem: Problem::NotUtf8 })?;
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { text, at: 0, canonical: true };
     reader.skip_space();
     let value = reader.value(0)?;
     reader.skip_space();
     if reader.at < text.len() {
         return Err(reader.refuse(Problem::TrailingBytes));
     }
-    Ok(value)
+    Ok((value, reader.canonical))
 }
 
 struct Reader<'a> {
     text: &'a str,
     /// Offset of the next byte; always at a character boundary when a method returns.
     at: usize,
+    /// False as soon as something was read that the canonical writer would write otherwise.
+    canonical: bool,
 }
 
 impl Reader<'_> {
@@ -51,6 +59,7 @@ impl Reader<'_> {
     fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
+            self.canonical = false;
         }
     }
 
@@ -125,6 +134,9 @@ impl Reader<'_> {
                 return Err(self.unexpected());
             }
             let key = self.string()?;
+            let greatest = members.keys().next_back();
+            self.canonical &=
+                key_order_is_that_of_bytes(&key) && greatest.is_none_or(|greatest| *greatest < key);
             self.skip_space();
             self.expect(b':')?;
             self.skip_space();
@@ -148,9 +160,9 @@ impl Reader<'_> {
         let mut out = String::new();
         loop {
             let start = self.at;
-            while matches!(self.peek(), Some(byte) if byte >= 0x20 && byte != b'"' && byte != b'\\') {
-                self.at += 1;
-            }
+            let rest = &self.text.as_bytes()[start..];
+            let plain = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
+            self.at += plain.unwrap_or(rest.len());
             // Both ends stand on ASCII bytes or at the end, so they are character boundaries.
             out.push_str(&self.text[start..self.at]);
             match self.peek() {
@@ -158,7 +170,13 @@ impl Reader<'_> {
                     self.at += 1;
                     return Ok(out);
                 }
-                Some(b'\\') => out.push(self.escape()?),
+                Some(b'\\') => {
+                    let escape = self.at;
+                    let character = self.escape()?;
+                    let written = u8::try_from(character).ok().and_then(escape_of);
+                    self.canonical &= written == Some(&self.text[escape..self.at]);
+                    out.push(character);
+                }
                 Some(_) => return Err(self.refuse(Problem::ControlCharacter)),
                 None => return Err(self.unexpected()),
             }
@@ -254,9 +272,13 @@ impl Reader<'_> {
             }
             self.digits()?;
         }
-        number_of(&self.text[start..self.at], integer)
-            .map(Value::Number)
-            .map_err(|problem| InvalidValue { offset: start, problem })
+        let literal = &self.text[start..self.at];
+        let refused = |problem| InvalidValue { offset: start, problem };
+        let number = number_of(literal, integer).map_err(refused)?;
+        // The grammar allows one other way to write an integer.
+        self.canonical &=
+            if integer { literal != "-0" } else { number_text(&number).map_err(refused)? == literal };
+        Ok(Value::Number(number))
     }
 }
 

@@ -61,43 +61,50 @@ fn write_object(out: &mut Vec<u8>, members: &Map<String, Value>, depth: usize) -
     Ok(())
 }
 
-/// Compares keys by UTF-16 code units (RFC 8785, section 3.2.3). Bytes give the same order, except between
-/// characters above U+FFFF, which begin with the byte F0 or a greater one, and those from U+E000 to there.
+/// Compares keys by UTF-16 code units (RFC 8785, section 3.2.3).
 fn key_order(left: &str, right: &str) -> Ordering {
-    if left.bytes().chain(right.bytes()).all(|byte| byte < 0xf0) {
+    if key_order_is_that_of_bytes(left) && key_order_is_that_of_bytes(right) {
         return left.cmp(right);
     }
     left.encode_utf16().cmp(right.encode_utf16())
 }
 
+/// Tells whether a key may be compared by its bytes. They give the order of code units, except between
+/// characters above U+FFFF, which begin with the byte F0 or a greater one, and those from U+E000 to there.
+pub(super) fn key_order_is_that_of_bytes(key: &str) -> bool {
+    key.bytes().all(|byte| byte < 0xf0)
+}
+
 fn write_string(out: &mut Vec<u8>, text: &str) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut rest = text.as_bytes();
+    let mut rest = text;
     out.push(b'"');
-    while let Some(plain) = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')) {
+    while let Some(plain) = rest.bytes().position(|byte| escape_of(byte).is_some()) {
         let (before, special) = rest.split_at(plain);
-        out.extend_from_slice(before);
-        match special[0] {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            byte => {
-                out.extend_from_slice(b"\\u00");
-                out.push(DIGITS[usize::from(byte >> 4)]);
-                out.push(DIGITS[usize::from(byte & 15)]);
-            }
-        }
+        out.extend_from_slice(before.as_bytes());
+        out.extend_from_slice(escape_of(special.as_bytes()[0]).unwrap_or_default().as_bytes());
         rest = &special[1..];
     }
-    out.extend_from_slice(rest);
+    out.extend_from_slice(rest.as_bytes());
     out.push(b'"');
 }
 
-fn number_text(number: &Number) -> Result<String, Problem> {
+/// Returns how a character below U+0080 is escaped; nothing when it stands as it is (RFC 8785, section 3.2.2.2).
+pub(super) fn escape_of(byte: u8) -> Option<&'static str> {
+    /// The control characters in order.
+    const CONTROLS: [&str; 0x20] = [
+        "\\u0000", "\\u0001", "\\u0002", "\\u0003", "\\u0004", "\\u0005", "\\u0006", "\\u0007", "\\b", "\\t",
+        "\\n", "\\u000b", "\\f", "\\r", "\\u000e", "\\u000f", "\\u0010", "\\u0011", "\\u0012", "\\u0013",
+        "\\u0014", "\\u0015", "\\u0016", "\\u0017", "\\u0018", "\\u0019", "\\u001a", "\\u001b", "\\u001c",
+        "\\u001d", "\\u001e", "\\u001f",
+    ];
+    match byte {
+        b'"' => Some("\\\""),
+        b'\\' => Some("\\\\"),
+        byte => CONTROLS.get(usize::from(byte)).copied(),
+    }
+}
+
+pub(super) fn number_text(number: &Number) -> Result<String, Problem> {
     if let Some(integer) = number.as_i64() {
         return integer_text(integer);
     }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::parse::read;
 use super::render::es6_number;
 use super::{InvalidValue, NotCanonical, Problem, is_canonical, parse, parse_canonical, render, text_or_b64};
 use super::{to_bytes, to_value};
@@ -308,4 +309,42 @@ proptest! {
             prop_assert!(is_canonical(&render(&value).unwrap()));
         }
     }
+
+    /// What the reader takes for canonical as it reads must be what the writer writes, whatever was changed.
+    #[test]
+    fn led_60_no_changed_byte_of_a_canonical_text_is_taken_for_canonical(
+        value in any_value(),
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), changed_to()), 64),
+    ) {
+        let bytes = render(&value).unwrap();
+        for (at, to) in changes {
+            let mut changed = bytes.clone();
+            let at = at.index(bytes.len());
+            changed.splice(at..=at, to);
+            let Ok((value, canonical)) = read(&changed) else { continue };
+            let same = render(&value).unwrap() == changed;
+            prop_assert!(same || !canonical, "{:?}", String::from_utf8_lossy(&changed));
+            prop_assert_eq!(is_canonical(&changed), same);
+        }
+    }
+}
+
+/// What one byte of a text becomes: another byte, nothing, a space before it or another way to write something.
+fn changed_to() -> impl Strategy<Value = Vec<u8>> {
+    let texts = [" ", "", "0", "-0", "1.0", "1e2", "\\u0041", "\\u001F", "\\u0008", "\\/", "\"a\":1,", "[]"];
+    prop_oneof![
+        any::<u8>().prop_map(|byte| vec![byte]),
+        proptest::sample::select(texts.to_vec()).prop_map(|text| text.as_bytes().to_vec()),
+    ]
+}
+
+#[test]
+fn usual_texts_are_seen_to_be_canonical_as_they_are_read() {
+    for text in [r#"{"a":[1,-2.5,1e+21],"b":{"":null},"\u0000":"\u001f\n\"\\"}"#, r#"{"\u0000":"ü","a":0}"#]
+    {
+        let (_value, canonical) = read(text.as_bytes()).expect("a text");
+        assert_eq!(canonical, is_canonical(text.as_bytes()), "{text}");
+    }
+    let usual = r#"{"nonce":"00","row":{"a":[1,-2.5,1e+21],"b":{"":null,"c":"ü\n\u001f"}},"schema":"s"}"#;
+    assert!(read(usual.as_bytes()).expect("a text").1);
 }
