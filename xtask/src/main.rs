@@ -1,4 +1,4 @@
-//! What developers and CI run beside cargo itself: `cargo xtask test`, `tidy`, `ci`, `crash`, `packages`.
+//! What developers and CI run beside cargo itself: `cargo xtask test`, `tidy`, `ci`, `crash`, `pg`, `packages`.
 //!
 //! Holds no product code, and nothing of the product depends on it.
 
@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 mod crash;
 mod machine;
+mod pg;
 mod steps;
 mod tidy;
 
@@ -26,6 +27,10 @@ usage: cargo xtask <command>
   ci               what CI runs: format, lints, 200 rounds of `crash`, then `test`
   crash [--rounds N] [--seed S] [--binary PATH]
                    kill the built binary, or the one at PATH, at random moments while it scans, then check what it left
+  pg start | stop  keep the PostgreSQL server of the tests running, or no longer
+  pg run -- COMMAND
+                   run COMMAND with PLUMB_DATABASE_URL set to a new PostgreSQL database, which goes with it
+  pg psql [ARGS]   look into that server
   packages         install the Debian packages the tests need, or print the line that does
 ";
 
@@ -57,6 +62,10 @@ fn main() -> ExitCode {
             }
         },
         ["tidy"] => return tidy(&root),
+        ["pg", "start"] => return ended(pg::start()),
+        ["pg", "stop"] => return ended(pg::stop()),
+        ["pg", "run", "--", _program, ..] => return ended(pg::run(&arguments[3..])),
+        ["pg", "psql", ..] => return ended(pg::psql(&arguments[2..])),
         ["help" | "--help" | "-h"] => {
             say(HELP);
             return ExitCode::SUCCESS;
@@ -66,13 +75,15 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            say(&format!("error: {}", with_causes(&why)));
-            ExitCode::from(FAILED)
-        }
-    }
+    ended(done.map(|()| ExitCode::SUCCESS))
+}
+
+/// Says why something failed.
+fn ended<E: std::error::Error>(done: Result<ExitCode, E>) -> ExitCode {
+    done.unwrap_or_else(|why| {
+        say(&format!("error: {}", with_causes(&why)));
+        ExitCode::from(FAILED)
+    })
 }
 
 fn tidy(root: &Path) -> ExitCode {
@@ -89,10 +100,7 @@ fn tidy(root: &Path) -> ExitCode {
             say(&format!("tidy: {} findings", findings.len()));
             ExitCode::from(FAILED)
         }
-        Err(why) => {
-            say(&format!("error: {}", with_causes(&why)));
-            ExitCode::from(FAILED)
-        }
+        Err(why) => ended(Err(why)),
     }
 }
 

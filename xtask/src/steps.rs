@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use testkit::host::{HostError, Tree};
+use testkit::postgres::{Cluster, PostgresError};
 
 use crate::{crash, machine, say};
 
@@ -36,6 +37,11 @@ pub(crate) enum StepError {
     Tree {
         #[source]
         err: HostError,
+    },
+    #[error("could not provide PostgreSQL")]
+    Postgres {
+        #[source]
+        err: PostgresError,
     },
 }
 
@@ -96,6 +102,8 @@ fn run_tests(root: &Path, arguments: &[OsString]) -> Result<(), StepError> {
     } else {
         say("not root: the tests that start hosts will fail");
     }
+    // Held for the whole run: all tests share this one server.
+    let _postgres = Cluster::shared().map_err(|err| StepError::Postgres { err })?;
     cargo(root, &["test", "--locked", "--workspace", "--doc"])?;
     let runner: &[&str] = if has_nextest(root) { &["nextest", "run"] } else { &["test", "--tests"] };
     let mut command = cargo_command(root);

@@ -1,4 +1,4 @@
-//! What the tests of every crate share: real hosts with a real `sshd`, links that delay or break,
+//! What the tests of every crate share: real hosts with a real `sshd`, a PostgreSQL server, links that delay or break,
 //! a runner for the built binary, waiting on a condition, and a small mutation fuzzer.
 //!
 //! Not a normal dependency of anything: only `[dev-dependencies]`, `xtask` and `benches` may name it. It
@@ -9,5 +9,6 @@ pub mod fuzz;
 pub mod host;
 pub mod net;
 pub mod plumb;
+pub mod postgres;
 pub mod process;
 pub mod wait;
