@@ -1,4 +1,6 @@
 //! Opening the database: one writer, several readers, durable, ours.
+//!
+//! A command that only reads opens a single connection: the writer connects at the first write.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,22 +62,17 @@ impl Db {
             .foreign_keys(true)
             .page_size(PAGE_BYTES)
             .busy_timeout(BUSY_TIMEOUT);
-        let opened = |source: sqlx::Error| StoreError::Open {
-            path: path.to_owned(),
-            problem: Problem::of(&source),
-            source: Some(source),
-        };
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
-            .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
-            .await
-            .map_err(opened)?;
-        claim(&writer, path).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .connect_with(options.read_only(true))
-            .await
-            .map_err(opened)?;
+            .connect_lazy_with(options.clone().pragma("cache_size", WRITER_CACHE));
+        let readers =
+            SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options.read_only(true));
+        // What keeps a reader from seeing it is said by the writer.
+        if is_ours(&readers).await.unwrap_or(false) {
+            files::tighten(path)?;
+        } else {
+            claim(&writer, path).await?;
+        }
         let db = Self { writer, readers, path: path.to_owned() };
         if !migrate::is_current(&db.readers).await {
             let mut tx = db.begin("bring the schema up to date").await?;
@@ -217,6 +214,19 @@ impl Db {
             problem: "it was made and is not there".to_owned(),
         })
     }
+}
+
+/// Tells whether the file was claimed before: it bears our mark and has a write-ahead log.
+async fn is_ours(readers: &SqlitePool) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT a.application_id AS application_id, j.journal_mode AS journal_mode
+         FROM pragma_application_id AS a, pragma_journal_mode AS j",
+    )
+    .fetch_one(readers)
+    .await?;
+    let (application_id, journal): (i64, String) =
+        (row.try_get("application_id")?, row.try_get("journal_mode")?);
+    Ok(application_id == APPLICATION_ID && journal == "wal")
 }
 
 /// Refuses a file that belongs to another program, before anything of it is changed; then tightens its mode,
