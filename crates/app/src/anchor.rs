@@ -11,9 +11,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use ledger::anchor::{LINE_BYTES_MAX, LINES_MAX, Line, Tail, What};
+use ledger::anchor::{LINE_BYTES_MAX, LINES_MAX, Line, LineError, Tail, What};
 use ledger::note::Note;
-use ledger::verify::{EvidenceState, Place, Verifier};
+use ledger::verify::{Continuation, EvidenceState, Place, Verifier};
 use ledger::{Finding, FindingCode, TreeHead, VerifierKey};
 use model::Digest;
 
@@ -48,11 +48,7 @@ impl App {
     /// # Errors
     /// When there is a file that cannot be read: what it knows is not known then.
     pub(crate) fn anchored(&self) -> Result<Option<TreeHead>, Error> {
-        let Some(path) = &self.anchor else { return Ok(None) };
-        last_head(path).map_err(|err| {
-            Error::new(Kind::Unavailable, format!("could not read the anchor {}: {err}", path.display()))
-                .hint("make it readable; nothing is signed that was not compared with it")
-        })
+        self.anchor.as_deref().map_or(Ok(None), newest_head)
     }
 
     /// Refuses to sign when the anchor knows a head that the log does not have (LED-19): the database was
@@ -61,6 +57,14 @@ impl App {
         let Some(path) = &self.anchor else { return Ok(()) };
         let Some(head) = self.anchored()? else { return Ok(()) };
         if head.origin != self.tenant.origin {
+            let older = self.chapters().await?.into_iter().filter_map(|chapter| chapter.continues);
+            if let Some(continuation) = older.into_iter().find(|older| older.head.origin == head.origin) {
+                let Some(finding) = continuation.judge(&head, FindingCode::AnchorMismatch) else {
+                    return Ok(());
+                };
+                let message = format!("rollback_detected: {}; nothing is signed", finding.detail);
+                return Err(Error::new(Kind::Internal, message).hint(format!("keep {}", path.display())));
+            }
             let message = format!("the anchor {} belongs to another log, {}", path.display(), head.origin);
             return Err(Error::new(Kind::Config, message).hint("name another file in PLUMB_LEDGER_ANCHOR"));
         }
@@ -164,31 +168,41 @@ fn last_head(path: &Path) -> io::Result<Option<TreeHead>> {
     }))
 }
 
-/// Demands that the log has every head of the anchor, in a verification that has not read entries yet.
+/// Returns the newest head in an anchor, where there is one. Its signature is not checked.
 ///
 /// # Errors
-/// When the file cannot be read to its end; whatever is in it is a finding.
-pub(crate) fn expect(
+/// When there is a file that cannot be read: what it knows is not known then.
+pub(crate) fn newest_head(path: &Path) -> Result<Option<TreeHead>, Error> {
+    last_head(path).map_err(|err| {
+        Error::new(Kind::Unavailable, format!("could not read the anchor {}: {err}", path.display()))
+            .hint("make it readable; nothing is signed that was not compared with it")
+    })
+}
+
+/// Hands over the notes in an anchor, in order.
+///
+/// # Errors
+/// When the file cannot be read to its end, a line is not the one that belongs there, or the taker fails.
+pub(crate) fn each_note(path: &Path, mut take: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
+    each_line(path, |_offset, line| match line {
+        Ok(What::Head { note }) => take(&note),
+        Ok(What::Seam { .. }) => Ok(()),
+        Err(err) => {
+            Err(Error::new(Kind::Usage, format!("the anchor {} does not read: {err}", path.display())))
+        }
+    })
+}
+
+/// Hands over the lines of an anchor with their offsets, in order, up to the first that does not read.
+fn each_line(
     path: &Path,
-    keys: &[VerifierKey],
-    has_checkpoints: bool,
-    verifier: &mut Verifier,
+    mut take: impl FnMut(u64, Result<What, LineError>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let unreadable = |err: &io::Error| {
         Error::new(Kind::Unavailable, format!("could not read the anchor {}: {err}", path.display()))
     };
-    let name = path.display().to_string();
-    let empty = fs::metadata(path).map_or(true, |meta| meta.len() == 0);
-    if empty {
-        if has_checkpoints {
-            let detail = format!("the anchor {name} is missing or empty, and the log has checkpoints");
-            verifier.add(Finding::new(FindingCode::AnchorMissing, detail));
-            verifier.report_mut().anchor = EvidenceState::Failed;
-        }
-        return Ok(());
-    }
     let mut reader = BufReader::new(File::open(path).map_err(|err| unreadable(&err))?);
-    let (mut tail, mut offset, mut good) = (Tail::default(), 0, true);
+    let (mut tail, mut offset) = (Tail::default(), 0);
     for _line in 0..LINES_MAX {
         let mut bytes = Vec::new();
         let limit = LINE_BYTES_MAX as u64 + 1;
@@ -199,35 +213,93 @@ pub(crate) fn expect(
         if bytes.is_empty() {
             break;
         }
-        let place = Place::file(&name, offset);
+        let at = offset;
         offset += bytes.len() as u64;
-        let line = match Line::parse(tail, &bytes) {
-            Ok(line) => line,
-            Err(err) => {
-                verifier.add(Finding::new(FindingCode::Malformed, err.to_string()).at(&place));
-                good = false;
-                break;
+        match Line::parse(tail, &bytes) {
+            Ok(line) => {
+                tail = Tail::behind(&line, &bytes);
+                take(at, Ok(line.what))?;
             }
-        };
-        tail = Tail::behind(&line, &bytes);
-        if let What::Head { note } = &line.what {
-            good &= expect_note(note, keys, &place, verifier);
+            Err(err) => return take(at, Err(err)),
         }
     }
-    // A head that the log turns out not to have makes it `Failed` when the verification ends.
-    verifier.report_mut().anchor = if good { EvidenceState::Verified } else { EvidenceState::Failed };
     Ok(())
 }
 
-fn expect_note(note: &str, keys: &[VerifierKey], place: &Place, verifier: &mut Verifier) -> bool {
-    match ledger::checkpoint::open(note.as_bytes(), keys) {
+/// Demands that the log has every head of the anchor, in a verification that has not read entries yet. Returns
+/// the heads of the logs that it goes on with.
+///
+/// # Errors
+/// When the file cannot be read to its end; whatever is in it is a finding.
+pub(crate) fn expect(
+    path: &Path,
+    keys: &[VerifierKey],
+    (has_checkpoints, older): (bool, &[(Continuation, Vec<VerifierKey>)]),
+    verifier: &mut Verifier,
+) -> Result<Vec<(TreeHead, Place)>, Error> {
+    let name = path.display().to_string();
+    let mut of_older = Vec::new();
+    let empty = fs::metadata(path).map_or(true, |meta| meta.len() == 0);
+    if empty {
+        if has_checkpoints {
+            let detail = format!("the anchor {name} is missing or empty, and the log has checkpoints");
+            verifier.add(Finding::new(FindingCode::AnchorMissing, detail));
+            verifier.report_mut().anchor = EvidenceState::Failed;
+        }
+        return Ok(of_older);
+    }
+    let (mut good, mut has_ours) = (true, false);
+    each_line(path, |offset, what| {
+        let place = Place::file(&name, offset);
+        match what {
+            Ok(What::Head { note }) => match expect_note(&note, (keys, older), &place, verifier) {
+                Some(Whose::Ours) => has_ours = true,
+                Some(Whose::Older(head)) => of_older.push((head, place)),
+                None => good = false,
+            },
+            Ok(What::Seam { .. }) => {}
+            Err(err) => {
+                verifier.add(Finding::new(FindingCode::Malformed, err.to_string()).at(&place));
+                good = false;
+            }
+        }
+        Ok(())
+    })?;
+    if has_checkpoints && !has_ours && !of_older.is_empty() {
+        let detail = format!("the anchor {name} has heads of the log before and none of this one");
+        verifier.add(Finding::new(FindingCode::AnchorMissing, detail));
+        good = false;
+    }
+    // A head that the log turns out not to have makes it `Failed` when the verification ends.
+    verifier.report_mut().anchor = if good { EvidenceState::Verified } else { EvidenceState::Failed };
+    Ok(of_older)
+}
+
+/// Whose head a note has.
+enum Whose {
+    Ours,
+    /// That of a log that ours goes on with.
+    Older(TreeHead),
+}
+
+/// Demands the head of a note, or returns that of an older log; nothing when no key of theirs signed it.
+fn expect_note(
+    note: &str,
+    (keys, older): (&[VerifierKey], &[(Continuation, Vec<VerifierKey>)]),
+    place: &Place,
+    verifier: &mut Verifier,
+) -> Option<Whose> {
+    let origin = note.lines().next().unwrap_or_default();
+    let of = older.iter().find(|(continuation, _keys)| continuation.head.origin == origin);
+    match ledger::checkpoint::open(note.as_bytes(), of.map_or(keys, |(_continuation, keys)| keys)) {
+        Ok(signed) if of.is_some() => Some(Whose::Older(signed.head)),
         Ok(signed) => {
             verifier.expect_anchored(&signed.head, place);
-            true
+            Some(Whose::Ours)
         }
         Err(err) => {
             verifier.add(Finding::new(FindingCode::CheckpointSignature, err.to_string()).at(place));
-            false
+            None
         }
     }
 }

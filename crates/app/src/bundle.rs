@@ -1,11 +1,14 @@
 //! Verifying a bundle that lies in a folder: no database, no network, no configuration, no private key (LED-26).
 
+mod spanning;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use ledger::Report;
-use ledger::bundle::{Options, verify_bundle};
+use ledger::bundle::{CONTINUES, Options, Verified, verify_one_of};
+use ledger::{Hash, Report};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
@@ -14,11 +17,18 @@ use crate::error::{Error, Kind};
 /// Deepest folder of a bundle.
 const DEPTH_MAX: usize = 16;
 
-/// Verifies the bundle in a folder.
+/// Verifies the bundle in a folder, and bundles of the logs that its log goes on with: the one in it, and those
+/// of `earlier`.
 ///
 /// # Errors
-/// When the folder cannot be read to its end; whatever the bytes are is a finding.
-pub fn verify_folder(folder: &Path, options: &Options<'_>) -> Result<Report, Error> {
+/// When a folder cannot be read to its end, or one of `earlier` is not a whole bundle of such a log; whatever else
+/// the bytes are is a finding.
+pub fn verify_folder(folder: &Path, options: &Options<'_>, earlier: &[PathBuf]) -> Result<Report, Error> {
+    spanning::verify(folder, options, earlier)
+}
+
+/// Verifies one bundle, without those of other logs; `erased` is what entries of these erased.
+fn verify_one(folder: &Path, options: &Options<'_>, erased: &BTreeSet<Hash>) -> Result<Verified, Error> {
     let unreadable = |err: &io::Error| {
         Error::new(Kind::Unavailable, format!("could not read the bundle {}: {err}", folder.display()))
     };
@@ -28,7 +38,7 @@ pub fn verify_folder(folder: &Path, options: &Options<'_>) -> Result<Report, Err
     }
     let paths = Walk::begin(folder).map_err(|err| unreadable(&err))?;
     let read = |path: &str, max: usize| read_file(&folder.join(path), max);
-    verify_bundle(paths, read, options).map_err(|err| unreadable(&err))
+    verify_one_of(paths, read, options, erased).map_err(|err| unreadable(&err))
 }
 
 /// The files below a folder, by path from there, folder by folder in the order of names. One folder of each depth
@@ -58,6 +68,10 @@ impl Walk {
         let mut found = Vec::new();
         for entry in fs::read_dir(self.root.join(below))? {
             let entry = entry?;
+            // A bundle of another log lies there, which is verified as such.
+            if below == Path::new("") && entry.file_name() == CONTINUES {
+                continue;
+            }
             found.push(Found { path: below.join(entry.file_name()), is_dir: entry.file_type()?.is_dir() });
         }
         found.sort_by(|one, other| one.path.cmp(&other.path));

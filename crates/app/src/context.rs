@@ -126,21 +126,30 @@ impl App {
         subject: String,
         detail: &serde_json::Value,
     ) -> Result<AuditRecord, Error> {
-        let now = self.now();
-        let detail = ledger::canonical::render(detail)
-            .map_err(|err| Error::internal(format!("could not write an audit record: {err}")))?;
-        Ok(AuditRecord {
-            audit_id: AuditId::new(new_uuid(now)),
-            actor: self.actor.clone(),
-            action: action.to_owned(),
-            phase,
-            decision: phase.decision().to_owned(),
-            correlation_id: subject.clone(),
-            subject,
-            detail: String::from_utf8_lossy(&detail).into_owned(),
-            recorded_at: now,
-        })
+        audit_record((&self.actor, self.now()), action, phase, (subject, detail))
     }
+}
+
+/// Makes an audit record of an act.
+pub(crate) fn audit_record(
+    (actor, now): (&str, Timestamp),
+    action: &str,
+    phase: AuditPhase,
+    (subject, detail): (String, &serde_json::Value),
+) -> Result<AuditRecord, Error> {
+    let detail = ledger::canonical::render(detail)
+        .map_err(|err| Error::internal(format!("could not write an audit record: {err}")))?;
+    Ok(AuditRecord {
+        audit_id: AuditId::new(new_uuid(now)),
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        phase,
+        decision: phase.decision().to_owned(),
+        correlation_id: subject.clone(),
+        subject,
+        detail: String::from_utf8_lossy(&detail).into_owned(),
+        recorded_at: now,
+    })
 }
 
 /// Returns fresh random bytes. A machine without randomness cannot sign or name anything: it stops here.

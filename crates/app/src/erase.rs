@@ -38,6 +38,12 @@ impl App {
         body_only: bool,
     ) -> Result<Erased, Error> {
         self.check_approval((reason, approved_by))?;
+        let (log, index) = self.entry_at(index).await?;
+        if log.tenant.log != self.tenant.log {
+            let message =
+                format!("that entry is in {}, which has ended and takes no erasures", log.tenant.origin);
+            return Err(Error::new(Kind::Denied, message));
+        }
         let stored = self.db.list_entries(&self.tenant, (index, 1)).await?.pop();
         let stored = stored
             .filter(|stored| stored.index == index)
@@ -140,7 +146,12 @@ impl App {
     /// When the database cannot be read.
     pub async fn holds(&self) -> Result<BTreeMap<String, HoldChanged>, Error> {
         let mut holds = BTreeMap::new();
-        for stored in self.db.list_events(&self.tenant, Some(EntryKind::HoldChanged)).await? {
+        let mut changes = Vec::new();
+        // A hold outlives the log that it was put in.
+        for log in self.db.list_logs(self.tenant.id).await? {
+            changes.extend(self.db.list_events(&log.tenant, Some(EntryKind::HoldChanged)).await?);
+        }
+        for stored in changes {
             if let LogEvent::HoldChanged(hold) = stored.record.event {
                 if hold.active {
                     holds.insert(hold.hold.clone(), hold);

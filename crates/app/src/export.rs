@@ -6,9 +6,10 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use ledger::Hash;
-use ledger::bundle::{BundleFile, BundleWriter, Folder, Range, WriteError};
+use ledger::bundle::{BundleFile, BundleWriter, CONTINUES, Folder, Range, WriteError};
 use ledger::tree::{Frontier, leaf_hash};
+use ledger::verify::Continuation;
+use ledger::{Hash, VerifierKey};
 use model::Digest;
 use model::record::ErasedBlob;
 use serde::Deserialize;
@@ -54,6 +55,8 @@ pub struct Exported {
     pub folder: PathBuf,
     /// Root of the tree over the entries up to the end of the range.
     pub(crate) root_at_end: Option<Hash>,
+    /// The public keys that it verifies with: that of its log, and of each log that this one goes on with.
+    pub vkeys: Vec<String>,
     pub entries: u64,
     pub files: u64,
     pub bytes: u64,
@@ -101,7 +104,40 @@ impl App {
     /// # Errors
     /// When the folder holds something, cannot be written, or the log does not have its checkpoint's root.
     pub async fn export(&self, folder: &Path) -> Result<Exported, Error> {
-        self.export_range(folder, None).await
+        let mut exported = self.export_range(folder, None).await?;
+        let mut folder = folder.to_owned();
+        let mut chapters = self.chapters().await?;
+        while let Some(continuation) = chapters.pop().and_then(|chapter| chapter.continues) {
+            exported.vkeys.push(continuation.key.to_string());
+            let Some(before) = chapters.last() else { break };
+            folder = folder.join(CONTINUES);
+            if let Some(older) = self.over(&before.tenant).export_ended(&folder, &continuation).await? {
+                exported.entries += older.entries;
+                exported.files += older.files;
+                exported.bytes += older.bytes;
+            }
+        }
+        Ok(exported)
+    }
+
+    /// Exports what is here of a log that ended, under its newest checkpoint; nothing where it has none.
+    async fn export_ended(
+        &self,
+        folder: &Path,
+        continuation: &Continuation,
+    ) -> Result<Option<Exported>, Error> {
+        let mut keys = self.keys().await?;
+        if !keys.contains(&continuation.key) {
+            keys.push(continuation.key.clone());
+        }
+        let (size, note) = match self.db.list_checkpoints(&self.tenant, 1).await?.pop() {
+            _ if continuation.kept == continuation.head.size => {
+                (continuation.kept, continuation.checkpoint.clone().into_bytes())
+            }
+            Some(newest) => (newest.size, self.cosigned_note(&newest).await?),
+            None => return Ok(None),
+        };
+        self.export_under(folder, (size, &note, &keys), Range::whole(size)).await.map(Some)
     }
 
     /// Exports a range of the log; without a range, the whole of it.
@@ -118,14 +154,23 @@ impl App {
         let head = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
         let head = head.ok_or_else(|| Error::internal("the log has no checkpoint"))?;
         let range = range.unwrap_or(Range::whole(head.size));
-        let keys = self.keys().await?;
-        let mut writer = BundleWriter::new(&self.cosigned_note(&head).await?, &keys, Some(range))
-            .map_err(|err| broken(&err))?;
-        for checkpoint in self.handovers().await?.into_iter().filter(|older| older.size < head.size) {
+        let (note, keys) = (self.cosigned_note(&head).await?, self.keys().await?);
+        self.export_under(folder, (head.size, &note, &keys), range).await
+    }
+
+    /// Exports a range under a checkpoint over `size` entries.
+    async fn export_under(
+        &self,
+        folder: &Path,
+        (size, note, keys): (u64, &[u8], &[VerifierKey]),
+        range: Range,
+    ) -> Result<Exported, Error> {
+        let mut writer = BundleWriter::new(note, keys, Some(range)).map_err(|err| broken(&err))?;
+        for checkpoint in self.handovers().await?.into_iter().filter(|older| older.size < size) {
             writer.handover(checkpoint.size, &checkpoint.note);
         }
         let mut sink = Sink { folder: folder.to_owned(), files: 0, bytes: 0 };
-        let (named, root_at_end) = self.export_entries(&mut writer, &mut sink, (head.size, range)).await?;
+        let (named, root_at_end) = self.export_entries(&mut writer, &mut sink, (size, range)).await?;
         let sets = [
             (Store::Evidence, Folder::Evidence, ErasedBlob::Evidence, &named.evidence),
             (Store::Manifests, Folder::Manifests, ErasedBlob::Manifest, &named.manifests),
@@ -146,7 +191,15 @@ impl App {
         }
         sink.sync()?;
         let entries = range.to - range.from;
-        Ok(Exported { folder: sink.folder, root_at_end, entries, files: sink.files, bytes: sink.bytes })
+        let vkeys = vec![self.tenant.vkey.clone()];
+        Ok(Exported {
+            folder: sink.folder,
+            root_at_end,
+            vkeys,
+            entries,
+            files: sink.files,
+            bytes: sink.bytes,
+        })
     }
 
     async fn export_entries(

@@ -6,6 +6,7 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod content;
 mod context;
+pub mod continued;
 pub mod credentials;
 pub mod demo;
 pub mod erase;

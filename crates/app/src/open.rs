@@ -18,15 +18,15 @@ use crate::rotate;
 use crate::witness::ConfiguredPolicy;
 
 /// The one tenant before there is a service (decision on identity).
-const TENANT_SLUG: &str = "default";
+pub(crate) const TENANT_SLUG: &str = "default";
 /// Name of the database file in the data directory.
 const DATABASE_FILE: &str = "plumb.db";
 /// Name of the signing key's file in the data directory.
-const KEY_FILE: &str = "ledger.key";
+pub(crate) const KEY_FILE: &str = "ledger.key";
 /// First word of the key file: its format and version.
 const KEY_FORMAT: &str = "plumbline-ledger-key/1";
 /// Origins of logs begin with this unless another prefix is set.
-const ORIGIN_PREFIX: &str = "plumbline.local";
+pub(crate) const ORIGIN_PREFIX: &str = "plumbline.local";
 
 /// Whether a missing database is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +54,7 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
             .hint("run `plumb scan` first, or name the data directory by --data-dir"));
     }
     let policy = config.policy.as_deref().map(ConfiguredPolicy::read).transpose()?;
-    make_folder(&config.data_dir)?;
-    let db = Db::open(&path).await?;
+    let db = open_database(config).await?;
     let (tenant, signer, created) = match db.find_tenant(TENANT_SLUG).await? {
         Some(tenant) => {
             let signer = current_signer(&config.data_dir.join(KEY_FILE), &tenant)?;
@@ -83,6 +82,13 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
         clock: config.clock,
         created,
     })
+}
+
+/// Opens the database, making it and the data directory where they are missing.
+pub(crate) async fn open_database(config: &Config) -> Result<Db, Error> {
+    let path = database_path(config)?;
+    make_folder(&config.data_dir)?;
+    Ok(Db::open(&path).await?)
 }
 
 fn database_path(config: &Config) -> Result<PathBuf, Error> {
@@ -159,7 +165,7 @@ async fn make_tenant(config: &Config, db: &Db) -> Result<(Tenant, Signer, bool),
 }
 
 /// Writes a new key beside its place and links it there, which fails where another process was first.
-fn place_key(folder: &Path, key_path: &Path) -> Result<(), Error> {
+pub(crate) fn place_key(folder: &Path, key_path: &Path) -> Result<(), Error> {
     let seed = Zeroizing::new(random::<32>());
     let mine = key_path.with_extension(format!("key.{}", std::process::id()));
     write_key(&mine, &seed)?;

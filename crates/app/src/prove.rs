@@ -16,7 +16,7 @@ use crate::error::{Error, Kind};
 /// What is to be proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// That the entry at this index is in the log.
+    /// That the entry at this index is in the log; indexes count on through the logs that it goes on with.
     Index(u64),
     /// That the newest entry of a recorded row is in the log.
     Row { table: String, key: String },
@@ -34,23 +34,29 @@ impl App {
     /// nothing is proven.
     pub async fn prove(&self, claim: &Claim, size: Option<u64>, bare: bool) -> Result<Vec<u8>, Error> {
         match claim {
-            Claim::Index(index) => self.prove_entry(*index, size, bare).await,
+            Claim::Index(position) => self.prove_at(*position, size, bare).await,
             Claim::Row { table, key } => {
-                let index = self.index_of_row(table, key).await?;
-                self.prove_entry(index, size, bare).await
+                let position = self.position_of_row(table, key).await?;
+                self.prove_at(position, size, bare).await
             }
             Claim::ExtendsSize(older) => self.prove_growth(*older, size).await,
         }
     }
 
-    async fn index_of_row(&self, table: &str, key: &str) -> Result<u64, Error> {
+    /// Proves an entry of this log, or of one that it goes on with, under a checkpoint of that one.
+    async fn prove_at(&self, position: u64, size: Option<u64>, bare: bool) -> Result<Vec<u8>, Error> {
+        let (log, index) = self.entry_at(position).await?;
+        log.prove_entry(index, size, bare).await
+    }
+
+    async fn position_of_row(&self, table: &str, key: &str) -> Result<u64, Error> {
         let Some(registry) = Registry::ALL.into_iter().find(|registry| registry.table() == table) else {
             let names: Vec<&str> = Registry::ALL.iter().map(|registry| registry.table()).collect();
             return Err(Error::new(Kind::Usage, format!("no rows of {table:?} are recorded"))
                 .hint(format!("recorded tables: {}", names.join(" "))));
         };
-        let index = self.db.find_row_index(&self.tenant, registry, key).await?;
-        index.ok_or_else(|| Error::new(Kind::NotFound, format!("{table} has no recorded row {key:?}")))
+        let position = self.db.find_row_position(&self.tenant, registry, key).await?;
+        position.ok_or_else(|| Error::new(Kind::NotFound, format!("{table} has no recorded row {key:?}")))
     }
 
     async fn prove_entry(&self, index: u64, size: Option<u64>, bare: bool) -> Result<Vec<u8>, Error> {

@@ -89,8 +89,8 @@ impl App {
             Some(_) => return Err(refused("is not the one that was sealed")),
             None => return Err(refused("is not there")),
         }
-        let keys = self.keys().await?;
-        let report = verify_folder(&folder, &Options { keys: &keys, against: &[], policy: None })?;
+        let keys = self.keys_of_all().await?;
+        let report = verify_folder(&folder, &Options { keys: &keys, against: &[], policy: None }, &[])?;
         if report.ok { Ok(()) } else { Err(refused("does not verify")) }
     }
 

@@ -76,13 +76,19 @@ impl App {
     /// Returns the public keys of the log, the present one first.
     pub(crate) async fn keys(&self) -> Result<Vec<VerifierKey>, Error> {
         let rotations = self.db.list_events(&self.tenant, Some(EntryKind::KeyRotated)).await?;
-        Ok(self.keys_of(rotations))
+        self.keys_of(rotations)
     }
 
     /// As [`App::keys`], of rotations that were read. A text that is no key is passed over: what it should have
     /// signed will not verify, and its row is not what was recorded.
-    pub(crate) fn keys_of(&self, rotations: Vec<StoredEvent>) -> Vec<VerifierKey> {
-        let mut keys = vec![self.signer.verifier().clone()];
+    ///
+    /// # Errors
+    /// When the log's own key does not read.
+    pub(crate) fn keys_of(&self, rotations: Vec<StoredEvent>) -> Result<Vec<VerifierKey>, Error> {
+        let own = self.tenant.vkey.parse().map_err(|err| {
+            Error::internal(format!("the public key of {} does not read: {err}", self.tenant.origin))
+        })?;
+        let mut keys = vec![own];
         for stored in rotations {
             if let LogEvent::KeyRotated(rotated) = stored.record.event
                 && let Ok(old) = rotated.old_vkey.parse()
@@ -91,7 +97,7 @@ impl App {
                 keys.push(old);
             }
         }
-        keys
+        Ok(keys)
     }
 
     /// Returns the checkpoints that two keys signed: for each rotation, the first that covers it.

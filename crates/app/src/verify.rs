@@ -1,6 +1,7 @@
 //! Verifying the live log: every entry, body, blob, tile and checkpoint, and every row that an entry commits to.
 
 mod ahead;
+mod older;
 mod rows;
 mod tiles;
 mod witnesses;
@@ -23,6 +24,7 @@ use crate::context::App;
 use crate::error::Error;
 use crate::state;
 
+use older::check_order;
 use rows::{Commitments, Committed, record_of};
 use tiles::TileCheck;
 
@@ -42,14 +44,18 @@ impl App {
     /// # Errors
     /// When the database cannot be read to the end; whatever is wrong in it is a finding.
     pub async fn verify_ledger(&self, archive: Option<&Path>) -> Result<Report, Error> {
-        let mut verifier = Verifier::new(Some(&self.tenant.log.to_string()), 0);
-        verifier.report_mut().origin = Some(self.tenant.origin.clone());
-        let rotations = self.readable_events(&mut verifier, EntryKind::KeyRotated).await?;
-        let keys = self.keys_of(rotations);
+        let chapters = self.chapters().await?;
+        let first_position = chapters.last().map_or(0, |chapter| chapter.first_position);
+        let (mut verifier, keys) = self.begin_verification().await?;
+        check_order(&chapters, &mut verifier);
         let (covered, signed) = self.expect_heads(&keys, &mut verifier).await?;
-        if let Some(path) = &self.anchor {
-            crate::anchor::expect(path, &keys, covered > 0, &mut verifier)?;
-        }
+        let anchored = match &self.anchor {
+            Some(path) => {
+                let older = self.older_keys(&chapters).await?;
+                crate::anchor::expect(path, &keys, (covered > 0, &older), &mut verifier)?
+            }
+            None => Vec::new(),
+        };
         let root = self.db.list_checkpoints(&self.tenant, 1).await?.pop().map(|newest| newest.root.0);
         let tiles = TileCheck::begin(self, &mut verifier, (covered, root)).await?;
         let pruned = self.db.pruned(&self.tenant).await?;
@@ -57,8 +63,12 @@ impl App {
             let segment = pruned.iter().find(|(from, to)| (*from..*to).contains(&index));
             archive.zip(segment.copied())
         };
-        let mut commitments = self.push_entries(&mut verifier, tiles, archive_of).await?;
+        let mut commitments = Commitments::default();
+        let into = (first_position, &mut commitments);
+        self.push_entries(&mut verifier, tiles, archive_of, into).await?;
         let entries = verifier.position();
+        self.verify_older(&chapters, &anchored, (&mut verifier, &mut commitments)).await?;
+        commitments.close();
         let named = self.check_rows(&mut verifier, &mut commitments).await?;
         self.check_blobs(&mut verifier, named).await?;
         self.check_state(&mut verifier).await?;
@@ -66,6 +76,15 @@ impl App {
         self.check_witnesses(&mut verifier).await?;
         self.check_head(&mut verifier, entries).await?;
         Ok(verifier.finish())
+    }
+
+    /// Begins to verify one log, and returns its keys.
+    async fn begin_verification(&self) -> Result<(Verifier, Vec<VerifierKey>), Error> {
+        let mut verifier = Verifier::new(Some(&self.tenant.log.to_string()), 0);
+        verifier.report_mut().origin = Some(self.tenant.origin.clone());
+        let rotations = self.readable_events(&mut verifier, EntryKind::KeyRotated).await?;
+        let keys = self.keys_of(rotations)?;
+        Ok((verifier, keys))
     }
 
     /// Compares the log's head row, which the next entry gets its index and time from, with the entries.
@@ -135,15 +154,8 @@ impl App {
         signed: &Signed,
         archive: Option<&Path>,
     ) -> Result<(), Error> {
+        check_revoked(verifier, signed);
         let events = verifier.events().clone();
-        for (size, keys) in signed {
-            let revoked: Vec<_> = keys.iter().map(|key| events.revoked(key, *size)).collect();
-            if let Some(Some(rotation)) = revoked.first().filter(|_one| revoked.iter().all(Option::is_some)) {
-                let detail = format!("the checkpoint of size {size} is by a key that was revoked before");
-                let finding = Finding::new(FindingCode::KeyRevoked, detail).index(rotation.index);
-                verifier.add(finding.row("log_checkpoints", &size.to_string()));
-            }
-        }
         if let Some(archive) = archive {
             for finding in crate::seal::check_archive(archive, &events.seals)? {
                 verifier.add(finding);
@@ -207,8 +219,8 @@ impl App {
         verifier: &mut Verifier,
         mut tiles: TileCheck,
         archive_of: impl Fn(u64) -> Option<(&'a Path, (u64, u64))>,
-    ) -> Result<Commitments, Error> {
-        let mut commitments = Commitments::default();
+        (first_position, commitments): (u64, &mut Commitments),
+    ) -> Result<(), Error> {
         let mut checked: BTreeSet<Reference> = BTreeSet::new();
         let mut reading = self.read_entries(0);
         loop {
@@ -244,14 +256,13 @@ impl App {
                 let record = record_of(body);
                 if record.is_some() || body.is_empty() {
                     // By the index that it carries: behind a gap the others are right.
-                    let committed = Committed { index: entry.index, record };
+                    let position = first_position.saturating_add(entry.index);
+                    let committed = Committed { position, record };
                     commitments.push((&entry.table, &entry.row), committed);
                 }
             }
         }
-        tiles.finish(self, verifier).await?;
-        commitments.close();
-        Ok(commitments)
+        tiles.finish(self, verifier).await
     }
 
     async fn referenced(&self, reference: Reference) -> Result<Option<Vec<u8>>, Error> {
@@ -307,8 +318,9 @@ impl App {
                 }
             }
         }
-        for index in commitments.unseen() {
-            let Some(stored) = self.db.list_entries(&self.tenant, (index, 1)).await?.pop() else { continue };
+        for position in commitments.unseen() {
+            let (of, index) = self.entry_at(position).await?;
+            let Some(stored) = of.db.list_entries(&of.tenant, (index, 1)).await?.pop() else { continue };
             // Bytes that are no entry were reported where they were read.
             let Ok(entry) = Entry::parse(&stored.entry) else { continue };
             // The log's own head row has no copy of its record: origin and key are checked by every signature.
@@ -370,6 +382,19 @@ impl App {
     }
 }
 
+/// Finds checkpoints that only revoked keys signed.
+fn check_revoked(verifier: &mut Verifier, signed: &Signed) {
+    let events = verifier.events().clone();
+    for (size, keys) in signed {
+        let revoked: Vec<_> = keys.iter().map(|key| events.revoked(key, *size)).collect();
+        if let Some(Some(rotation)) = revoked.first().filter(|_one| revoked.iter().all(Option::is_some)) {
+            let detail = format!("the checkpoint of size {size} is by a key that was revoked before");
+            let finding = Finding::new(FindingCode::KeyRevoked, detail).index(rotation.index);
+            verifier.add(finding.row("log_checkpoints", &size.to_string()));
+        }
+    }
+}
+
 /// Which keys signed the checkpoint of which size.
 type Signed = Vec<(u64, Vec<VerifierKey>)>;
 
@@ -406,8 +431,8 @@ fn check_row(
         return Ok(());
     };
     let altered = match row.content {
-        Ok(Rendered { log_index, record })
-            if log_index == committed.index
+        Ok(Rendered { position, record })
+            if position == committed.position
                 && committed.record.is_none_or(|committed| digest(&record) == Some(committed)) =>
         {
             return Ok(());
@@ -415,7 +440,7 @@ fn check_row(
         Ok(_) => Finding::new(FindingCode::RowAltered, "the row is not what its entry commits to"),
         Err(err) => unreadable(err)?,
     };
-    verifier.add(altered.index(committed.index).row(table, &row.key));
+    verifier.add(altered.index(committed.position).row(table, &row.key));
     Ok(())
 }
 

@@ -16,5 +16,6 @@ mod watch;
 
 pub(crate) use configured::ConfiguredPolicy;
 pub use configured::read_policy;
+pub(crate) use seen::seen_head;
 pub use serve::{Options, Server};
 pub use submit::{Outcome, Submitted};

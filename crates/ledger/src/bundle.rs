@@ -17,13 +17,15 @@ use crate::{Hash, hex};
 
 pub use manifest::{Counts, FileLine, MANIFEST_FORMAT, Manifest, Range};
 pub(crate) use verify::checkpoint_code;
-pub use verify::{Options, verify_bundle};
+pub use verify::{Options, Verified, verify_bundle, verify_one_of};
 pub use writer::{BundleFile, BundleWriter, WriteError};
 
 /// The signed checkpoint, with the cosignatures that it has.
 pub const CHECKPOINT: &str = "checkpoint";
 /// Folder of the older checkpoints that hand over from one key to the next, named by their size.
 pub const CHECKPOINTS: &str = "checkpoints";
+/// Folder with a bundle of the log that this one goes on with (LED-39), which is verified as a bundle of its own.
+pub const CONTINUES: &str = "continues";
 /// The log's public keys, one vkey a line. For convenience: no trust comes from it.
 pub const VKEYS: &str = "vkeys";
 /// What the bundle holds; see [`Manifest`].

@@ -4,6 +4,7 @@
 //! and adds what only the caller can see (rows, anchors, witnesses).
 
 mod body;
+mod continued;
 mod events;
 mod report;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::tree::{Frontier, leaf_hash};
 use crate::{Hash, hex};
 
 pub use body::{BODY_BYTES_MAX, Blob, REFERENCES_MAX, Reference};
+pub use continued::{Continuation, Continued};
 pub use events::{Expected, LogEvents, ROOT_STEP, Rotation, Seal};
 pub use report::{EvidenceState, FINDINGS_MAX, Finding, FindingCode, Place, Report, VERIFIER};
 pub use witnesses::judge_witnesses;
@@ -139,6 +141,17 @@ impl Verifier {
     /// Returns the report so far, for what only the caller can check and count.
     pub fn report_mut(&mut self) -> &mut Report {
         &mut self.report
+    }
+
+    /// Takes over what the entries of another log of the same records erased.
+    pub fn also_erased(&mut self, erased: &BTreeSet<Hash>) {
+        self.erased.extend(erased);
+    }
+
+    /// Returns the digests of what the entries so far erased.
+    #[must_use]
+    pub fn erased(&self) -> &BTreeSet<Hash> {
+        &self.erased
     }
 
     /// Tells whether some entry so far erased the bytes with this digest, as 64 hexadecimal digits.

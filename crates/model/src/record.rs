@@ -226,6 +226,32 @@ pub struct LogRecord {
     pub origin: String,
     pub vkey: String,
     pub created_at: Timestamp,
+    /// The log that this one goes on with; absent where it is the first of its history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<ContinuedLog>,
+}
+
+/// A log that ended, named by the first entry of the one that goes on with it (LED-39).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContinuedLog {
+    pub origin: String,
+    /// The key that signed `checkpoint`.
+    pub vkey: String,
+    /// Its last known size: that of `checkpoint`. Entries.
+    pub size: u64,
+    /// Root over that many entries.
+    pub root: Digest,
+    /// The signed checkpoint that says so, as text.
+    pub checkpoint: String,
+    /// How many of those entries the database still had, under a head that the old log signed. Entries.
+    pub kept: u64,
+    /// How many entries of the old log the database held: those kept, and any behind them that it had recorded
+    /// without a head of that log. Entries.
+    pub held: u64,
+    /// Root over the entries held.
+    pub held_root: Digest,
+    pub reason: String,
 }
 
 /// A row of `log_events`: something that happened to the log itself. The entry's kind is `kind`.

@@ -373,6 +373,8 @@ pub(crate) struct RulesTestArgs {
 pub(crate) enum LedgerCommand {
     /// Begin a ledger with its signing key, and record what this program is
     Init,
+    /// Begin a new ledger that goes on with one that was lost or set back
+    Continue(ContinueArgs),
     /// Show size, newest checkpoint and public key
     Status(ListArgs),
     /// Cover everything by a signed checkpoint and print it
@@ -396,6 +398,22 @@ pub(crate) enum LedgerCommand {
     Hold(HoldCommand),
     /// Prove that an entry is in the log, or that the log only grew, as a file that verifies offline
     Prove(ProveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContinueArgs {
+    /// Checkpoint, anchor or bundle of the old ledger, with the newest of its heads that is known
+    #[arg(required = true, value_name = "OLD")]
+    pub(crate) old: Vec<PathBuf>,
+    /// Public key of the old ledger; may be repeated
+    #[arg(long = "vkey", value_name = "KEY", required = true)]
+    pub(crate) vkeys: Vec<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Begin a new ledger although nothing of the old one is missing
+    #[arg(long)]
+    pub(crate) without_loss: bool,
 }
 
 #[derive(Debug, Args)]
@@ -537,6 +555,9 @@ pub(crate) struct VerifyArgs {
     /// An older checkpoint or bundle that the log must extend; may be repeated
     #[arg(long, value_name = "OLDER")]
     pub(crate) against: Vec<PathBuf>,
+    /// A bundle of the ledger that this one goes on with; may be repeated
+    #[arg(long, value_name = "BUNDLE")]
+    pub(crate) earlier: Vec<PathBuf>,
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }

@@ -94,6 +94,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
 async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit, Error> {
     let app = match &command {
         LedgerCommand::Init => created(global).await?,
+        // Of the old ledger there may be no database to open.
+        LedgerCommand::Continue(args) => log::go_on(global, args).await?,
         LedgerCommand::Status(_)
         | LedgerCommand::Checkpoint
         | LedgerCommand::Verify(_)
@@ -109,6 +111,7 @@ async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit,
     let submission = submission(&command);
     let work = async |app: &App| match command {
         LedgerCommand::Init => log::init(app).await,
+        LedgerCommand::Continue(_) => log::name(app).await,
         LedgerCommand::Status(args) => ledger::status(app, args).await,
         LedgerCommand::Checkpoint => log::checkpoint(app).await,
         LedgerCommand::Verify(args) => ledger::verify(app, &args).await,
@@ -149,6 +152,8 @@ const fn submission(command: &LedgerCommand) -> Submission {
         LedgerCommand::Status(_)
         | LedgerCommand::Verify(_)
         | LedgerCommand::Events(_)
+        // The policy of the old ledger does not name the new one.
+        | LedgerCommand::Continue(_)
         | LedgerCommand::Hold(HoldCommand::List(_)) => Submission::None,
         LedgerCommand::Checkpoint | LedgerCommand::Export(_) | LedgerCommand::Prove(_) => Submission::Before,
         LedgerCommand::Seal(_) => Submission::Both,

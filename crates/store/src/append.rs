@@ -40,6 +40,8 @@ pub(crate) struct Appender<'t> {
     tenant: &'t Tenant,
     actor: &'t str,
     first: u64,
+    /// What positions of this log are counted from.
+    first_position: u64,
     reserved: usize,
     at: Timestamp,
     entries: Vec<(u64, String, String)>,
@@ -65,22 +67,7 @@ impl<'t> Appender<'t> {
             .map_err(doing(said))?;
         let behind_us = last - now.as_micros();
         let reserved = count + usize::from(behind_us > CLOCK_STEP_US);
-        let row = sqlx::query(
-            "UPDATE log_heads SET size = size + $3, last_at_us = max($4, last_at_us + 1)
-             WHERE tenant_id = $1 AND log_id = $2
-             RETURNING size - $3 AS first_index, last_at_us",
-        )
-        .bind(tenant.id.to_string())
-        .bind(tenant.log.to_string())
-        .bind(i64::try_from(reserved).unwrap_or(i64::MAX))
-        .bind(now.as_micros())
-        .fetch_one(&mut **tx)
-        .await
-        .map_err(doing(said))?;
-        let first: i64 = row.try_get("first_index").map_err(doing(said))?;
-        let at = Timestamp::from_micros(row.try_get("last_at_us").map_err(doing(said))?);
-        let first = u64::try_from(first).map_err(|err| broken("the log head", &err))?;
-        let mut appender = Self { tenant, actor, first, reserved, at, entries: Vec::new() };
+        let mut appender = Self::begin(tx, (tenant, actor), (reserved, now)).await?;
         if reserved > count {
             let detail = format!("{{\"behind_us\":{behind_us}}}");
             let event = AuditRecord {
@@ -92,11 +79,38 @@ impl<'t> Appender<'t> {
                 subject: format!("log:{}", tenant.log),
                 detail,
                 correlation_id: String::new(),
-                recorded_at: at,
+                recorded_at: appender.at,
             };
             appender.audit(tx, &event, nonces).await?;
         }
         Ok(appender)
+    }
+
+    /// As [`Appender::reserve`], without a look at the clock: the first entry of a log says that it begins.
+    pub(crate) async fn begin(
+        tx: &mut Transaction<'static, Sqlite>,
+        (tenant, actor): (&'t Tenant, &'t str),
+        (reserved, now): (usize, Timestamp),
+    ) -> Result<Self, StoreError> {
+        let said = "reserve ledger indexes";
+        let row = sqlx::query(
+            "UPDATE log_heads SET size = size + $3, last_at_us = max($4, last_at_us + 1)
+             WHERE tenant_id = $1 AND log_id = $2
+             RETURNING size - $3 AS first_index, last_at_us, first_position",
+        )
+        .bind(tenant.id.to_string())
+        .bind(tenant.log.to_string())
+        .bind(i64::try_from(reserved).unwrap_or(i64::MAX))
+        .bind(now.as_micros())
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(doing(said))?;
+        let first: i64 = row.try_get("first_index").map_err(doing(said))?;
+        let at = Timestamp::from_micros(row.try_get("last_at_us").map_err(doing(said))?);
+        let first = u64::try_from(first).map_err(|err| broken("the log head", &err))?;
+        let first_position: i64 = row.try_get("first_position").map_err(doing(said))?;
+        let first_position = u64::try_from(first_position).map_err(|err| broken("the log head", &err))?;
+        Ok(Self { tenant, actor, first, first_position, reserved, at, entries: Vec::new() })
     }
 
     /// Returns the recorded time of this transaction.
@@ -104,7 +118,13 @@ impl<'t> Appender<'t> {
         self.at
     }
 
-    /// Renders the entry of one record and returns its index.
+    /// Returns the index in the log of an entry at a position.
+    pub(crate) const fn index_of(&self, position: u64) -> u64 {
+        position - self.first_position
+    }
+
+    /// Renders the entry of one record and returns its position: its index, counted on through the logs of the
+    /// tenant.
     pub(crate) fn push<R: Serialize>(
         &mut self,
         draft: Draft<'_, R>,
@@ -132,7 +152,7 @@ impl<'t> Appender<'t> {
         let entry = entry.to_bytes().map_err(|err| broken(draft.table, &err))?;
         let text = |bytes| String::from_utf8(bytes).map_err(|err| broken(draft.table, &err));
         self.entries.push((index, text(entry)?, text(body)?));
-        Ok(index)
+        Ok(self.first_position + index)
     }
 
     /// Stores an audit record with its entry.

@@ -5,14 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ledger::EntryKind;
-use model::record::{LogRecord, schema};
 use model::{LogId, TenantId, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row as _, Sqlite, Transaction};
 
-use crate::append::{Appender, Draft, Nonces};
+use crate::append::Nonces;
 use crate::error::{Problem, StoreError, doing};
+use crate::logs::{self, Begins};
 use crate::{files, migrate};
 
 /// Marks a database file as ours (`PRAGMA application_id`): "PLMB".
@@ -135,7 +134,7 @@ impl Db {
              FROM tenants AS t
              JOIN log_heads AS l ON l.tenant_id = t.tenant_id
              WHERE t.slug = $1
-             ORDER BY l.log_id
+             ORDER BY l.first_position DESC
              LIMIT 1",
         )
         .bind(slug)
@@ -167,44 +166,9 @@ impl Db {
     ) -> Result<Tenant, StoreError> {
         let said = "make the tenant";
         let mut tx = self.begin(said).await?;
-        let made = sqlx::query(
-            "INSERT INTO tenants (tenant_id, slug, created_at_us)
-             SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM tenants WHERE slug = $2)",
-        )
-        .bind(tenant.id.to_string())
-        .bind(slug)
-        .bind(now.as_micros())
-        .execute(&mut *tx)
-        .await
-        .map_err(doing(said))?;
-        if made.rows_affected() == 1 {
-            sqlx::query(
-                "INSERT INTO log_heads (tenant_id, log_id, origin, vkey, size, last_at_us)
-                 VALUES ($1, $2, $3, $4, 0, 0)",
-            )
-            .bind(tenant.id.to_string())
-            .bind(tenant.log.to_string())
-            .bind(&tenant.origin)
-            .bind(&tenant.vkey)
-            .execute(&mut *tx)
-            .await
-            .map_err(doing(said))?;
-            let mut appender = Appender::reserve(&mut tx, (tenant, actor), (1, now), &mut *nonces).await?;
-            let genesis = LogRecord {
-                log_id: tenant.log,
-                origin: tenant.origin.clone(),
-                vkey: tenant.vkey.clone(),
-                created_at: appender.at(),
-            };
-            let draft = Draft {
-                kind: EntryKind::LogGenesis,
-                table: "log_heads",
-                row: tenant.log.to_string(),
-                schema: schema::LOG,
-                record: &genesis,
-            };
-            appender.push(draft, nonces)?;
-            appender.insert(&mut tx).await?;
+        if logs::insert_tenant(&mut tx, slug, (tenant, now)).await? {
+            let begins = Begins { first_position: 0, after: Timestamp::from_micros(0) };
+            logs::begin(&mut tx, (tenant, actor), (begins, None, None), (now, nonces)).await?;
         }
         tx.commit().await.map_err(doing(said))?;
         self.find_tenant(slug).await?.ok_or_else(|| StoreError::Row {

@@ -242,14 +242,29 @@ impl Db {
         .transpose()
     }
 
-    /// Finds which bytes of these were erased, by digest text.
+    /// Finds which bytes of these were erased, by digest text, by whichever log of the tenant: what several name
+    /// is stored once.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn erased(&self, tenant: &Tenant, blob: ErasedBlob) -> Result<BTreeSet<String>, StoreError> {
-        let erasures = self.list_erasures(tenant).await?;
-        let erasures = erasures.into_iter().filter(|erasure| erasure.blob == blob.as_str());
-        Ok(erasures.map(|erasure| erasure.sha256).collect())
+        sqlx::query(
+            "SELECT sha256
+             FROM log_erasures
+             WHERE tenant_id = $1 AND blob = $2
+             ORDER BY sha256
+             LIMIT $3",
+        )
+        .bind(tenant.id.to_string())
+        .bind(blob.as_str())
+        .bind(EVENTS_MAX + 1)
+        .fetch_all(self.readers())
+        .await
+        .map_err(doing("read what was erased"))
+        .and_then(|rows| all("log_erasures", rows))?
+        .iter()
+        .map(|row| Reader::new("log_erasures", "sha256", row)?.text("sha256"))
+        .collect()
     }
 
     /// Lists the erasures that let bytes be empty, as they are stored.
@@ -309,7 +324,8 @@ pub(crate) async fn put(
             schema: schema::LOG_EVENT,
             record: &record,
         };
-        let index = appender.push(draft, &mut *nonces)?;
+        let position = appender.push(draft, &mut *nonces)?;
+        let index = appender.index_of(position);
         insert(tx, tenant, &record, index).await?;
         indexes.push(index);
     }
@@ -411,7 +427,8 @@ async fn empty(
         ErasedBlob::Body => &[
             "UPDATE log_entries SET body = x'' WHERE tenant_id = $1 AND log_id = $2 AND log_index = $3 AND $4 <> ''",
             "UPDATE audit_events SET detail = '{}'
-             WHERE tenant_id = $1 AND $2 <> '' AND log_index = $3 AND $4 <> ''",
+             WHERE tenant_id = $1 AND log_index = $3 + (
+               SELECT first_position FROM log_heads WHERE tenant_id = $1 AND log_id = $2) AND $4 <> ''",
         ],
         ErasedBlob::Evidence => {
             &["UPDATE evidence SET body = x'' WHERE tenant_id = $1 AND $2 <> '' AND $3 >= 0 AND sha256 = $4"]

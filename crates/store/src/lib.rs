@@ -16,6 +16,7 @@ pub mod hosts;
 pub mod keys;
 pub mod locks;
 pub mod log;
+pub mod logs;
 mod migrate;
 pub mod posture;
 pub mod proof;

@@ -12,7 +12,7 @@ struct Migration {
 }
 
 /// Number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -21,6 +21,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/sqlite/0001_first_scan.sql"),
     },
     Migration { version: 2, name: "the_proof", sql: include_str!("../migrations/sqlite/0002_the_proof.sql") },
+    Migration {
+        version: 3,
+        name: "continued_logs",
+        sql: include_str!("../migrations/sqlite/0003_continued_logs.sql"),
+    },
 ];
 
 const CREATE_VERSIONS: &str = "

@@ -42,20 +42,21 @@ impl Db {
         Ok(tiles)
     }
 
-    /// Returns the index of the newest entry of a recorded row; nothing when there is no such row.
+    /// Returns the position of the newest entry of a recorded row, its index counted on through the logs of the
+    /// tenant; nothing when there is no such row.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn find_row_index(
+    pub async fn find_row_position(
         &self,
         tenant: &Tenant,
         registry: Registry,
         key: &str,
     ) -> Result<Option<u64>, StoreError> {
         // Both parts are constants of the registry.
-        let (table, column) = (registry.table(), registry.key());
+        let (table, column, position) = (registry.table(), registry.key(), registry.position());
         let sql = format!(
-            "SELECT {column} AS row_key, log_index
+            "SELECT {column} AS row_key, {position} AS log_position
              FROM {table}
              WHERE tenant_id = $1 AND {column} = $2 AND log_index IS NOT NULL"
         );
@@ -65,6 +66,6 @@ impl Db {
             .fetch_optional(self.readers())
             .await
             .map_err(doing("look a recorded row up"))?;
-        row.map(|row| Reader::new(table, "row_key", &row)?.number("log_index")).transpose()
+        row.map(|row| Reader::new(table, "row_key", &row)?.number("log_position")).transpose()
     }
 }

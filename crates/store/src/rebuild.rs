@@ -48,12 +48,16 @@ impl Registry {
         }
     }
 
-    /// Returns the condition that a row belongs to the tenant's log, `$4`.
-    const fn scope(self) -> &'static str {
+    /// Returns the expression for the position of a row's newest entry: its index, counted on through the logs
+    /// of the tenant.
+    pub(crate) const fn position(self) -> &'static str {
         match self {
-            Self::LogEvents => "log_id = $4",
+            Self::LogEvents => {
+                "(SELECT l.first_position FROM log_heads AS l
+                  WHERE l.tenant_id = log_events.tenant_id AND l.log_id = log_events.log_id) + log_index"
+            }
             Self::Transactions | Self::ScanRuns | Self::AuditEvents | Self::Hosts | Self::HostKeys => {
-                "$4 <> ''"
+                "log_index"
             }
         }
     }
@@ -82,7 +86,8 @@ pub struct RenderedRow {
 /// A row rendered again from its columns.
 #[derive(Debug, Clone)]
 pub struct Rendered {
-    pub log_index: u64,
+    /// Of its newest entry; its index, counted on through the logs of the tenant.
+    pub position: u64,
     pub record: serde_json::Value,
 }
 
@@ -113,11 +118,11 @@ impl Db {
         after: &str,
     ) -> Result<Vec<RenderedRow>, StoreError> {
         // All parts are constants of this file.
-        let (table, key, scope) = (registry.table(), registry.key(), registry.scope());
+        let (table, key, position) = (registry.table(), registry.key(), registry.position());
         let sql = format!(
-            "SELECT *, {key} AS row_key
+            "SELECT *, {key} AS row_key, {position} AS log_position
              FROM {table}
-             WHERE tenant_id = $1 AND {key} > $2 AND log_index IS NOT NULL AND {scope}
+             WHERE tenant_id = $1 AND {key} > $2 AND log_index IS NOT NULL
              ORDER BY row_key
              LIMIT $3"
         );
@@ -125,7 +130,6 @@ impl Db {
             .bind(tenant.id.to_string())
             .bind(after)
             .bind(PAGE)
-            .bind(tenant.log.to_string())
             .fetch_all(self.readers())
             .await
             .map_err(doing("read the recorded rows"))?
@@ -243,7 +247,7 @@ fn render(registry: Registry, reader: &Reader<'_>) -> Result<Rendered, StoreErro
         Registry::LogEvents => serde_json::to_value(read_event(row)?),
     };
     let record = record.map_err(|err| crate::append::broken(registry.table(), &err))?;
-    Ok(Rendered { log_index: reader.number("log_index")?, record })
+    Ok(Rendered { position: reader.number("log_position")?, record })
 }
 
 fn read_audit(row: &SqliteRow) -> Result<AuditRecord, StoreError> {

@@ -267,6 +267,7 @@ pub const TABLES: &[Table] = &[
             ("vkey", Opening),
             ("size", Log),
             ("last_at_us", Log),
+            ("first_position", Entry),
         ],
     },
     Table {

@@ -15,7 +15,8 @@ type Key = [u8; KEY_BYTES];
 /// What an entry commits to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Committed {
-    pub(super) index: u64,
+    /// The entry's index, counted on through the logs of the tenant.
+    pub(super) position: u64,
     /// Digest of the record; nothing when the body was erased.
     pub(super) record: Option<Hash>,
 }
@@ -24,7 +25,7 @@ pub(super) struct Committed {
 #[derive(Debug, Clone, Copy)]
 struct Packed {
     key: Key,
-    index: u64,
+    position: u64,
     record: Hash,
 }
 
@@ -48,12 +49,12 @@ fn key_of(table: &str, row: &str) -> Key {
 impl Commitments {
     pub(super) fn push(&mut self, (table, row): (&str, &str), committed: Committed) {
         let record = committed.record.unwrap_or_default();
-        self.all.push(Packed { key: key_of(table, row), index: committed.index, record });
+        self.all.push(Packed { key: key_of(table, row), position: committed.position, record });
     }
 
     /// Ends the filling: of each row, only its newest commitment stays.
     pub(super) fn close(&mut self) {
-        self.all.sort_unstable_by_key(|packed| (packed.key, std::cmp::Reverse(packed.index)));
+        self.all.sort_unstable_by_key(|packed| (packed.key, std::cmp::Reverse(packed.position)));
         self.all.dedup_by_key(|packed| packed.key);
         self.seen = vec![0; self.all.len().div_ceil(BITS)];
     }
@@ -65,15 +66,16 @@ impl Commitments {
         self.seen[at / BITS] |= 1 << (at % BITS);
         let packed = &self.all[at];
         let record = (packed.record != Hash::default()).then_some(packed.record);
-        Some(Committed { index: packed.index, record })
+        Some(Committed { position: packed.position, record })
     }
 
-    /// Returns the indexes of the newest entries of rows that were not found, in log order.
+    /// Returns the positions of the newest entries of rows that were not found, in log order.
     pub(super) fn unseen(&self) -> Vec<u64> {
         let unseen = |at: &usize| self.seen[at / BITS] & (1 << (at % BITS)) == 0;
-        let mut indexes: Vec<u64> = (0..self.all.len()).filter(unseen).map(|at| self.all[at].index).collect();
-        indexes.sort_unstable();
-        indexes
+        let mut positions: Vec<u64> =
+            (0..self.all.len()).filter(unseen).map(|at| self.all[at].position).collect();
+        positions.sort_unstable();
+        positions
     }
 }
 

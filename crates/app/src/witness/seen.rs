@@ -4,11 +4,11 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ledger::TreeHead;
 use ledger::checkpoint;
-use ledger::note::NOTE_BYTES_MAX;
+use ledger::note::{NOTE_BYTES_MAX, Note};
 use model::Digest;
 
 use crate::context::App;
@@ -16,6 +16,29 @@ use crate::error::{Error, Kind};
 
 /// Name of the file in the data directory.
 const SEEN_FILE: &str = "witnessed.checkpoint";
+
+/// Returns the head that a witness showed last and that this data directory's log did not have, and its file.
+/// Its signature is not checked.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn seen_head(data_dir: &Path) -> Result<Option<(TreeHead, PathBuf)>, Error> {
+    let path = data_dir.join(SEEN_FILE);
+    let note = read_seen(&path)?.and_then(|note| Note::parse(&note).ok());
+    Ok(note.and_then(|note| TreeHead::parse(&note.text).ok()).map(|head| (head, path)))
+}
+
+/// Reads a file of at most one note; nothing where there is none.
+fn read_seen(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let file = match fs::File::open(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened,
+    };
+    let mut note = Vec::new();
+    let read = file.and_then(|file| file.take(NOTE_BYTES_MAX as u64 + 1).read_to_end(&mut note));
+    read.map_err(|err| Error::new(Kind::Unavailable, format!("could not read {}: {err}", path.display())))?;
+    Ok(Some(note))
+}
 
 impl App {
     fn seen_path(&self) -> PathBuf {
@@ -57,15 +80,7 @@ impl App {
     /// When that is so, or the file or the database cannot be read.
     pub(crate) async fn check_seen(&self) -> Result<(), Error> {
         let path = self.seen_path();
-        let file = match fs::File::open(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
-            opened => opened,
-        };
-        let mut note = Vec::new();
-        let read = file.and_then(|file| file.take(NOTE_BYTES_MAX as u64 + 1).read_to_end(&mut note));
-        read.map_err(|err| {
-            Error::new(Kind::Unavailable, format!("could not read {}: {err}", path.display()))
-        })?;
+        let Some(note) = read_seen(&path)? else { return Ok(()) };
         // Whoever can write here can also remove the file, so that a signature would guard nothing more; one of
         // another log, or a text that is none, says nothing about this one.
         let Ok(signed) = checkpoint::open(&note, &self.keys().await?) else { return Ok(()) };

@@ -1,5 +1,7 @@
 //! Verifies a bundle: checkpoint, keys, tiles, entries, bodies, blobs, and that nothing else is in it.
 
+use std::collections::BTreeSet;
+
 use super::files::Files;
 use super::handover::Handovers;
 use super::log::LogCheck;
@@ -8,11 +10,13 @@ use super::tiles::check_tiles;
 use super::{CHECKPOINT, MANIFEST, SMALL_FILE_BYTES_MAX, VKEYS};
 use crate::canonical::first_difference;
 use crate::checkpoint::{self, CheckpointError, TreeHead};
-use crate::hex;
 use crate::note::{Note, NoteError, VerifierKey};
 use crate::policy::Policy;
 use crate::tile::{TileId, read_root};
-use crate::verify::{Finding, FindingCode, LogEvents, Place, Report, Verifier, judge_witnesses};
+use crate::verify::{
+    Continuation, Finding, FindingCode, LogEvents, Place, Report, Verifier, judge_witnesses,
+};
+use crate::{Hash, hex};
 
 /// What a bundle is verified against.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +29,19 @@ pub struct Options<'a> {
     pub policy: Option<&'a Policy>,
 }
 
+/// What came of verifying a bundle, for whoever goes on with another one of the same records.
+#[derive(Debug)]
+pub struct Verified {
+    pub report: Report,
+    /// The log that this one goes on with, where the bundle has the entry that says so.
+    pub continues: Option<Continuation>,
+    /// Digests of what its entries erased.
+    pub erased: BTreeSet<Hash>,
+}
+
 /// Verifies a bundle and reports what is wrong with it, down to the entry or the byte.
+///
+/// Of a log that it goes on with, the report says that none of it is here: see [`verify_one_of`].
 ///
 /// `paths` lists every file of the bundle, with `/` between the parts. `read(path, max)` returns a file, or
 /// nothing when it is not there; of a file longer than `max` it may return just the first `max + 1` bytes,
@@ -38,6 +54,22 @@ pub fn verify_bundle<E>(
     read: impl FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
     options: &Options<'_>,
 ) -> Result<Report, E> {
+    let mut verified = verify_one_of(paths, read, options, &BTreeSet::new())?;
+    verified.report.continues = verified.continues.iter().map(|named| named.account(0, false)).collect();
+    Ok(verified.report)
+}
+
+/// As [`verify_bundle`], for one of several bundles of logs that go on with each other: `erased` is what entries
+/// of the others erased, and what there is of the others is for the caller to report.
+///
+/// # Errors
+/// As [`verify_bundle`].
+pub fn verify_one_of<E>(
+    paths: impl IntoIterator<Item = Result<String, E>>,
+    read: impl FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    options: &Options<'_>,
+    erased: &BTreeSet<Hash>,
+) -> Result<Verified, E> {
     let mut files = Files::new(read);
     let mut early = Verifier::new(None, 0);
     let head = read_head(&mut files, options.keys, &mut early)?;
@@ -50,7 +82,8 @@ pub fn verify_bundle<E>(
     let handovers = Handovers::read(&mut files, manifest.as_ref())?;
     let Some(claim) = claim else {
         files.survey(paths, 0, Range::whole(0), &mut early)?;
-        return Ok(Report { root: None, ..early.finish() });
+        let report = Report { root: None, ..early.finish() };
+        return Ok(Verified { report, continues: None, erased: BTreeSet::new() });
     };
     let range = manifest.as_ref().map(|manifest| manifest.range).filter(|range| range.fits(claim.size));
     let range = range.unwrap_or(Range::whole(claim.size));
@@ -86,11 +119,13 @@ pub fn verify_bundle<E>(
         let derived = Manifest::new(&claim, range, counts, lines);
         compare_manifest(&raw, manifest.as_ref(), &derived, &mut verifier);
     }
+    let own = verifier.erased().clone();
+    verifier.also_erased(erased);
     let mut report = verifier.finish();
     report.tree_size = claim.size;
     report.root = Some(hex::encode(&claim.root));
     report.origin = Some(claim.origin);
-    Ok(report)
+    Ok(Verified { report, continues: events.continues, erased: own })
 }
 
 /// The checkpoint of a bundle, read. A head that is not trusted is still used to locate damage.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Finding, FindingCode, Verifier};
+use super::{Continuation, Finding, FindingCode, Verifier};
 use crate::entry::EntryKind;
 use crate::note::VerifierKey;
 use crate::{Hash, hex};
@@ -50,6 +50,8 @@ pub struct LogEvents {
     /// Segments whose bodies retention removed, `from..to` each (LED-40).
     pub pruned: Vec<(u64, u64)>,
     pub expected: Option<Expected>,
+    /// The log that this one goes on with (LED-39).
+    pub continues: Option<Continuation>,
 }
 
 impl LogEvents {
@@ -136,6 +138,11 @@ impl Verifier {
                 self.events.expected = Some(expected);
                 Ok(())
             }
+            EntryKind::LogGenesis if index == 0 => {
+                self.events.continues = Continuation::read(body)?;
+                Ok(())
+            }
+            EntryKind::LogGenesis => Err("only the first entry of a log says that it begins".to_owned()),
             EntryKind::FindingChanged
             | EntryKind::ScanManifest
             | EntryKind::HostChanged
@@ -147,7 +154,6 @@ impl Verifier {
             | EntryKind::ChangeStep
             | EntryKind::MemoryOp
             | EntryKind::AuditRecord
-            | EntryKind::LogGenesis
             | EntryKind::LogConfig
             | EntryKind::BodyErased
             | EntryKind::HoldChanged

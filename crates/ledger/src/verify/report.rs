@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Continued;
+
 /// Name and version of this verifier, as it stands in reports.
 pub const VERIFIER: &str = concat!("plumbline-ledger/", env!("CARGO_PKG_VERSION"));
 /// Most findings that a report lists; the rest is counted.
@@ -142,6 +144,8 @@ pub struct Report {
     pub uncovered_tail: u64,
     /// Audit intents without an outcome.
     pub orphan_intents: u64,
+    /// The logs that this one goes on with, the newest first.
+    pub continues: Vec<Continued>,
     pub anchor: EvidenceState,
     pub witness: EvidenceState,
     pub first_bad_index: Option<u64>,
@@ -170,6 +174,7 @@ impl Report {
             pruned: 0,
             uncovered_tail: 0,
             orphan_intents: 0,
+            continues: Vec::new(),
             anchor: EvidenceState::None,
             witness: EvidenceState::None,
             first_bad_index: None,

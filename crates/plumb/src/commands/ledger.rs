@@ -7,8 +7,8 @@ use std::path::Path;
 
 use app::bundle::verify_folder;
 use app::{App, Error, Kind};
-use ledger::bundle::{CHECKPOINT, Options, SMALL_FILE_BYTES_MAX};
-use ledger::verify::EvidenceState;
+use ledger::bundle::{CHECKPOINT, Options, Range, SMALL_FILE_BYTES_MAX};
+use ledger::verify::{Continued, EvidenceState};
 use ledger::{Policy, Report, TreeHead, VerifierKey};
 use serde_json::json;
 
@@ -78,8 +78,8 @@ pub(super) async fn export(app: &App, args: &ExportArgs) -> Result<Exit, Error> 
         exported.bytes,
         exported.folder.display()
     ));
-    let line = format!("plumb verify {} --vkey '{}'\n", exported.folder.display(), app.vkey());
-    console::print(line.as_bytes())?;
+    let keys: String = exported.vkeys.iter().map(|vkey| format!(" --vkey '{}'", clean(vkey))).collect();
+    console::print(format!("plumb verify {}{keys}\n", exported.folder.display()).as_bytes())?;
     Ok(Exit::Success)
 }
 
@@ -111,6 +111,12 @@ pub(super) async fn state(app: &App, args: ListArgs) -> Result<Exit, Error> {
 pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
     let policy = args.policy.as_deref().map(app::witness::read_policy).transpose()?;
     let keys = trusted(args, policy.as_ref())?;
+    if args.bundle.is_file() && !args.earlier.is_empty() {
+        return Err(Error::new(
+            Kind::Usage,
+            "--earlier belongs to bundles: a single file does not hold the log",
+        ));
+    }
     if args.bundle.is_file() {
         if !args.against.is_empty() {
             return Err(Error::new(
@@ -127,26 +133,28 @@ pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
     }
     let against = args.against.iter().map(|path| known_head(path, &keys)).collect::<Result<Vec<_>, _>>()?;
     let options = Options { keys: &keys, against: &against, policy: policy.as_ref() };
-    show(&verify_folder(&args.bundle, &options)?, args.format)
+    show(&verify_folder(&args.bundle, &options, &args.earlier)?, args.format)
 }
 
 /// Returns the keys to trust: those given one by one and those of the policy's logs.
 fn trusted(args: &VerifyArgs, policy: Option<&Policy>) -> Result<Vec<VerifierKey>, Error> {
-    let mut keys = args
-        .vkeys
-        .iter()
-        .map(|text| {
-            text.parse::<VerifierKey>().map_err(|err| {
-                Error::new(Kind::Usage, format!("--vkey: {err}"))
-                    .hint("copy it from `plumb ledger status` on the machine that signs, quotes included")
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut keys = read_keys(&args.vkeys)?;
     keys.extend(policy.map(Policy::log_keys).unwrap_or_default());
     if keys.is_empty() {
         return Err(Error::new(Kind::Usage, "the policy names no log").hint("add the key to trust by --vkey"));
     }
     Ok(keys)
+}
+
+/// Reads public keys from the command line.
+pub(super) fn read_keys(texts: &[String]) -> Result<Vec<VerifierKey>, Error> {
+    let read = |text: &String| {
+        text.parse::<VerifierKey>().map_err(|err| {
+            Error::new(Kind::Usage, format!("--vkey: {err}"))
+                .hint("copy it from `plumb ledger status` on the machine that signs, quotes included")
+        })
+    };
+    texts.iter().map(read).collect()
 }
 
 /// Reads an older checkpoint, or that of an older bundle. A trusted key must have signed it.
@@ -173,6 +181,23 @@ fn show(report: &Report, format: ListFormat) -> Result<Exit, Error> {
     Ok(if report.ok { Exit::Success } else { Exit::AnswerIsNo })
 }
 
+/// Says in a line how much there is of a log that the verified one goes on with.
+pub(super) fn said(continued: &Continued) -> String {
+    let range = |range: &Range| format!("entries {}..{}", range.from, range.to);
+    let missing = continued
+        .missing
+        .as_ref()
+        .map_or_else(|| "none is missing".to_owned(), |missing| format!("{} are MISSING", range(missing)));
+    let unsigned = continued.unsigned.as_ref().map_or_else(String::new, |unsigned| {
+        format!(
+            "; {} were recorded before this log began, under no checkpoint of the old one",
+            range(unsigned)
+        )
+    });
+    let (origin, size, present) = (clean(&continued.origin), continued.size, continued.present);
+    format!("continues {origin} of {size} entries: {present} are here, {missing}{unsigned}\n")
+}
+
 fn text(report: &Report) -> Result<String, Error> {
     let mut out = String::new();
     let failed = |err: std::fmt::Error| Error::new(Kind::Internal, format!("could not write: {err}"));
@@ -196,6 +221,9 @@ fn text(report: &Report) -> Result<String, Error> {
         },
     )
     .map_err(failed)?;
+    for continued in &report.continues {
+        out.push_str(&said(continued));
+    }
     for finding in report.findings.iter().take(SHOWN_MAX) {
         let code = serde_json::to_value(finding.code)
             .map_err(|err| Error::new(Kind::Internal, format!("could not write: {err}")))?;

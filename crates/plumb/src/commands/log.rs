@@ -1,21 +1,38 @@
 //! The keeper's commands of `plumb ledger`: begin a log, cut, seal, hand over to another key, erase, hold.
 
+use app::continued::Request;
 use app::{App, Error};
 use model::record::LogEvent;
 use serde_json::json;
 
 use crate::cli::{
-    EraseArgs, HoldAddArgs, HoldCommand, HoldReleaseArgs, ListArgs, ListFormat, PruneArgs, RotateKeyArgs,
-    SealArgs,
+    ContinueArgs, EraseArgs, Global, HoldAddArgs, HoldCommand, HoldReleaseArgs, ListArgs, ListFormat,
+    PruneArgs, RotateKeyArgs, SealArgs,
 };
-use crate::console;
 use crate::exit::Exit;
 use crate::output::{Table, clean};
+use crate::{config, console};
 
 /// Begins the log, or says that there is one, and records what this program is.
 pub(super) async fn init(app: &App) -> Result<Exit, Error> {
     app.record_start().await?;
     app::checkpoint::cut(app).await?;
+    name(app).await
+}
+
+/// Begins a log that goes on with one that was lost or set back, and says what is missing.
+pub(super) async fn go_on(global: &Global, args: &ContinueArgs) -> Result<App, Error> {
+    let keys = super::ledger::read_keys(&args.vkeys)?;
+    let (old, reason, without_loss) = (&args.old, &args.reason, args.without_loss);
+    let request = Request { old, keys: &keys, reason, without_loss };
+    let (app, continued) = app::continued::continue_log(&config::load(global), &request).await?;
+    console::note(super::ledger::said(&continued).trim_end());
+    console::note("give the new public key to whoever verifies, to the witnesses, and to their policy");
+    Ok(app)
+}
+
+/// Says how the log is named and which key signs it.
+pub(super) async fn name(app: &App) -> Result<Exit, Error> {
     let status = app.ledger_status().await?;
     console::print(format!("origin\t{}\nvkey\t{}\n", clean(&status.origin), clean(app.vkey())).as_bytes())?;
     Ok(Exit::Success)

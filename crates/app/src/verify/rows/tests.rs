@@ -3,7 +3,7 @@
 use super::{Commitments, Committed, record_bytes, record_of};
 
 fn committed(index: u64, byte: u8) -> Committed {
-    Committed { index, record: Some([byte; 32]) }
+    Committed { position: index, record: Some([byte; 32]) }
 }
 
 /// LED-27: of each row the newest entry counts, and rows that nobody found are named by it.
@@ -13,11 +13,11 @@ fn the_newest_commitment_of_a_row_counts_and_unseen_ones_are_listed() {
     for (row, commitment) in [("b", committed(0, 1)), ("a", committed(1, 2)), ("b", committed(2, 3))] {
         commitments.push(("hosts", row), commitment);
     }
-    commitments.push(("hosts", "erased"), Committed { index: 3, record: None });
+    commitments.push(("hosts", "erased"), Committed { position: 3, record: None });
     commitments.push(("host", "sb"), committed(4, 5));
     commitments.close();
     assert_eq!(commitments.find("hosts", "b"), Some(committed(2, 3)));
-    assert_eq!(commitments.find("hosts", "erased"), Some(Committed { index: 3, record: None }));
+    assert_eq!(commitments.find("hosts", "erased"), Some(Committed { position: 3, record: None }));
     assert_eq!(commitments.find("hosts", "c"), None);
     assert_eq!(commitments.unseen(), [1, 4]);
 }
