@@ -27,6 +27,7 @@ pub mod scan;
 pub mod seal;
 pub mod state;
 pub mod targets;
+mod tls;
 pub mod verify;
 pub mod why;
 pub mod witness;

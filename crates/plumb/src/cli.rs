@@ -579,6 +579,12 @@ pub(crate) struct WitnessServeArgs {
     /// Key of a log to watch, or `KEY ORIGIN` where the key is not named like the log; may be repeated
     #[arg(long = "log", value_name = "VKEY", required = true)]
     pub(crate) logs: Vec<String>,
+    /// File of the certificate to serve https under, PEM, with those that vouch for it behind it
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// File of the certificate's private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Name for a new key, like a URL without its scheme [default: witness.local/ and random digits]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,

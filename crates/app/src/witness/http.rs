@@ -1,4 +1,4 @@
-//! One request over plain HTTP, with limits. Knows nothing of witnesses; does not follow redirects.
+//! One request over HTTP, with TLS or without, and limits. Knows nothing of witnesses; does not follow redirects.
 
 use std::time::Duration;
 
@@ -8,13 +8,18 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::tls;
+
 /// Longest one exchange may take, from looking the name up to the last byte.
 const TIME_MAX: Duration = Duration::from_secs(5);
-/// Port of a URL that names none.
+/// Ports of URLs that name none.
 const PORT: u16 = 80;
+const TLS_PORT: u16 = 443;
 
 /// What came back.
 #[derive(Debug)]
@@ -27,10 +32,12 @@ pub(super) struct Reply {
 /// Why nothing came back.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HttpError {
-    #[error("{url:?} is not a URL of the form http://host[:port][/path]")]
+    #[error("{url:?} is not a URL of the form https://host[:port][/path]")]
     Url { url: String },
-    #[error("only http:// can be used; let a proxy on this machine speak TLS to {url:?}")]
-    Scheme { url: String },
+    #[error("this system has no root certificates to check {url:?} with; SSL_CERT_FILE can name a file")]
+    NoRoots { url: String },
+    #[error("no TLS with {host}: {err}")]
+    Tls { host: String, err: std::io::Error },
     #[error("could not connect: {err}")]
     Connect { err: std::io::Error },
     #[error("the exchange broke off: {err}")]
@@ -66,21 +73,18 @@ async fn exchange(
 ) -> Result<Reply, HttpError> {
     let wrong = || HttpError::Url { url: url.to_owned() };
     let uri: Uri = url.parse().map_err(|_err| wrong())?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => return Err(HttpError::Scheme { url: url.to_owned() }),
+    let with_tls = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
         Some(_) | None => return Err(wrong()),
-    }
+    };
     let authority = uri.authority().ok_or_else(wrong)?;
     if authority.as_str().contains('@') || uri.query().is_some() {
         return Err(wrong());
     }
     // An IPv6 address stands in brackets in a URL and without them elsewhere.
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(PORT)));
-    let stream = stream.await.map_err(|err| HttpError::Connect { err })?;
-    let broken = |err| HttpError::Exchange { err };
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let port = authority.port_u16().unwrap_or(if with_tls { TLS_PORT } else { PORT });
     let request = Request::builder()
         .method(method)
         .uri(format!("{}{path}", uri.path().trim_end_matches('/')))
@@ -88,6 +92,24 @@ async fn exchange(
         .header(CONTENT_TYPE, "text/plain; charset=utf-8")
         .body(Full::new(Bytes::from(body)))
         .map_err(|_err| wrong())?;
+    let stream = TcpStream::connect((host.as_str(), port)).await.map_err(|err| HttpError::Connect { err })?;
+    if !with_tls {
+        return send(stream, request, bytes_max).await;
+    }
+    let connector = tls::connector().ok_or_else(|| HttpError::NoRoots { url: url.to_owned() })?;
+    let name = ServerName::try_from(host.clone()).map_err(|_err| wrong())?;
+    let stream = connector.connect(name, stream).await.map_err(|err| HttpError::Tls { host, err })?;
+    send(stream, request, bytes_max).await
+}
+
+/// Sends one request over a connection of its own.
+async fn send(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: Request<Full<Bytes>>,
+    bytes_max: usize,
+) -> Result<Reply, HttpError> {
+    let broken = |err| HttpError::Exchange { err };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let answer = async move {
         let response = sender.send_request(request).await.map_err(broken)?;
         let status = response.status().as_u16();

@@ -15,14 +15,17 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ledger::VerifierKey;
 use ledger::witness::{KnownLog, REQUEST_BYTES_MAX, Refusal};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::folder::Folder;
 use super::watch::{Denied, Witness};
 use crate::context::Clock;
 use crate::error::{Error, Kind};
+use crate::tls;
 
 /// Most connections at one time; more wait in the system's queue.
 const CONNECTIONS_MAX: u32 = 128;
@@ -54,6 +57,8 @@ pub struct Options {
     pub name: Option<String>,
     /// `VKEY` of a log whose origin is the key's name, or `VKEY ORIGIN`.
     pub logs: Vec<String>,
+    /// Files of the certificate and of its private key, PEM; without them connections are not encrypted.
+    pub tls: Option<(PathBuf, PathBuf)>,
     pub clock: Clock,
 }
 
@@ -61,6 +66,7 @@ pub struct Options {
 pub struct Server {
     listener: TcpListener,
     witness: Arc<Witness>,
+    tls: Option<TlsAcceptor>,
     clock: Clock,
 }
 
@@ -72,6 +78,8 @@ impl Server {
     /// address is taken.
     pub fn open(options: &Options) -> Result<Self, Error> {
         let logs = known_logs(&options.logs)?;
+        let tls =
+            options.tls.as_ref().map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
         let folder = Folder::take(&options.folder)?;
         let cosigner = folder.cosigner(options.name.as_deref())?;
         let witness = Arc::new(Witness::new(folder, cosigner, logs)?);
@@ -81,7 +89,7 @@ impl Server {
         };
         let listener = TcpListener::bind(options.listen).map_err(unusable)?;
         listener.set_nonblocking(true).map_err(unusable)?;
-        Ok(Self { listener, witness, clock: options.clock })
+        Ok(Self { listener, witness, tls, clock: options.clock })
     }
 
     /// Returns the line of a policy file that names this witness: `witness NAME VKEY URL`.
@@ -92,7 +100,8 @@ impl Server {
         let address = self.listener.local_addr();
         let address = address.map_err(|err| Error::new(Kind::Unavailable, format!("no address: {err}")))?;
         let key = self.witness.cosigner().public();
-        Ok(format!("witness {} {key} http://{address}", key.name()))
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Ok(format!("witness {} {key} {scheme}://{address}", key.name()))
     }
 
     /// Serves until `stop` becomes true, then ends requests under way. `notice` is called with a line for the
@@ -115,9 +124,17 @@ impl Server {
                 drop(timeout(ACCEPT_PAUSE, stop.wait_for(|stop| *stop)).await);
                 continue;
             };
-            let (service, stop) = (Arc::clone(&service), stop.clone());
+            let (service, stop, tls) = (Arc::clone(&service), stop.clone(), self.tls.clone());
             tokio::spawn(async move {
-                connection(stream, service, stop).await;
+                match tls {
+                    None => connection(stream, service, stop).await,
+                    // Who does not get through the handshake in time gets nothing.
+                    Some(tls) => {
+                        if let Ok(Ok(stream)) = timeout(HEAD_TIME_MAX, tls.accept(stream)).await {
+                            connection(stream, service, stop).await;
+                        }
+                    }
+                }
                 drop(slot);
             });
         }
@@ -138,7 +155,11 @@ async fn accept(
     Some((slot, stream))
 }
 
-async fn connection(stream: TcpStream, service: Arc<Service>, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    service: Arc<Service>,
+    mut stop: watch::Receiver<bool>,
+) {
     let handle = service_fn(move |request| {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(service.answer(request).await) }

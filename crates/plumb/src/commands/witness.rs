@@ -22,6 +22,7 @@ async fn serve(args: WitnessServeArgs) -> Result<Exit, Error> {
         listen: args.listen,
         name: args.name,
         logs: args.logs,
+        tls: args.tls_cert.zip(args.tls_key),
         clock: Clock::System,
     })?;
     let failed = |err| Error::new(Kind::Unavailable, format!("could not wait for signals: {err}"));

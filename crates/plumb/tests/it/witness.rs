@@ -5,6 +5,7 @@ mod log;
 mod policy;
 mod rewritten;
 mod server;
+mod tls;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -82,7 +83,7 @@ impl Peer {
 
     /// Returns `address:port`.
     pub(crate) fn address(&self) -> &str {
-        self.line.split("http://").nth(1).unwrap()
+        self.line.split("://").nth(1).unwrap()
     }
 
     /// Submits a body and returns what came back.
