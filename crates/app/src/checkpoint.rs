@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use ledger::tile::{TileId, integrate, load_frontier};
 use ledger::tree::Frontier;
+use ledger::verify::WitnessLag;
 use ledger::{Signer, TreeHead};
 use model::Digest;
 use store::log::{PAGE_MAX, StoredCheckpoint};
@@ -26,6 +27,8 @@ pub struct Status {
     /// Since the first entry behind that. Seconds; 0 when there is none. What is that young its owner can still
     /// remove or rewrite unseen (LED-43).
     pub window_seconds: i64,
+    /// How far the witnessed head is behind (LED-32); nothing where no witness is needed.
+    pub witness_lag: Option<WitnessLag>,
 }
 
 /// Covers every entry by a signed checkpoint. Does nothing when all are covered.
@@ -145,6 +148,7 @@ impl App {
             uncovered: size.saturating_sub(covered),
             left,
             window_seconds: self.seconds_since_entry(left).await?,
+            witness_lag: self.witness_lag().await?,
             checkpoint,
         })
     }

@@ -7,6 +7,7 @@
 mod configured;
 mod folder;
 mod http;
+mod lag;
 mod seen;
 mod serve;
 mod submit;
@@ -16,6 +17,7 @@ mod watch;
 
 pub(crate) use configured::ConfiguredPolicy;
 pub use configured::read_policy;
+pub use lag::ALARM_SECONDS;
 pub(crate) use seen::seen_head;
 pub use serve::{Options, Server};
 pub use submit::{Outcome, Submitted};

@@ -22,7 +22,7 @@ use crate::{Hash, hex};
 pub use body::{BODY_BYTES_MAX, Blob, REFERENCES_MAX, Reference};
 pub use continued::{Continuation, Continued};
 pub use events::{Expected, LogEvents, ROOT_STEP, Rotation, Seal};
-pub use report::{EvidenceState, FINDINGS_MAX, Finding, FindingCode, Place, Report, VERIFIER};
+pub use report::{EvidenceState, FINDINGS_MAX, Finding, FindingCode, Place, Report, VERIFIER, WitnessLag};
 pub use witnesses::judge_witnesses;
 
 /// Most absent bodies and blobs that are remembered until the end, where an erasure may explain them.

@@ -16,7 +16,8 @@ const TABLE: &str = "log_cosignatures";
 impl App {
     /// Checks every stored cosignature. Those by keys that the policy does not name are read and no more.
     ///
-    /// Lag is no finding: the newest checkpoint with a quorum may be an older one. None at all is.
+    /// Lag is no finding, and the report says how long it is: the newest checkpoint with a quorum may be an older
+    /// one. None at all is a finding.
     pub(super) async fn check_witnesses(&self, verifier: &mut Verifier) -> Result<(), Error> {
         let expected = verifier.events().expected.filter(|expected| expected.policy_sha256.is_some());
         let Some(policy) = self.policy.as_deref().map(|configured| &configured.policy) else {
@@ -37,7 +38,8 @@ impl App {
             let note = self.db.find_checkpoint(&self.tenant, *size).await?;
             // A checkpoint that does not read is a finding of its own.
             let Some(note) = note.and_then(|stored| Note::parse(&stored.note).ok()) else { continue };
-            let window = self.window(*size).await?;
+            // An entry that does not read is a finding of its own.
+            let window = self.readable_window(*size).await?;
             let note = with_lines(note, lines, &mut found);
             found.extend(check_times(policy, &note, (*size, window), &mut last_times));
             witnessed |= policy.judge(&note, window).is_ok_and(|verdict| verdict.satisfied);
@@ -52,6 +54,7 @@ impl App {
             (false, true | false) => EvidenceState::Failed,
         };
         found.into_iter().for_each(|finding| verifier.add(finding));
+        verifier.report_mut().witness_lag = self.witness_lag().await?;
         Ok(())
     }
 }

@@ -119,6 +119,20 @@ pub enum EvidenceState {
     Failed,
 }
 
+/// How far the witnessed head of a live log is behind (LED-32).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessLag {
+    /// Entries under the newest checkpoint that has its quorum; 0 when none has.
+    pub size: u64,
+    /// When the oldest checkpoint behind that was signed; nothing when there is none.
+    pub since: Option<String>,
+    /// How long ago that was. Seconds.
+    pub seconds: u64,
+    /// True when that is too long.
+    pub alarm: bool,
+}
+
 /// The outcome of a verification (LED-29).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -148,6 +162,8 @@ pub struct Report {
     pub continues: Vec<Continued>,
     pub anchor: EvidenceState,
     pub witness: EvidenceState,
+    /// Where a policy needs witnesses and the log is a live one. It is no finding.
+    pub witness_lag: Option<WitnessLag>,
     pub first_bad_index: Option<u64>,
     pub findings: Vec<Finding>,
     /// Findings beyond [`FINDINGS_MAX`].
@@ -177,6 +193,7 @@ impl Report {
             continues: Vec::new(),
             anchor: EvidenceState::None,
             witness: EvidenceState::None,
+            witness_lag: None,
             first_bad_index: None,
             findings: Vec::new(),
             findings_dropped: 0,

@@ -8,7 +8,7 @@ use std::path::Path;
 use app::bundle::verify_folder;
 use app::{App, Error, Kind};
 use ledger::bundle::{CHECKPOINT, Options, Range, SMALL_FILE_BYTES_MAX};
-use ledger::verify::{Continued, EvidenceState};
+use ledger::verify::{Continued, EvidenceState, WitnessLag};
 use ledger::{Policy, Report, TreeHead, VerifierKey};
 use serde_json::json;
 
@@ -38,8 +38,10 @@ pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
             "uncovered": status.uncovered,
             "left": status.left,
             "window_seconds": status.window_seconds,
+            "witness_lag": status.witness_lag,
         });
         console::print(&super::json(&document)?)?;
+        warn_of(status.witness_lag.as_ref());
         return Ok(Exit::Success);
     }
     let (covered, at) = checkpoint.map_or_else(
@@ -49,7 +51,7 @@ pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
     let open = status.size.saturating_sub(status.left);
     let text = format!(
         "origin       {}\nvkey         {}\nentries      {}\ncheckpoint   over {covered} entries, signed {at}\n\
-         uncovered    {}\nleft         {} entries are under a checkpoint in the anchor or cosigned by a witness\n\
+         uncovered    {}\nleft         {} entries are under a checkpoint in the anchor or cosigned by a witness\n{}\
          window       {open} entries, the oldest {} s old, are not: the owner can still remove or rewrite them\n\
          \u{20}            unseen, but for copies that somebody keeps\n\
          not shown    that a scan told the truth: the ledger proves what was recorded, when, and that it stayed\n",
@@ -58,14 +60,46 @@ pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
         status.size,
         status.uncovered,
         status.left,
+        status
+            .witness_lag
+            .as_ref()
+            .map(|lag| format!("witnessed    {}\n", witnessed(lag)))
+            .unwrap_or_default(),
         status.window_seconds,
     );
     console::print(text.as_bytes())?;
+    warn_of(status.witness_lag.as_ref());
     Ok(Exit::Success)
+}
+
+/// Says how far witnesses got, and since when they are behind.
+fn witnessed(lag: &WitnessLag) -> String {
+    match &lag.since {
+        None => format!("{} entries have the cosignatures that the policy needs", lag.size),
+        Some(since) => format!(
+            "{} entries have the cosignatures that the policy needs, a newer checkpoint waits since {since}, {} s{}",
+            lag.size,
+            lag.seconds,
+            if lag.alarm { ": ALARM" } else { "" }
+        ),
+    }
+}
+
+/// Warns when witnesses are behind for too long. Nothing is lost by it, so the exit status stays.
+fn warn_of(lag: Option<&WitnessLag>) {
+    if let Some(lag) = lag.filter(|lag| lag.alarm) {
+        console::note(&format!(
+            "warning: no quorum of witnesses cosigned a checkpoint beyond {} entries for {} s, which is more than {} s",
+            lag.size,
+            lag.seconds,
+            app::witness::ALARM_SECONDS
+        ));
+    }
 }
 
 pub(super) async fn verify(app: &App, args: &LedgerVerifyArgs) -> Result<Exit, Error> {
     let report = app.verify_ledger(args.archive.as_deref()).await?;
+    warn_of(report.witness_lag.as_ref());
     show(&report, args.list.format)
 }
 
@@ -223,6 +257,9 @@ fn text(report: &Report) -> Result<String, Error> {
     .map_err(failed)?;
     for continued in &report.continues {
         out.push_str(&said(continued));
+    }
+    if let Some(lag) = &report.witness_lag {
+        writeln!(out, "witnessed {}", witnessed(lag)).map_err(failed)?;
     }
     for finding in report.findings.iter().take(SHOWN_MAX) {
         let code = serde_json::to_value(finding.code)

@@ -1,6 +1,7 @@
 //! Witnesses end to end: the binary as a witness, the binary as a log that is cosigned, and made-up peers.
 
 mod client;
+mod lag;
 mod log;
 mod policy;
 mod rewritten;
