@@ -267,7 +267,7 @@ pub const TABLES: &[Table] = &[
             ("vkey", Opening),
             ("size", Log),
             ("last_at_us", Log),
-            ("first_position", Entry),
+            ("first_position", Rebuilt),
         ],
     },
     Table {
