@@ -177,8 +177,7 @@ fn verifies(report: &mut Report, data: &Path, folder: &Path, entries: u64) -> Re
     let mut proofs = Samples::default();
     for nth in 0..PROOFS {
         let index = (nth * 7_919 % entries).to_string();
-        let words = ["ledger", "prove", "--index", &index, "-o", &folder.join("proof").to_string_lossy()]
-            .map(str::to_owned);
+        let words = ["ledger", "prove", "--index", &index];
         let done = command::run(ours(data, &words)?, &[])?.must("plumb ledger prove", &[0])?;
         proofs.push(done.taken);
     }

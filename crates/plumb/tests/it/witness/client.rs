@@ -274,7 +274,7 @@ fn bad_witnesses() -> Vec<(String, &'static str)> {
             "without a valid cosignature by its key",
         ),
         (format!("http://{closed}"), "could not connect"),
-        ("https://witness.example".to_owned(), "only http:// can be used"),
+        (format!("https://{closed}"), "could not connect"),
         ("ftp://witness.example".to_owned(), "is not a URL of the form"),
         ("http://user@127.0.0.1:1".to_owned(), "is not a URL of the form"),
     ]

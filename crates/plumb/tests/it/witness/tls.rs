@@ -61,14 +61,16 @@ fn a_witness_with_a_certificate_that_cannot_be_used_does_not_start() {
     let world = world();
     certificate(&world, "one");
     certificate(&world, "other");
-    fs::copy(world.path("one.key"), world.path("open.key")).unwrap();
-    fs::set_permissions(world.path("open.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    for (name, like, mode) in [("open.key", "one.key", 0o644), ("no.key", "one.pem", 0o600)] {
+        fs::copy(world.path(like), world.path(name)).unwrap();
+        fs::set_permissions(world.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
     fs::write(world.path("empty"), "").unwrap();
     let log = begun(&world);
     for (files, said) in [
         (["one.pem", "open.key"], "can be read by everybody"),
         (["one.pem", "other.key"], "does not serve"),
-        (["one.pem", "one.pem"], "is not the file of a private key"),
+        (["one.pem", "no.key"], "is not the file of a private key"),
         (["empty", "one.key"], "holds no certificate"),
         (["absent", "one.key"], "is not a file of certificates"),
     ] {
