@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use ledger::verify::{Blob, Place, Reference, Verifier};
-use ledger::{Entry, EntryKind, Finding, FindingCode, Hash, Report, VerifierKey};
+use ledger::{Entry, EntryKind, Finding, FindingCode, Report, VerifierKey};
 use model::record::{ErasedBlob, LogEvent};
 use model::{Digest, RunStatus};
 use serde_json::Value;
@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::state;
 
 use older::check_order;
-use rows::{Commitments, Committed, record_of};
+use rows::{Commitments, record_of};
 use tiles::TileCheck;
 
 /// Entries of a log that may have no checkpoint yet: its first one, and the start of the product with its audit
@@ -257,8 +257,7 @@ impl App {
                 if record.is_some() || body.is_empty() {
                     // By the index that it carries: behind a gap the others are right.
                     let position = first_position.saturating_add(entry.index);
-                    let committed = Committed { position, record };
-                    commitments.push((&entry.table, &entry.row), committed);
+                    commitments.push((&entry.table, &entry.row), position, record.as_deref());
                 }
             }
         }
@@ -432,8 +431,7 @@ fn check_row(
     };
     let altered = match row.content {
         Ok(Rendered { position, record })
-            if position == committed.position
-                && committed.record.is_none_or(|committed| digest(&record) == Some(committed)) =>
+            if position == committed.position && commitments.holds(&committed, &record) =>
         {
             return Ok(());
         }
@@ -466,9 +464,4 @@ fn unreadable(err: StoreError) -> Result<Finding, Error> {
     let StoreError::Row { table, column, row, problem } = err else { return Err(err.into()) };
     let detail = format!("column {column}: {problem}");
     Ok(Finding::new(FindingCode::RowAltered, detail).row(table, &row))
-}
-
-/// Returns the digest of a record in canonical form.
-fn digest(record: &Value) -> Option<Hash> {
-    ledger::canonical::render(record).ok().map(|bytes| ledger::sha256(&bytes))
 }

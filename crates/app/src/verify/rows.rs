@@ -1,32 +1,58 @@
 //! What the newest entry of each row commits to, held small: a log of a million entries has a million rows.
 
-use ledger::Hash;
+use std::borrow::Cow;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-/// Bytes of the digest that stands for a table and a row. 128 bits: whoever finds two rows with one digest has
-/// broken more than this.
-const KEY_BYTES: usize = 16;
+use serde_json::Value;
 
 /// Hexadecimal digits of a body's nonce.
 const NONCE_DIGITS: usize = 32;
 
-/// Names a row.
-type Key = [u8; KEY_BYTES];
+/// Stands for bytes. Made under keys that this process drew and keeps, so nobody can look for two texts with one
+/// print; by chance, two of a million do with a probability of 2^-89.
+type Print = [u64; 2];
 
 /// What an entry commits to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Committed {
     /// The entry's index, counted on through the logs of the tenant.
     pub(super) position: u64,
-    /// Digest of the record; nothing when the body was erased.
-    pub(super) record: Option<Hash>,
+    /// Print of the record's canonical bytes; nothing when the body was erased.
+    record: Option<Print>,
 }
 
-/// As [`Committed`], packed: no digest is all zeros.
+/// As [`Committed`], packed: no print of a record is all zeros.
 #[derive(Debug, Clone, Copy)]
 struct Packed {
-    key: Key,
+    key: Print,
     position: u64,
-    record: Hash,
+    record: Print,
+}
+
+/// Makes prints.
+#[derive(Debug, Default)]
+struct Printer([RandomState; 2]);
+
+impl Printer {
+    fn print(&self, parts: [&[u8]; 2]) -> Print {
+        self.0.each_ref().map(|keys| {
+            let mut hasher = keys.build_hasher();
+            for part in parts {
+                hasher.write_usize(part.len());
+                hasher.write(part);
+            }
+            hasher.finish()
+        })
+    }
+
+    fn key(&self, table: &str, row: &str) -> Print {
+        self.print([table.as_bytes(), row.as_bytes()])
+    }
+
+    fn record(&self, bytes: &[u8]) -> Print {
+        let [one, other] = self.print([b"", bytes]);
+        [one, other.max(1)]
+    }
 }
 
 /// Newest commitment of each row. Filled in log order, then closed, then asked.
@@ -35,21 +61,16 @@ pub(super) struct Commitments {
     all: Vec<Packed>,
     /// One bit for each of `all`: set once the row was found.
     seen: Vec<u64>,
+    printer: Printer,
 }
 
 const BITS: usize = 64;
 
-fn key_of(table: &str, row: &str) -> Key {
-    let digest = ledger::sha256(&[table.as_bytes(), b"\0", row.as_bytes()].concat());
-    let mut key = [0; KEY_BYTES];
-    key.copy_from_slice(&digest[..KEY_BYTES]);
-    key
-}
-
 impl Commitments {
-    pub(super) fn push(&mut self, (table, row): (&str, &str), committed: Committed) {
-        let record = committed.record.unwrap_or_default();
-        self.all.push(Packed { key: key_of(table, row), position: committed.position, record });
+    /// Adds what the entry at `position` commits to: the bytes of the row's record, or nothing more than the row.
+    pub(super) fn push(&mut self, (table, row): (&str, &str), position: u64, record: Option<&[u8]>) {
+        let record = record.map(|record| self.printer.record(record)).unwrap_or_default();
+        self.all.push(Packed { key: self.printer.key(table, row), position, record });
     }
 
     /// Ends the filling: of each row, only its newest commitment stays.
@@ -61,12 +82,18 @@ impl Commitments {
 
     /// Returns what is committed to for a row that was found, and notes that it was.
     pub(super) fn find(&mut self, table: &str, row: &str) -> Option<Committed> {
-        let key = key_of(table, row);
+        let key = self.printer.key(table, row);
         let at = self.all.binary_search_by_key(&key, |packed| packed.key).ok()?;
         self.seen[at / BITS] |= 1 << (at % BITS);
         let packed = &self.all[at];
-        let record = (packed.record != Hash::default()).then_some(packed.record);
+        let record = (packed.record != Print::default()).then_some(packed.record);
         Some(Committed { position: packed.position, record })
+    }
+
+    /// Tells whether a record, rendered from its row, is what was committed to; yes where nothing more than the row was.
+    pub(super) fn holds(&self, committed: &Committed, record: &Value) -> bool {
+        let print = |bytes: Vec<u8>| self.printer.record(&bytes);
+        committed.record.is_none_or(|committed| ledger::canonical::render(record).map(print) == Ok(committed))
     }
 
     /// Returns the positions of the newest entries of rows that were not found, in log order.
@@ -79,13 +106,13 @@ impl Commitments {
     }
 }
 
-/// Returns the digest of the record in a body.
-pub(super) fn record_of(body: &[u8]) -> Option<Hash> {
+/// Returns the canonical bytes of the record in a body.
+pub(super) fn record_of(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     if let Some(record) = record_bytes(body) {
-        return Some(ledger::sha256(record));
+        return Some(Cow::Borrowed(record));
     }
     let body = ledger::canonical::parse(body).ok()?;
-    super::digest(body.get("row")?)
+    ledger::canonical::render(body.get("row")?).ok().map(Cow::Owned)
 }
 
 /// Cuts the record out of a body of the usual members. In canonical form they stand in order, so that the record's
