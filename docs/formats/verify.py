@@ -1,10 +1,9 @@
 #!/usr/bin/python3
-"""Verifies a bundle of a Plumbline log: verify.py FOLDER VKEY. Prints `ok` or the first finding; exits with 0 or 1.
-Written from the pages of this folder alone, to show that they are enough. Holds all hashes; `plumb verify` does not."""
+"""Verifies a bundle of a Plumbline log: verify.py FOLDER VKEY [VKEY OF THE LOG BEFORE ..]. Prints `ok` or the first
+finding; exits with 0 or 1. Written from the pages of this folder alone. Holds all hashes; `plumb verify` does not."""
 import base64, decimal, hashlib, json, math, os, re, sys
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 KINDS = """finding.changed scan.manifest host.changed host_key.changed fact.put fact.retired edge.put edge.retired
 change.step memory.op audit.record log.genesis log.started log.config key.rotated segment.sealed segment.pruned
 body.erased hold.changed seam""".split()
@@ -14,20 +13,16 @@ LIMITS = {"bodies": 1_048_576, "evidence": 262_144, "manifests": 16_777_216}
 def demand(holds, place, said):
     if not holds:
         raise ValueError(f"{place}: {said}")
-
 def sha256(data): return hashlib.sha256(data).digest()
-
 def unbase64(text, place):
     data = base64.b64decode(text, validate=True)
     demand(data and base64.b64encode(data).decode() == text, place, "that is not base64 in its one form")
     return data
-
 def number(value):  # canonical-json.md
     demand(math.isfinite(value) and abs(value) <= 9007199254740991, value, "a number that is not finite or too large")
     if value == int(value):
         return str(int(value))
     return format(decimal.Decimal(repr(value)), "f") if abs(value) >= 1e-6 else repr(value).replace("e-0", "e-")
-
 def canonical(value, depth=0):
     if isinstance(value, (bool, str, type(None))):
         return json.dumps(value, ensure_ascii=False)
@@ -36,21 +31,18 @@ def canonical(value, depth=0):
     demand(depth < 64, "JSON", "it is nested too deep")
     if isinstance(value, list):
         return "[" + ",".join(canonical(item, depth + 1) for item in value) + "]"
-    keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
-    return "{" + ",".join(f"{canonical(key)}:{canonical(value[key], depth + 1)}" for key in keys) + "}"
-
+    pairs = [(key, value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))]
+    return "{" + ",".join(f"{canonical(key)}:{canonical(item, depth + 1)}" for key, item in pairs) + "}"
 def parse(data, place):
     value = json.loads(data.decode("utf-8"))  # a key that stands twice is lost here, and then the bytes differ
     demand(canonical(value).encode("utf-8") == data, place, "this is not canonical JSON")
     return value
-
 def vkey(text, place):  # checkpoint.md
     name, id, key = (text.split("+", 2) + ["", ""])[:3]
     material = unbase64(key, place)
     demand(re.fullmatch(r"\S+", name) and len(material) == 33 and material[0] == 1, place, "not an Ed25519 vkey")
     demand(id == sha256(name.encode() + b"\n" + material)[:4].hex(), place, "the id does not belong to the key")
     return name, bytes.fromhex(id), material[1:]
-
 def checkpoint(data, trusted, place):  # origin, size, root, and those of the trusted keys that signed
     text = data.decode("utf-8")
     parts = re.fullmatch(r"(([^\s+]+)\n(0|[1-9][0-9]{0,18})\n(\S+)\n)\n([^\x00-\x09\x0b-\x1f]+)\n", text)
@@ -66,30 +58,27 @@ def checkpoint(data, trusted, place):  # origin, size, root, and those of the tr
                 Ed25519PublicKey.from_public_bytes(key[2]).verify(signature[4:], parts[1].encode())
                 signers += [key] if key[0] == parts[2] else []
     return parts[2], int(parts[3]), root, signers
-
 def tree(hashes):
     if len(hashes) < 2:
         return hashes[0] if hashes else sha256(b"")
     split = 1 << (len(hashes) - 1).bit_length() - 1
     return sha256(b"\x01" + tree(hashes[:split]) + tree(hashes[split:]))
-
 def tile_path(level, index, width):
     digits = str(index).zfill(-(-len(str(index)) // 3) * 3)
     return f"tile/{level}/" + re.sub("(...)(?=.)", r"x\1/", digits) + ("" if width == 256 else f".p/{width}")
 
 class Bundle:  # bundle.md, entry.md
     def __init__(self, folder):
-        self.folder, self.last, self.absent, self.rotations = folder, "", {}, []
+        self.folder, self.last, self.absent, self.rotations, self.continues = folder, "", {}, [], None
         self.paths, self.seen, self.erased, self.segments = set(), set(), set(), {"sealed": set(), "pruned": set()}
         for root, _, names in os.walk(folder):
             self.paths.update(os.path.relpath(os.path.join(root, name), folder) for name in names)
-
+        self.paths -= {path for path in self.paths if path.startswith("continues/")}  # a bundle of its own
     def read(self, path, limit):
         demand(path in self.paths and os.path.isfile(os.path.join(self.folder, path)), path, "the file is not there")
         data = open(os.path.join(self.folder, path), "rb").read(limit + 1)
         demand(len(data) <= limit, path, "the file is too long")
         return self.seen.add(path) or data
-
     def verify(self, trusted):
         files = {path: self.read(path, 65_536) for path in ("checkpoint", "vkeys", "manifest.json")}
         manifest = parse(raw := files.pop("manifest.json"), "manifest.json")
@@ -128,7 +117,7 @@ class Bundle:  # bundle.md, entry.md
         derived = {"format": "plumbline.bundle/1", "origin": origin, "size": size, "root": root.hex(), "files": lines,
                    "range": {"from": first, "to": last}, "counts": counts}
         demand(canonical(derived).encode() == raw, "manifest.json", "it is not what follows from the other files")
-
+        return origin, size, root
     def tiles(self, size, root):
         levels = []
         while count := size >> 8 * len(levels):
@@ -143,7 +132,6 @@ class Bundle:  # bundle.md, entry.md
                     demand(below == levels[-1][at], path, f"hash {at % 256} is not the root of the tile below it")
         demand(tree(levels[0] if levels else []) == root, "checkpoint", "the tiles do not have its root")
         return levels[0] if levels else []
-
     def entries(self, bundle, log, leaves):
         width = min(256, len(leaves) - 256 * bundle)
         path, at = tile_path("entries", bundle, width), 0
@@ -162,12 +150,12 @@ class Bundle:  # bundle.md, entry.md
             self.last = entry["at"]
             self.body(entry, index, place)
         demand(at == len(data), path, f"offset {at}: bytes behind the last entry")
-
     def body(self, entry, index, place):
         data = self.blob("bodies", entry["body_sha256"], place, index)
         if data is not None:
             value = parse(data, f"the body of entry {index}")
             demand(len(data) == entry["body_len"], place, "the body has another length")
+            self.continues = value["row"].get("continues") if entry["kind"] == "log.genesis" else self.continues
             if entry["kind"] == "body.erased":
                 self.erased.add(value["row"]["detail"]["erased_sha256"])
             if entry["kind"].startswith("segment."):
@@ -176,14 +164,12 @@ class Bundle:  # bundle.md, entry.md
                 old, new, gone = (value["row"]["detail"][name] for name in ("old_vkey", "new_vkey", "old_revoked"))
                 self.rotations.append((index, vkey(old, place), vkey(new, place), gone))
             self.references(value.items(), place)
-
     def references(self, members, place):
         for name, member in members:
             if name in ("evidence_sha256", "manifest_sha256") and member is not None:
                 self.blob({"e": "evidence", "m": "manifests"}[name[0]], member, place)
             elif isinstance(member, (dict, list)):
                 self.references(member.items() if isinstance(member, dict) else enumerate(member), place)
-
     def blob(self, folder, digest, place=None, index=None):  # nothing when it is not there
         demand(re.fullmatch(r"[0-9a-f]{64}", digest), place, "that is no digest")
         path = f"{folder}/{digest[:2]}/{digest}"
@@ -193,8 +179,22 @@ class Bundle:  # bundle.md, entry.md
         demand(sha256(data).hex() == digest, path, "the file does not have the digest in its name")
         return data
 
+def verify(folder, keys):  # the log, and those that it goes on with (bundle.md, Logs that go on with others)
+    bundle, older = Bundle(folder), os.path.join(folder, "continues")
+    head, named = bundle.verify(vkey(keys[0], "the key to trust")), bundle.continues
+    demand(named or not os.path.exists(older), older, "the log goes on with no other")
+    if named:
+        demand(keys[1:2] == [named["vkey"]], folder, "the key of the log before is not given")
+        last = checkpoint(named["checkpoint"].encode(), [vkey(keys[1], "the key to trust")], "row.continues")
+        is_named = last[:3] == (named["origin"], named["size"], bytes.fromhex(named["root"]))
+        found = verify(older, keys[1:]) if os.path.exists(older) else (last[0], 0, None)
+        fits = found[0] == last[0] and (found[1] < last[1] or found == last[:3]) and found[1] <= named["kept"]
+        demand(last[3] and is_named and fits, older, "it is not the log that is named, as it was kept")
+        print(f"continues {last[0]} of {last[1]} entries: {last[1] - found[1]} from {found[1]} on are missing")
+    return head
+
 if __name__ == "__main__":
     try:
-        print(Bundle(sys.argv[1]).verify(vkey(sys.argv[2], "the key to trust")) or "ok")
+        print(verify(sys.argv[1], sys.argv[2:]) and "ok")
     except (InvalidSignature, ValueError, KeyError, TypeError, AttributeError, RecursionError) as finding:
         sys.exit(print(f"{type(finding).__name__}: {finding}") or 1)

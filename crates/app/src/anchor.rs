@@ -78,7 +78,7 @@ impl App {
             head.size
         );
         Err(Error::new(Kind::Internal, message)
-            .hint("run `plumb ledger verify`, then restore the newest backup"))
+            .hint("run `plumb ledger verify`, then restore the newest backup, or go on by `plumb ledger continue`"))
     }
 }
 

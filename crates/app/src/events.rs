@@ -17,12 +17,19 @@ use crate::error::{Error, Kind};
 const CHUNK_BYTES: usize = 1 << 20;
 
 impl App {
-    /// Lists what happened to the log itself, oldest first.
+    /// Lists what happened to the log itself and to those that it goes on with, oldest first; entries are counted
+    /// on through them.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn ledger_events(&self) -> Result<Vec<StoredEvent>, Error> {
-        Ok(self.db.list_events(&self.tenant, None).await?)
+        let mut events = Vec::new();
+        for log in self.db.list_logs(self.tenant.id).await? {
+            let listed = self.db.list_events(&log.tenant, None).await?.into_iter();
+            events
+                .extend(listed.map(|event| StoredEvent { index: log.first_position + event.index, ..event }));
+        }
+        Ok(events)
     }
 
     /// Records what this program is and which evidence it leaves, unless the newest start said the same.

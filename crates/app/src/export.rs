@@ -110,6 +110,9 @@ impl App {
         while let Some(continuation) = chapters.pop().and_then(|chapter| chapter.continues) {
             exported.vkeys.push(continuation.key.to_string());
             let Some(before) = chapters.last() else { break };
+            if before.tenant.vkey != continuation.key.to_string() {
+                exported.vkeys.push(before.tenant.vkey.clone());
+            }
             folder = folder.join(CONTINUES);
             if let Some(older) = self.over(&before.tenant).export_ended(&folder, &continuation).await? {
                 exported.entries += older.entries;

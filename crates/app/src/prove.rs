@@ -46,6 +46,13 @@ impl App {
     /// Proves an entry of this log, or of one that it goes on with, under a checkpoint of that one.
     async fn prove_at(&self, position: u64, size: Option<u64>, bare: bool) -> Result<Vec<u8>, Error> {
         let (log, index) = self.entry_at(position).await?;
+        let has_ended = log.tenant.log != self.tenant.log;
+        if has_ended && log.db.first_checkpoint_over(&log.tenant, index + 1).await?.is_none() {
+            let origin = &log.tenant.origin;
+            let message = format!("{origin} ended before a checkpoint of it covered entry {position}");
+            return Err(Error::new(Kind::NotFound, message)
+                .hint("`plumb ledger verify` checks it by what the log after that one says of it"));
+        }
         log.prove_entry(index, size, bare).await
     }
 

@@ -106,15 +106,16 @@ fn verify_older(
         let detail = format!("the log goes on with {origin}, and no key of that log is trusted");
         findings.push(Finding::new(FindingCode::KeyUnknown, detail));
     }
-    let claimed = bundles.iter().filter_map(|(_path, head)| head.clone());
-    let heads: Vec<TreeHead> =
-        known.iter().cloned().chain(claimed).chain([continuation.head.clone()]).collect();
     let mut newest: Option<(Verified, &Path)> = None;
     let mut own = BTreeSet::new();
     for (path, head) in bundles {
         let size = head.as_ref().map_or(0, |head| head.size);
+        // What a bundle claims itself shows nothing; what another one claims has to fit.
+        let others = bundles.iter().filter(|(other, _head)| other != path);
+        let others = others.filter_map(|(_path, head)| head.as_ref());
+        let against = known.iter().chain(others).chain([&continuation.head]);
         let against: Vec<TreeHead> =
-            heads.iter().filter(|known| known.size <= size && known.origin == *origin).cloned().collect();
+            against.filter(|known| known.size <= size && known.origin == *origin).cloned().collect();
         let options = Options { keys: options.keys, against: &against, policy: None };
         let verified = verify_one(path, &options, erased)?;
         if verified.report.ok && verified.report.entries != verified.report.tree_size {

@@ -92,7 +92,7 @@ impl App {
             signed.head.size
         );
         Err(Error::new(Kind::Internal, message).hint(format!(
-            "run `plumb ledger verify`, then restore the newest backup; the checkpoint is in {}",
+            "run `plumb ledger verify`, then restore the newest backup, or go on by `plumb ledger continue` with {}",
             path.display()
         )))
     }

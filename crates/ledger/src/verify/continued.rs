@@ -1,6 +1,9 @@
 //! Logs that go on with another (LED-39): what the first entry says of the log that ended, and how much of that
 //! one can be shown.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

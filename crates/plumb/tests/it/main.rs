@@ -8,6 +8,7 @@
 mod bad_input;
 mod cli;
 mod content;
+mod continued;
 mod crash;
 mod database;
 mod demo;
