@@ -71,9 +71,12 @@ impl From<StoreError> for Error {
     fn from(err: StoreError) -> Self {
         let kind = match &err {
             StoreError::Open { .. } | StoreError::Database { .. } => Kind::Unavailable,
-            StoreError::HostBusy { .. } | StoreError::StaleFence | StoreError::Exists { .. } => {
-                Kind::Conflict
-            }
+            StoreError::HostBusy { .. }
+            | StoreError::StaleFence
+            | StoreError::Exists { .. }
+            | StoreError::VersionConflict { .. } => Kind::Conflict,
+            StoreError::Invalid { .. } => Kind::Usage,
+            StoreError::ClaimMissing { .. } => Kind::NotFound,
             StoreError::Row { .. }
             | StoreError::EvidenceOversize { .. }
             | StoreError::BatchTooLarge { .. }
@@ -93,6 +96,9 @@ impl From<StoreError> for Error {
 fn hint_for(err: &StoreError) -> Option<&'static str> {
     if let StoreError::HostBusy { .. } = err {
         return Some("wait for it to end, or scan again later");
+    }
+    if let StoreError::VersionConflict { .. } = err {
+        return Some("look at what is there now, then decide again");
     }
     let (StoreError::Open { problem, .. } | StoreError::Database { problem, .. }) = err else {
         return None;

@@ -13,6 +13,7 @@ pub mod erase;
 mod error;
 pub mod events;
 pub mod export;
+pub mod facts;
 mod holder;
 pub mod host_keys;
 pub mod hosts;

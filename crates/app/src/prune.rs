@@ -124,7 +124,7 @@ impl App {
         Ok(kept)
     }
 
-    async fn entry_time(&self, index: u64) -> Result<Timestamp, Error> {
+    pub(crate) async fn entry_time(&self, index: u64) -> Result<Timestamp, Error> {
         let stored = self.db.list_entries(&self.tenant, (index, 1)).await?.pop();
         let entry = stored.and_then(|stored| ledger::Entry::parse(&stored.entry).ok());
         let at = entry.and_then(|entry| entry.at.parse().ok());

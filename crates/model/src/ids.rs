@@ -89,6 +89,11 @@ uuid_id!(
     "event id"
 );
 uuid_id!(
+    /// Names a version of a fact or of an edge.
+    FactId,
+    "fact id"
+);
+uuid_id!(
     /// Names a ledger log; never reused.
     LogId,
     "log id"

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod digest;
 pub mod evidence;
+pub mod fact;
 pub mod ids;
 pub mod platform;
 pub mod probe;
@@ -18,7 +19,8 @@ pub mod time;
 pub use address::{Address, AddressError, Endpoint};
 pub use digest::{Digest, DigestError};
 pub use evidence::{EVIDENCE_BYTES_MAX, Evidence, EvidenceCheck, OUTPUT_EXCERPT_BYTES_MAX, Output, Source};
-pub use ids::{AuditId, EventId, HostId, IdError, LogId, RuleId, ScanId, TenantId, TransactionId};
+pub use fact::{ClaimKey, ClaimKind, Classification, FactError, FactType, Subject, Version};
+pub use ids::{AuditId, EventId, FactId, HostId, IdError, LogId, RuleId, ScanId, TenantId, TransactionId};
 pub use platform::{Platform, PlatformError};
 pub use probe::{Command, Ending, Hello, Lane, Observation, WireStats};
 pub use reason::{FailureReason, Reason, ReasonCode};

@@ -1,11 +1,15 @@
 //! The command line: what can be asked, in the words of the guide.
 
+mod facts;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::{Digest, Severity, Timestamp};
 
 use crate::output::Format;
+
+pub(crate) use facts::*;
 
 /// Measures Linux hosts against hardening rules over SSH, and keeps a record that anyone can check.
 #[derive(Debug, Parser)]
@@ -79,6 +83,12 @@ pub(crate) enum Command {
     State(StateCommand),
     /// Verify an exported bundle or a proof with nothing but a public key
     Verify(VerifyArgs),
+    /// Record what is so, should be so or was approved, and ask what was known when
+    #[command(subcommand)]
+    Fact(FactCommand),
+    /// Record what stands in which relation to what
+    #[command(subcommand)]
+    Edge(EdgeCommand),
     /// Cosign checkpoints of other ledgers, so that none can show two histories
     #[command(subcommand)]
     Witness(WitnessCommand),
@@ -605,7 +615,7 @@ fn fail_on(text: &str) -> Result<FailLevel, String> {
     if text == "never" { Ok(FailLevel::Never) } else { severity(text).map(FailLevel::AtLeast) }
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|err: model::TimestampError| err.to_string())
 }
 

@@ -1,6 +1,7 @@
 //! Each command: from arguments to one use case, from its answer to output and exit status.
 
 mod demo;
+mod facts;
 mod host;
 mod known_hosts;
 mod ledger;
@@ -14,7 +15,10 @@ mod witness;
 
 use app::{App, Error, Mode};
 
-use crate::cli::{Cli, Command, Global, HoldCommand, HostCommand, KnownHostsCommand, LedgerCommand};
+use crate::cli::{
+    Cli, Command, EdgeCommand, FactCommand, Global, HoldCommand, HostCommand, KnownHostsCommand,
+    LedgerCommand,
+};
 use crate::exit::Exit;
 use crate::{config, console};
 
@@ -86,8 +90,38 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             over(existing(global).await?, async |app| ledger::state(app, args).await).await
         }
         Command::Verify(args) => ledger::verify_bundle(&args),
+        Command::Fact(command) => fact_command(global, command).await,
+        Command::Edge(command) => edge_command(global, command).await,
         Command::Witness(command) => witness::run(command).await,
         Command::Demo(args) => demo::run(global, &args).await,
+    }
+}
+
+async fn fact_command(global: &Global, command: FactCommand) -> Result<Exit, Error> {
+    match &command {
+        FactCommand::Put(_) => {
+            signing(created(global).await?, async |app| facts::fact(app, command).await).await
+        }
+        FactCommand::Retire(_) => {
+            signing(recorded(global).await?, async |app| facts::fact(app, command).await).await
+        }
+        FactCommand::Get(_) | FactCommand::History(_) | FactCommand::AsOf(_) | FactCommand::Diff(_) => {
+            over(recorded(global).await?, async |app| facts::fact(app, command).await).await
+        }
+    }
+}
+
+async fn edge_command(global: &Global, command: EdgeCommand) -> Result<Exit, Error> {
+    match &command {
+        EdgeCommand::Put(_) => {
+            signing(created(global).await?, async |app| facts::edge(app, command).await).await
+        }
+        EdgeCommand::Retire(_) => {
+            signing(recorded(global).await?, async |app| facts::edge(app, command).await).await
+        }
+        EdgeCommand::List(_) => {
+            over(recorded(global).await?, async |app| facts::edge(app, command).await).await
+        }
     }
 }
 
@@ -180,6 +214,11 @@ async fn signing(app: App, work: impl AsyncFnOnce(&App) -> Result<Exit, Error>) 
 /// Opens what is there; a missing database is an error.
 async fn existing(global: &Global) -> Result<App, Error> {
     app::open(&config::load(global), Mode::Existing).await
+}
+
+/// Opens what is there, for a command that needs no rules.
+async fn recorded(global: &Global) -> Result<App, Error> {
+    app::open(&config::load(global), Mode::Ledger).await
 }
 
 /// Opens, making what is missing, and says what was made.

@@ -123,6 +123,11 @@ impl<'t> Appender<'t> {
         position - self.first_position
     }
 
+    /// Returns the position of the next entry.
+    pub(crate) const fn next_position(&self) -> u64 {
+        self.first_position + self.first + self.entries.len() as u64
+    }
+
     /// Renders the entry of one record and returns its position: its index, counted on through the logs of the
     /// tenant.
     pub(crate) fn push<R: Serialize>(

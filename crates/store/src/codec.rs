@@ -72,6 +72,16 @@ impl<'r> Reader<'r> {
         T::try_from(self.int(column)?).map_err(|err| self.bad(column, &err))
     }
 
+    /// As [`Reader::number`], of a column that may be null.
+    pub(crate) fn maybe_number<T>(&self, column: &'static str) -> Result<Option<T>, StoreError>
+    where
+        T: TryFrom<i64>,
+        T::Error: Display,
+    {
+        let number = self.maybe_int(column)?;
+        number.map(|number| T::try_from(number).map_err(|err| self.bad(column, &err))).transpose()
+    }
+
     pub(crate) fn instant(&self, column: &'static str) -> Result<Timestamp, StoreError> {
         self.int(column).map(Timestamp::from_micros)
     }

@@ -39,6 +39,17 @@ pub enum StoreError {
     /// The record cannot be written in canonical form, or an invariant of the ledger would break.
     #[error("the ledger refused {what}: {problem}")]
     Ledger { what: &'static str, problem: String },
+    /// What was asked for cannot be stored; nothing was written.
+    #[error("{problem}")]
+    Invalid { problem: String },
+    /// Another version is active than the writer believed.
+    #[error("{key} is not the expected version: {}", match current {
+        Some(token) => format!("the version token is {token}"),
+        None => "none is active".to_owned(),
+    })]
+    VersionConflict { key: String, current: Option<Digest> },
+    #[error("no version of {key} is active")]
+    ClaimMissing { key: String },
     #[error("{what} {name:?} exists already")]
     Exists { what: &'static str, name: String },
 }

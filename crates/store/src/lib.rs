@@ -10,6 +10,7 @@ mod db;
 mod dialect;
 mod error;
 pub mod events;
+pub mod facts;
 mod files;
 pub mod history;
 pub mod hosts;

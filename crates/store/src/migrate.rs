@@ -12,7 +12,7 @@ struct Migration {
 }
 
 /// Number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -26,6 +26,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "continued_logs",
         sql: include_str!("../migrations/sqlite/0003_continued_logs.sql"),
     },
+    Migration { version: 4, name: "facts", sql: include_str!("../migrations/sqlite/0004_facts.sql") },
 ];
 
 const CREATE_VERSIONS: &str = "

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use ledger::EntryKind;
 use model::record::{AuditPhase, AuditRecord};
-use model::{Digest, HostId, ReasonCode, RuleId, Severity, Status, Timestamp};
+use model::{ClaimKind, Digest, HostId, ReasonCode, RuleId, Severity, Status, Timestamp};
 use sqlx::sqlite::SqliteRow;
 
 use crate::codec::Reader;
 use crate::error::{StoreError, doing};
 use crate::events::read_event;
+use crate::facts::{self, Stored};
 use crate::history::read_change;
 use crate::hosts::read_record;
 use crate::keys::read_key;
@@ -28,12 +30,22 @@ pub enum Registry {
     Hosts,
     HostKeys,
     LogEvents,
+    Facts,
+    Edges,
 }
 
 impl Registry {
     /// All of them but `log_heads`, whose row every checkpoint's signature covers.
-    pub const ALL: [Self; 6] =
-        [Self::Transactions, Self::ScanRuns, Self::AuditEvents, Self::Hosts, Self::HostKeys, Self::LogEvents];
+    pub const ALL: [Self; 8] = [
+        Self::Transactions,
+        Self::ScanRuns,
+        Self::AuditEvents,
+        Self::Hosts,
+        Self::HostKeys,
+        Self::LogEvents,
+        Self::Facts,
+        Self::Edges,
+    ];
 
     /// Returns the table's name.
     #[must_use]
@@ -45,6 +57,8 @@ impl Registry {
             Self::Hosts => "hosts",
             Self::HostKeys => "host_keys",
             Self::LogEvents => "log_events",
+            Self::Facts => "facts",
+            Self::Edges => "edges",
         }
     }
 
@@ -55,6 +69,10 @@ impl Registry {
             Self::LogEvents => {
                 "(SELECT l.first_position FROM log_heads AS l
                   WHERE l.tenant_id = log_events.tenant_id AND l.log_id = log_events.log_id) + log_index"
+            }
+            // A version that another took the place of has no entry of its own for that.
+            Self::Facts | Self::Edges => {
+                "CASE WHEN superseded_by IS NULL THEN coalesce(superseded_index, log_index) ELSE log_index END"
             }
             Self::Transactions | Self::ScanRuns | Self::AuditEvents | Self::Hosts | Self::HostKeys => {
                 "log_index"
@@ -69,6 +87,8 @@ impl Registry {
             Self::AuditEvents => "audit_id",
             Self::Hosts => "host_id",
             Self::LogEvents => "event_id",
+            Self::Facts => "fact_id",
+            Self::Edges => "edge_id",
             Self::HostKeys => "address || '|' || CAST(port AS TEXT) || '|' || fingerprint",
         }
     }
@@ -107,6 +127,8 @@ pub struct StateRow {
 impl Db {
     /// Reads the rows of a registry table after a key, rendered again as records.
     ///
+    /// A version of a fact or an edge is rendered as it was put, and once more as it was retired.
+    ///
     /// Rows that are not ledgered yet (a running scan) are left out.
     ///
     /// # Errors
@@ -134,11 +156,12 @@ impl Db {
             .await
             .map_err(doing("read the recorded rows"))?
             .iter()
-            .map(|row| {
+            .try_fold(Vec::new(), |mut rendered, row| {
                 let reader = Reader::new(table, "row_key", row)?;
-                Ok(RenderedRow { key: reader.key.clone(), content: render(registry, &reader) })
+                rendered.push(RenderedRow { key: reader.key.clone(), content: render(registry, &reader) });
+                rendered.extend(retirement(registry, &reader));
+                Ok(rendered)
             })
-            .collect()
     }
 
     /// Compares how often, when and by which scan a host was last checked, as counted, with its completed scan
@@ -245,9 +268,51 @@ fn render(registry: Registry, reader: &Reader<'_>) -> Result<Rendered, StoreErro
         Registry::Hosts => serde_json::to_value(read_record(row)?),
         Registry::HostKeys => serde_json::to_value(read_key(row)?.record),
         Registry::LogEvents => serde_json::to_value(read_event(row)?),
+        Registry::Facts | Registry::Edges => {
+            let put = read_claim(registry, reader)?;
+            let record = serde_json::to_value(put.version.opened());
+            let record = record.map_err(|err| crate::append::broken(registry.table(), &err))?;
+            return Ok(Rendered { position: put.log_index, record });
+        }
     };
     let record = record.map_err(|err| crate::append::broken(registry.table(), &err))?;
     Ok(Rendered { position: reader.number("log_position")?, record })
+}
+
+/// Reads a version whose columns have their own names.
+fn read_claim(registry: Registry, reader: &Reader<'_>) -> Result<Stored, StoreError> {
+    let kind = if registry == Registry::Edges { ClaimKind::Edge } else { ClaimKind::Fact };
+    let names = facts::statements(kind);
+    facts::read_columns(kind, reader, [names.id, names.name, names.last])
+}
+
+/// Renders a version once more as it was retired: that has an entry of its own.
+fn retirement(registry: Registry, reader: &Reader<'_>) -> Option<RenderedRow> {
+    if !matches!(registry, Registry::Facts | Registry::Edges) {
+        return None;
+    }
+    // What does not read was rendered as an error already.
+    let Stored { version, superseded_index, .. } = read_claim(registry, reader).ok()?;
+    let closed = superseded_index.is_some() || version != version.opened();
+    if version.superseded_by.is_some() || !closed {
+        return None;
+    }
+    // A version that is closed by no entry has a place that no entry has.
+    let position = superseded_index.unwrap_or(u64::MAX);
+    let record = serde_json::to_value(version).map_err(|err| crate::append::broken(registry.table(), &err));
+    let key = key_in_entries(EntryKind::FactRetired, reader.key.clone());
+    Some(RenderedRow { key, content: record.map(|record| Rendered { position, record }) })
+}
+
+/// Returns the name under which what an entry commits to is compared with rendered rows: the row's key, and one of its
+/// own for a retirement, since the version's first entry still speaks of what was put.
+#[must_use]
+pub fn key_in_entries(kind: EntryKind, row: String) -> String {
+    if matches!(kind, EntryKind::FactRetired | EntryKind::EdgeRetired) {
+        format!("{row} retired")
+    } else {
+        row
+    }
 }
 
 fn read_audit(row: &SqliteRow) -> Result<AuditRecord, StoreError> {

@@ -23,6 +23,8 @@ pub enum Guard {
     AppendOnly,
     /// As [`Guard::AppendOnly`] for rows that this SQL condition holds for; no row goes, and keys stay.
     AppendOnlyWhere(&'static str),
+    /// A row is put at the end, closed once, and never goes.
+    ClosedOnce,
     /// A row moves forward only, is never replaced and never goes.
     OnlyGrows,
     /// A row may change and never goes.
@@ -51,6 +53,7 @@ pub enum Vouch {
 use Vouch::{Digest, Entry, Log, Nobody, Opening, Rebuilt};
 
 const LEASE: &str = "a lease says who works on a host now and belongs to nobody's history";
+const HEARTBEAT: &str = "when a value was last seen again moves with every put and every scan";
 const FIRST_SEEN: &str = "when bytes came first is for retention to know; no answer shows it";
 
 /// Every table, by name.
@@ -74,7 +77,70 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table { name: "corpora", entries: &[], guard: Guard::AppendOnly, columns: &blob("first_seen_at_us") },
+    Table {
+        name: "edges",
+        entries: &[EntryKind::EdgePut, EntryKind::EdgeRetired],
+        guard: Guard::ClosedOnce,
+        columns: &[
+            ("tenant_id", Entry),
+            ("edge_id", Entry),
+            ("seq", Entry),
+            ("subject", Entry),
+            ("relation", Entry),
+            ("target", Entry),
+            ("value", Entry),
+            ("t_valid", Entry),
+            ("t_invalid", Entry),
+            ("t_recorded", Entry),
+            ("t_superseded", Entry),
+            ("superseded_by", Entry),
+            ("actor", Entry),
+            ("reason", Entry),
+            ("superseded_actor", Entry),
+            ("superseded_reason", Entry),
+            ("classification", Entry),
+            ("log_index", Entry),
+            ("superseded_index", Entry),
+        ],
+    },
     Table { name: "evidence", entries: &[], guard: Guard::AppendOnly, columns: &blob("first_seen_at") },
+    Table {
+        name: "fact_heartbeats",
+        entries: &[],
+        guard: Guard::Open,
+        columns: &[
+            ("tenant_id", Nobody(HEARTBEAT)),
+            ("subject", Nobody(HEARTBEAT)),
+            ("claim", Nobody(HEARTBEAT)),
+            ("last_seen_at_us", Nobody(HEARTBEAT)),
+        ],
+    },
+    Table {
+        name: "facts",
+        entries: &[EntryKind::FactPut, EntryKind::FactRetired],
+        guard: Guard::ClosedOnce,
+        columns: &[
+            ("tenant_id", Entry),
+            ("fact_id", Entry),
+            ("seq", Entry),
+            ("subject", Entry),
+            ("predicate", Entry),
+            ("fact_type", Entry),
+            ("value", Entry),
+            ("t_valid", Entry),
+            ("t_invalid", Entry),
+            ("t_recorded", Entry),
+            ("t_superseded", Entry),
+            ("superseded_by", Entry),
+            ("actor", Entry),
+            ("reason", Entry),
+            ("superseded_actor", Entry),
+            ("superseded_reason", Entry),
+            ("classification", Entry),
+            ("log_index", Entry),
+            ("superseded_index", Entry),
+        ],
+    },
     Table {
         name: "host_keys",
         entries: &[EntryKind::HostKeyChanged],

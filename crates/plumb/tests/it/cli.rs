@@ -315,7 +315,7 @@ fn run_as_written(world: &World, line: &str, vkey: &str) -> Output {
 }
 
 /// Runs every command of a page that is ours to run; returns how many those were.
-fn run_page(world: &World, page: &str) -> usize {
+pub(crate) fn run_page(world: &World, page: &str) -> usize {
     let mut n_run = 0;
     for line in commands(page) {
         // The tests themselves, and one page's invitation to break a bundle, are run elsewhere.

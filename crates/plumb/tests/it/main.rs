@@ -12,6 +12,7 @@ mod continued;
 mod crash;
 mod database;
 mod demo;
+mod facts;
 mod faults;
 mod keeper;
 mod lens;

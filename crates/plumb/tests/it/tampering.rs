@@ -27,6 +27,7 @@ impl Victim {
         world.scan(&host, &scan);
         host.must("umask 0177; : >/etc/plumb_aaa; echo 'length = 15' >/etc/plumb_bbb").unwrap();
         world.scan(&host, &scan);
+        put_claims(&world);
         let removed = world.plumb(&["--content", &content, "host", "add", "10.0.0.1", "--name", "gone"]);
         assert_code(&removed, 0);
         assert_code(&world.plumb(&["--content", &content, "host", "remove", "gone"]), 0);
@@ -83,6 +84,17 @@ impl Victim {
     }
 }
 
+/// Puts facts and edges: one that is replaced, and as the newest a fact that is retired, an edge that is in force.
+fn put_claims(world: &World) {
+    let of_fact = ["--type", "desired"];
+    for value in ["\"a\"", "\"b\"", "\"b\""] {
+        assert_code(&world.plumb(&[&["fact", "put", "fleet:web", "owner", value], &of_fact[..]].concat()), 0);
+        assert_code(&world.plumb(&["edge", "put", "fleet:web", "reaches", "network:10.0.0.0/8", value]), 0);
+    }
+    let retire = [&["fact", "retire", "fleet:web", "owner", "--reason", "gone"], &of_fact[..]].concat();
+    assert_code(&world.plumb(&retire), 0);
+}
+
 /// Returns the declared types of a table's columns.
 pub(crate) fn types(db: &Path, table: &str) -> BTreeMap<String, String> {
     let rows = sql(db, &format!("SELECT name, type FROM pragma_table_info('{table}');"));
@@ -93,6 +105,8 @@ pub(crate) fn types(db: &Path, table: &str) -> BTreeMap<String, String> {
 pub(crate) fn edited(column: &str, kind: &str) -> String {
     match (column, kind) {
         ("is_full" | "content_signed" | "sudo", _) => format!("1 - \"{column}\""),
+        // The next one is taken.
+        ("seq" | "superseded_by", _) => format!("coalesce(\"{column}\", 0) + 1000"),
         (_, "INTEGER") => format!("coalesce(\"{column}\", 0) + 1"),
         (_, "BLOB") => format!("zeroblob(length({column}))"),
         (_, "TEXT") => format!(
@@ -116,7 +130,7 @@ pub(crate) fn last_row(db: &Path, table: &Table) -> String {
     .remove(0);
     let rows = match table.guard {
         Guard::AppendOnlyWhere(rows) => rows,
-        Guard::AppendOnly | Guard::OnlyGrows | Guard::NoDelete | Guard::Open => "true",
+        Guard::AppendOnly | Guard::ClosedOnce | Guard::OnlyGrows | Guard::NoDelete | Guard::Open => "true",
     };
     let order = key.split(", ").map(|column| format!("{column} DESC")).collect::<Vec<_>>().join(", ");
     format!("({key}) = (SELECT {key} FROM {} WHERE {rows} ORDER BY {order} LIMIT 1)", table.name)

@@ -11,13 +11,13 @@ use model::record::LogRecord;
 use serde_json::Value;
 use store::blobs::Store;
 use store::log::StoredEntry;
-use store::rebuild::{Registry, Rendered};
+use store::rebuild::{Registry, Rendered, key_in_entries};
 
 use crate::bench::{Bench, at};
 use crate::story::{all_pass, findings};
 
 /// Tables whose rows are written once, so that they have exactly one entry.
-const WRITTEN_ONCE: &[&str] = &["transactions", "scan_runs", "audit_events", "log_heads"];
+const WRITTEN_ONCE: &[&str] = &["transactions", "scan_runs", "audit_events", "log_heads", "facts", "edges"];
 /// Pages that are read at a time; small, so that there are several.
 const PAGE: u32 = 100;
 
@@ -93,6 +93,11 @@ impl Bench {
             }
         }
         problems.extend(committed.keys().map(|(table, key)| format!("{table} {key} is gone")));
+        for kind in [model::ClaimKind::Fact, model::ClaimKind::Edge] {
+            let wrong = self.db.list_wrong_closings(&self.tenant, kind, 100).await.unwrap();
+            problems
+                .extend(wrong.iter().map(|id| format!("{kind:?} {id} did not end as its successor says")));
+        }
         let size = self.db.log_size(&self.tenant).await.unwrap();
         if size != entries.len() as u64 {
             problems.push(format!("the head says {size}, there are {} entries", entries.len()));
@@ -131,11 +136,11 @@ impl Bench {
                 let Some(last) = page.last() else { break };
                 after.clone_from(&last.key);
                 for row in page {
-                    let Rendered { position: log_index, record } = row.content?;
+                    let Rendered { position, record } = row.content?;
                     rows.push(Row {
                         table: registry.table(),
                         key: row.key,
-                        log_index: Some(log_index),
+                        log_index: Some(position),
                         record,
                     });
                 }
@@ -160,7 +165,8 @@ fn committed(entries: &[StoredEntry]) -> BTreeMap<(String, String), Committed> {
         let entry: Value = serde_json::from_slice(&stored.entry).unwrap();
         let body: Value = serde_json::from_slice(&stored.body).unwrap();
         let text = |member: &str| entry[member].as_str().unwrap().to_owned();
-        let key = (text("table"), text("row"));
+        let row = key_in_entries(text("kind").parse().unwrap(), text("row"));
+        let key = (text("table"), row);
         let entries = committed.get(&key).map_or(0, |known| known.entries) + 1;
         let record = body["row"].clone();
         committed.insert(key, Committed { index: stored.index, entries, record });

@@ -12,7 +12,7 @@ use crate::raw::Raw;
 use crate::story::{Begun, findings};
 
 /// Settings of an attacker's connection.
-const SETTINGS: [&str; 3] = [
+pub(crate) const SETTINGS: [&str; 3] = [
     "PRAGMA recursive_triggers = OFF; PRAGMA foreign_keys = ON; PRAGMA ignore_check_constraints = OFF",
     "PRAGMA recursive_triggers = ON; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON",
     "PRAGMA recursive_triggers = OFF; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON",
@@ -65,6 +65,14 @@ async fn filled() -> (Bench, Raw, Begun) {
     );
     raw.run(&sql).await.unwrap();
     raw.run(BY_HAND).await.unwrap();
+    for kind in crate::claims::KINDS {
+        let (one, other) = (crate::claims::key(kind, "one"), crate::claims::key(kind, "other"));
+        for (key, value) in [(&one, "1"), (&one, "2"), (&other, "3")] {
+            bench.fresh(&crate::claims::put(key, value), at(500)).await;
+        }
+        bench.retire(&other, at(500)).await.unwrap();
+        bench.fresh(&crate::claims::put(&other, "4"), at(500)).await;
+    }
     (bench, raw, running)
 }
 
@@ -81,12 +89,12 @@ SELECT tenant_id, log_id, 1000000, 1000256, 1 FROM log_heads;
 INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_index)
 SELECT tenant_id, 'evidence', hex(zeroblob(32)), log_id, NULL, 1 FROM log_heads";
 
-fn list(columns: &[String]) -> String {
+pub(crate) fn list(columns: &[String]) -> String {
     columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// The columns as a select list, some of them replaced by expressions.
-fn changed(columns: &[String], changes: &[(&str, &str)]) -> String {
+pub(crate) fn changed(columns: &[String], changes: &[(&str, &str)]) -> String {
     let one = |column: &String| {
         let change = changes.iter().find(|(name, _)| name == column);
         change.map_or_else(|| format!("\"{column}\""), |(_, value)| (*value).to_owned())
@@ -199,8 +207,13 @@ async fn check(raw: &mut Raw, table: &str, attacks: &[String]) -> Vec<String> {
 }
 
 /// Words of the guards' own refusals.
-const GUARDS: [&str; 4] =
-    ["append-only: ", "only grows", "the index is not the next one", "this host has an active run"];
+const GUARDS: &[&str] = &[
+    "append-only: ",
+    "sequence-violation: ",
+    "only grows",
+    "the index is not the next one",
+    "this host has an active run",
+];
 
 /// A view that deletes from its table, as an attacker may make.
 async fn plant_view(raw: &mut Raw, table: &str) {
@@ -228,6 +241,17 @@ async fn attacks(raw: &mut Raw, table: &Table) -> Vec<String> {
             forms.extend(updates(name, &columns, rows, true));
             // Rows that may still change keep their keys.
             forms.extend(updates(name, &key, "true", false));
+            forms.extend(inserts(name, &columns, &key, "true"));
+            forms.extend(thefts(raw, table, &columns).await);
+            forms
+        }
+        Guard::ClosedOnce => {
+            let mut forms = deletes(name, "true");
+            let closing =
+                |column: &String| column.starts_with("superseded_") || column.ends_with("t_superseded");
+            let kept: Vec<String> = columns.iter().filter(|column| !closing(column)).cloned().collect();
+            forms.extend(updates(name, &kept, "true", false));
+            forms.extend(updates(name, &columns, "t_superseded IS NOT NULL", true));
             forms.extend(inserts(name, &columns, &key, "true"));
             forms.extend(thefts(raw, table, &columns).await);
             forms
@@ -285,7 +309,9 @@ async fn every_statement_form_is_refused_on_every_append_only_table() {
         }
         let rows = match table.guard {
             Guard::AppendOnlyWhere(rows) => rows,
-            Guard::AppendOnly | Guard::OnlyGrows | Guard::NoDelete | Guard::Open => "true",
+            Guard::AppendOnly | Guard::ClosedOnce | Guard::OnlyGrows | Guard::NoDelete | Guard::Open => {
+                "true"
+            }
         };
         assert!(raw.number(&format!("SELECT count(*) FROM {name} WHERE {rows}")).await > 0, "{name}");
         plant_view(&mut raw, name).await;

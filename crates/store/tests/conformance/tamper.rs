@@ -14,7 +14,17 @@ const TABLES: &[(&str, &str, &[&str])] = &[
     ("hosts", "true", &[]),
     // A heartbeat moves without an entry.
     ("host_keys", "true", &["last_seen_at_us"]),
+    // One version that another took the place of, one that was retired, one in force.
+    ("facts", "superseded_by IS NOT NULL", &[]),
+    ("facts", "superseded_by IS NULL", &[]),
+    ("facts", "t_superseded IS NULL", &[]),
+    ("edges", "superseded_by IS NOT NULL", &[]),
+    ("edges", "superseded_by IS NULL", &[]),
+    ("edges", "t_superseded IS NULL", &[]),
 ];
+
+/// By how much a number is changed. The next one may be taken: versions follow each other without gaps.
+const STEP: i64 = 1_001;
 
 async fn filled() -> (Bench, Raw) {
     let bench = Bench::sqlite().await;
@@ -22,6 +32,13 @@ async fn filled() -> (Bench, Raw) {
     bench.scan(host, &findings(&[("r1", Pass, "v1")]), at(100)).await;
     bench.scan(host, &findings(&[("r1", Fail, "v2"), ("r2", Pass, "v1")]), at(200)).await;
     bench.trust("web-1", "key-a", at(300)).await.unwrap();
+    for kind in crate::claims::KINDS {
+        let key = crate::claims::key(kind, "owner");
+        bench.fresh(&crate::claims::put(&key, "1"), at(400)).await;
+        bench.fresh(&crate::claims::put(&key, "2"), at(410)).await;
+        bench.retire(&key, at(420)).await.unwrap();
+        bench.fresh(&crate::claims::put(&key, "3"), at(430)).await;
+    }
     let mut raw = bench.raw().await;
     raw.drop_guards().await;
     raw.run("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON").await.unwrap();
@@ -45,8 +62,8 @@ async fn an_edit_of_any_ledgered_column_is_found() {
             raw.run(&whole).await.unwrap();
             let edit = format!(
                 "UPDATE {table} SET \"{column}\" = CASE typeof(\"{column}\")
-                   WHEN 'integer' THEN \"{column}\" + 1 WHEN 'text' THEN \"{column}\" || 'x'
-                   ELSE (SELECT CASE type WHEN 'TEXT' THEN 'x' ELSE 1 END
+                   WHEN 'integer' THEN \"{column}\" + {STEP} WHEN 'text' THEN \"{column}\" || 'x'
+                   ELSE (SELECT CASE type WHEN 'TEXT' THEN 'x' ELSE {STEP} END
                          FROM pragma_table_info('{table}') WHERE name = '{column}') END
                  WHERE log_index = {first}"
             );
@@ -79,7 +96,12 @@ async fn edited_key(raw: &mut Raw, table: &str, column: &str) -> String {
         .map(|name| format!("\"{name}\" = (SELECT \"{name}\" FROM kept)"))
         .chain(
             key.contains(&column.to_owned())
-                .then(|| format!("\"{column}\" LIKE '%x' OR typeof(\"{column}\") = 'integer'"))
+                .then(|| {
+                    format!(
+                        "\"{column}\" IN (SELECT \"{column}\" || 'x' FROM kept)
+                   OR \"{column}\" IN (SELECT \"{column}\" + {STEP} FROM kept)"
+                    )
+                })
                 .map(|or| format!("({or})")),
         )
         .collect();

@@ -317,6 +317,40 @@ pub(super) const MATRIX: &[Row] = &[
         at: "host_keys",
     },
     Row {
+        id: "LED-67",
+        what: "the value of a fact is changed",
+        to: Live("UPDATE facts SET value = '\"c\"' WHERE seq = 1;"),
+        code: "row_altered",
+        at: "facts",
+    },
+    Row {
+        id: "LED-68",
+        what: "a fact that another took the place of is in force again",
+        to: Live(
+            "UPDATE facts SET t_superseded = NULL, t_invalid = NULL, superseded_by = NULL, superseded_actor = NULL, \
+                  superseded_reason = NULL, superseded_index = NULL WHERE seq = 0;",
+        ),
+        code: "row_altered",
+        at: "facts",
+    },
+    Row {
+        id: "LED-68",
+        what: "an edge is retired without an entry",
+        to: Live(
+            "UPDATE edges SET t_superseded = t_recorded, t_invalid = t_valid, superseded_actor = actor, \
+                  superseded_reason = 'x', superseded_index = log_index + 1 WHERE t_superseded IS NULL;",
+        ),
+        code: "row_extra",
+        at: "edges",
+    },
+    Row {
+        id: "LED-68",
+        what: "an edge is deleted",
+        to: Live("DELETE FROM edges WHERE t_superseded IS NULL;"),
+        code: "row_missing",
+        at: "edges",
+    },
+    Row {
         id: "LED-68",
         what: "a row of the current state is hidden",
         to: Live("DELETE FROM host_rule_state WHERE rule_id = 'bbb';"),

@@ -1,0 +1,300 @@
+//! Facts and edges: putting, retiring and reading them, now and as of any two instants.
+
+use std::collections::BTreeMap;
+
+use model::{ClaimKey, ClaimKind, Classification, Subject, Timestamp};
+pub use store::facts::read::PAGE_MAX;
+use store::facts::read::{Instants, Wanted};
+pub use store::facts::{Expected, Stored};
+use store::facts::{Put, Written};
+
+use crate::context::{App, random};
+use crate::error::{Error, Kind};
+
+/// A value that somebody wants to be recorded.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    pub key: ClaimKey,
+    /// JSON.
+    pub value: Vec<u8>,
+    /// From when on it is so; none for now.
+    pub valid_from: Option<Timestamp>,
+    pub reason: Option<String>,
+    pub classification: Classification,
+    pub expected: Option<Expected>,
+}
+
+/// A version with what is derived from it.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub stored: Stored,
+    /// Names the version for compare-and-set. 64 hexadecimal digits.
+    pub token: String,
+    /// When the same value was last put, or last found by a scan; absent when never since.
+    pub last_seen_at: Option<Timestamp>,
+}
+
+/// As far as what was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    Now,
+    At(Timestamp),
+    /// The first so many entries of the ledger.
+    TreeSize(u64),
+}
+
+/// Which facts or edges, by subject and, where given, by the other parts of the key.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    pub kind: ClaimKind,
+    pub subject: Subject,
+    /// Predicate or relation.
+    pub name: Option<String>,
+    /// Fact type or target.
+    pub last: Option<String>,
+}
+
+impl Filter {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            kind: self.kind,
+            subject: &self.subject,
+            name: self.name.as_deref(),
+            last: self.last.as_deref(),
+        }
+    }
+}
+
+/// An answer as of two instants.
+#[derive(Debug, Clone)]
+pub struct AsOf {
+    pub valid_at: Timestamp,
+    pub recorded_at: Timestamp,
+    /// Entries of the ledger that the answer rests on: asked for at this size it is the same for ever.
+    pub tree_size: u64,
+    pub claims: Vec<Claim>,
+}
+
+/// One key in which two recorded points differ.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    pub key: ClaimKey,
+    pub before: Option<Claim>,
+    pub after: Option<Claim>,
+}
+
+impl Difference {
+    /// Says what happened: `added`, `changed` or `closed`.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        match (&self.before, &self.after) {
+            (None, _) => "added",
+            (Some(_), Some(_)) => "changed",
+            (Some(_), None) => "closed",
+        }
+    }
+}
+
+/// What differs between two recorded points, each named by its tree size.
+#[derive(Debug, Clone)]
+pub struct Differences {
+    pub from_tree_size: u64,
+    pub to_tree_size: u64,
+    pub differences: Vec<Difference>,
+}
+
+impl App {
+    /// Reads a subject; a host may be named as for other commands and is stored by its id.
+    ///
+    /// # Errors
+    /// When it is no subject, or there is no such host.
+    pub async fn subject(&self, text: &str) -> Result<Subject, Error> {
+        let subject = Subject::parse(text).map_err(|err| Error::new(Kind::Usage, err.to_string()))?;
+        match subject.host_part() {
+            Some(host) => Ok(Subject::host(self.load_host(host).await?.record.host_id)),
+            None => Ok(subject),
+        }
+    }
+
+    /// Puts a value, unless the active version has it already; the second part is false then.
+    ///
+    /// # Errors
+    /// When a part of it cannot be recorded, or another version is active than expected.
+    pub async fn put_claim(&self, wish: &Wish) -> Result<(Claim, bool), Error> {
+        let put = Put {
+            key: &wish.key,
+            value: &wish.value,
+            t_valid: wish.valid_from,
+            reason: wish.reason.as_deref(),
+            classification: wish.classification,
+            expected: wish.expected,
+        };
+        let now = self.now();
+        match self.db.put_claim((&self.tenant, &self.actor), &put, now, &mut random).await? {
+            Written::New(stored) => Ok((claim(stored, None)?, true)),
+            Written::Unchanged(stored) => Ok((claim(stored, Some(now))?, false)),
+        }
+    }
+
+    /// Closes the active version without a successor.
+    ///
+    /// # Errors
+    /// When none is active, or not the expected one, or there is no reason.
+    pub async fn retire_claim(
+        &self,
+        key: &ClaimKey,
+        (reason, expected): (&str, Option<Expected>),
+    ) -> Result<Claim, Error> {
+        let by = (&self.tenant, self.actor.as_str());
+        claim(self.db.retire_claim(by, key, (reason, expected), self.now(), &mut random).await?, None)
+    }
+
+    /// Lists the active versions.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or there are too many for one answer.
+    pub async fn active_claims(&self, filter: &Filter) -> Result<Vec<Claim>, Error> {
+        let stored = self.db.list_active(&self.tenant, &filter.wanted()).await?;
+        let seen: BTreeMap<String, Timestamp> =
+            self.db.list_heartbeats(&self.tenant, &filter.subject).await?.into_iter().collect();
+        stored
+            .into_iter()
+            .map(|stored| {
+                let last = last_seen(&seen, &stored);
+                claim(stored, last)
+            })
+            .collect()
+    }
+
+    /// Lists the versions of a key, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn claim_history(&self, key: &ClaimKey, page: (Option<u64>, u32)) -> Result<Vec<Claim>, Error> {
+        let stored = self.db.list_versions(&self.tenant, key, page).await?;
+        stored.into_iter().map(|stored| claim(stored, None)).collect()
+    }
+
+    /// Returns what was so at one instant, as far as it was recorded at another (FCT-12).
+    ///
+    /// Without `valid_at` it is asked for the recorded instant, now where that is now.
+    ///
+    /// # Errors
+    /// When the ledger has fewer entries, or there are too many versions for one answer.
+    pub async fn claims_as_of(
+        &self,
+        filter: &Filter,
+        (valid_at, recorded): (Option<Timestamp>, Recorded),
+    ) -> Result<AsOf, Error> {
+        let point = self.recorded_point(recorded).await?;
+        let valid_at = valid_at.unwrap_or_else(|| match recorded {
+            Recorded::Now => self.now(),
+            Recorded::At(at) => at,
+            Recorded::TreeSize(_) => point.recorded_at,
+        });
+        let claims = self.claims_at(filter, valid_at, &point).await?;
+        Ok(AsOf { valid_at, recorded_at: point.recorded_at, tree_size: point.tree_size, claims })
+    }
+
+    /// Compares what was active at two recorded points (FCT-13).
+    ///
+    /// # Errors
+    /// As [`App::claims_as_of`].
+    pub async fn diff_claims(
+        &self,
+        filter: &Filter,
+        (from, to): (Recorded, Recorded),
+    ) -> Result<Differences, Error> {
+        let (from, to) = (self.recorded_point(from).await?, self.recorded_point(to).await?);
+        // At the end of time what was recorded as over is over: what is left was active.
+        let before = self.claims_at(filter, Timestamp::MAX, &from).await?;
+        let after = self.claims_at(filter, Timestamp::MAX, &to).await?;
+        let mut keys: BTreeMap<ClaimKey, (Option<Claim>, Option<Claim>)> = BTreeMap::new();
+        for claim in before {
+            let key = claim.stored.version.key.clone();
+            keys.entry(key).or_default().0 = Some(claim);
+        }
+        for claim in after {
+            let key = claim.stored.version.key.clone();
+            keys.entry(key).or_default().1 = Some(claim);
+        }
+        let id = |claim: &Option<Claim>| claim.as_ref().map(|claim| claim.stored.version.id);
+        let differences = keys
+            .into_iter()
+            .filter(|(_key, (before, after))| id(before) != id(after))
+            .map(|(key, (before, after))| Difference { key, before, after })
+            .collect();
+        Ok(Differences { from_tree_size: from.tree_size, to_tree_size: to.tree_size, differences })
+    }
+
+    async fn claims_at(
+        &self,
+        filter: &Filter,
+        valid_at: Timestamp,
+        point: &Point,
+    ) -> Result<Vec<Claim>, Error> {
+        let at = Instants { valid_at, recorded_at: point.recorded_at, position: point.position };
+        let stored = self.db.list_as_of(&self.tenant, &filter.wanted(), at).await?;
+        stored.into_iter().map(|stored| claim(stored, None)).collect()
+    }
+
+    /// Finds the tree size that stands for a recorded instant: the entries that were there then.
+    async fn recorded_point(&self, recorded: Recorded) -> Result<Point, Error> {
+        let size = self.db.log_size(&self.tenant).await?;
+        let tree_size = match recorded {
+            Recorded::Now => size,
+            Recorded::TreeSize(asked) if asked <= size => asked,
+            Recorded::TreeSize(asked) => {
+                let message = format!("the ledger has {size} entries, not {asked}");
+                return Err(Error::new(Kind::NotFound, message));
+            }
+            Recorded::At(at) => self.size_at(at, size).await?,
+        };
+        let logs = self.db.list_logs(self.tenant.id).await?;
+        let first = logs.last().map_or(0, |log| log.first_position);
+        let recorded_at = match tree_size.checked_sub(1) {
+            Some(newest) => self.entry_time(newest).await?,
+            None => Timestamp::MIN,
+        };
+        Ok(Point { recorded_at, tree_size, position: first + tree_size })
+    }
+
+    /// Returns how many of the first `size` entries were recorded at or before an instant; times never decrease.
+    async fn size_at(&self, at: Timestamp, size: u64) -> Result<u64, Error> {
+        let (mut known, mut beyond) = (0, size);
+        while known < beyond {
+            let middle = known + (beyond - known) / 2;
+            if self.entry_time(middle).await? <= at {
+                known = middle + 1;
+            } else {
+                beyond = middle;
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// A point on the recorded axis.
+struct Point {
+    recorded_at: Timestamp,
+    tree_size: u64,
+    /// As `tree_size`, counted on through the logs of the tenant.
+    position: u64,
+}
+
+fn claim(stored: Stored, last_seen_at: Option<Timestamp>) -> Result<Claim, Error> {
+    Ok(Claim { token: stored.token()?.to_string(), stored, last_seen_at })
+}
+
+/// Returns when a value was last seen again: by a put of its own, or by a scan that collected its predicate, which is
+/// named by what stands before the first slash.
+fn last_seen(seen: &BTreeMap<String, Timestamp>, stored: &Stored) -> Option<Timestamp> {
+    let name = stored.version.key.name();
+    let family = name.split_once('/').map_or(name, |(family, _item)| family);
+    let own = seen.get(&stored.version.id.to_string());
+    // A scan's word counts for what was observed only, and not for what was put after it.
+    let scanned = seen.get(family).filter(|at| {
+        stored.version.key.last() == model::FactType::Observed.as_str() && **at >= stored.version.t_recorded
+    });
+    own.max(scanned).copied()
+}

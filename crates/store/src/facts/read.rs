@@ -1,0 +1,191 @@
+//! Reading facts and edges: what is active, what was, what was known when (FCT-12 to FCT-14).
+
+use model::{ClaimKey, ClaimKind, Subject, Timestamp};
+use sqlx::sqlite::SqliteRow;
+
+use super::{Stored, read_version, statements};
+use crate::append::to_i64;
+use crate::codec::Reader;
+use crate::error::{StoreError, doing};
+use crate::{Db, Tenant};
+
+/// Most versions in one answer.
+pub const VERSIONS_MAX: i64 = 100_000;
+/// Most versions of one page of history.
+pub const PAGE_MAX: u32 = 500;
+
+/// Which facts or edges of a subject.
+#[derive(Debug, Clone)]
+pub struct Wanted<'w> {
+    pub kind: ClaimKind,
+    pub subject: &'w Subject,
+    /// Predicate or relation; none for all.
+    pub name: Option<&'w str>,
+    /// Fact type or target; none for all.
+    pub last: Option<&'w str>,
+}
+
+impl<'w> Wanted<'w> {
+    /// Names what has this key.
+    #[must_use]
+    pub fn key(key: &'w ClaimKey) -> Self {
+        Self { kind: key.kind(), subject: key.subject(), name: Some(key.name()), last: Some(key.last()) }
+    }
+}
+
+/// What was so, as far as it was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instants {
+    pub valid_at: Timestamp,
+    pub recorded_at: Timestamp,
+    /// Of what was recorded at that very instant, only what stands before this position counts.
+    pub position: u64,
+}
+
+impl Db {
+    /// Lists the active versions, by name and then by type or target.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the answer is longer than [`VERSIONS_MAX`].
+    pub async fn list_active(&self, tenant: &Tenant, wanted: &Wanted<'_>) -> Result<Vec<Stored>, StoreError> {
+        let rows = sqlx::query(statements(wanted.kind).current)
+            .bind(tenant.id.to_string())
+            .bind(wanted.subject.as_str())
+            .bind(wanted.name)
+            .bind(wanted.last)
+            .bind(VERSIONS_MAX + 1)
+            .fetch_all(self.readers())
+            .await
+            .map_err(doing("read the active versions"))?;
+        read_all(wanted.kind, &rows)
+    }
+
+    /// Finds the active version of a key. It costs the same however many versions there are.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn find_active(&self, tenant: &Tenant, key: &ClaimKey) -> Result<Option<Stored>, StoreError> {
+        let row = sqlx::query(statements(key.kind()).active)
+            .bind(tenant.id.to_string())
+            .bind(key.subject().as_str())
+            .bind(key.name())
+            .bind(key.last())
+            .fetch_optional(self.readers())
+            .await
+            .map_err(doing("read the active version"))?;
+        row.map(|row| read_version(key.kind(), &row)).transpose()
+    }
+
+    /// Lists the versions of a key before a `seq`, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_versions(
+        &self,
+        tenant: &Tenant,
+        key: &ClaimKey,
+        (before, limit): (Option<u64>, u32),
+    ) -> Result<Vec<Stored>, StoreError> {
+        let rows = sqlx::query(statements(key.kind()).history)
+            .bind(tenant.id.to_string())
+            .bind(key.subject().as_str())
+            .bind(key.name())
+            .bind(key.last())
+            .bind(before.map_or(Ok(i64::MAX), to_i64)?)
+            .bind(i64::from(limit.min(PAGE_MAX)))
+            .fetch_all(self.readers())
+            .await
+            .map_err(doing("read the versions"))?;
+        read_all(key.kind(), &rows)
+    }
+
+    /// Lists, for each key, the newest version that was recorded at one instant and so at the other (FCT-12).
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the answer is longer than [`VERSIONS_MAX`].
+    pub async fn list_as_of(
+        &self,
+        tenant: &Tenant,
+        wanted: &Wanted<'_>,
+        at: Instants,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let sql = statements(wanted.kind);
+        let one = wanted.name.is_some() && wanted.last.is_some();
+        let rows = sqlx::query(if one { sql.as_of_key } else { sql.as_of })
+            .bind(tenant.id.to_string())
+            .bind(wanted.subject.as_str())
+            .bind(wanted.name)
+            .bind(wanted.last)
+            .bind(at.valid_at.as_micros())
+            .bind(at.recorded_at.as_micros())
+            .bind(to_i64(at.position)?)
+            .bind(if one { 1 } else { VERSIONS_MAX + 1 })
+            .fetch_all(self.readers())
+            .await
+            .map_err(doing("read the versions as of an instant"))?;
+        read_all(wanted.kind, &rows)
+    }
+
+    /// Returns when each value of a subject was last seen, by [`model::Version::id`] or by what a scan collects.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_heartbeats(
+        &self,
+        tenant: &Tenant,
+        subject: &Subject,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        sqlx::query(
+            "SELECT claim, last_seen_at_us
+             FROM fact_heartbeats
+             WHERE tenant_id = $1 AND subject = $2
+             ORDER BY claim
+             LIMIT $3",
+        )
+        .bind(tenant.id.to_string())
+        .bind(subject.as_str())
+        .bind(VERSIONS_MAX)
+        .fetch_all(self.readers())
+        .await
+        .map_err(doing("read when values were seen"))?
+        .iter()
+        .map(|row| {
+            let row = Reader::new("fact_heartbeats", "claim", row)?;
+            Ok((row.text("claim")?, row.instant("last_seen_at_us")?))
+        })
+        .collect()
+    }
+
+    /// Finds versions whose end is not what their successor says: closed by another, reopened, or edited.
+    ///
+    /// Shape: at most `limit` ids, in order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_wrong_closings(
+        &self,
+        tenant: &Tenant,
+        kind: ClaimKind,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        sqlx::query(statements(kind).closings)
+            .bind(tenant.id.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(self.readers())
+            .await
+            .map_err(doing("compare how versions ended"))?
+            .iter()
+            .map(|row| Reader::new(statements(kind).table, "id", row)?.text("id"))
+            .collect()
+    }
+}
+
+/// Refuses to answer with a part.
+fn read_all(kind: ClaimKind, rows: &[SqliteRow]) -> Result<Vec<Stored>, StoreError> {
+    if i64::try_from(rows.len()).is_ok_and(|count| count > VERSIONS_MAX) {
+        let problem =
+            format!("the answer has more than {VERSIONS_MAX} versions: ask for one predicate or relation");
+        return Err(StoreError::Invalid { problem });
+    }
+    rows.iter().map(|row| read_version(kind, row)).collect()
+}
