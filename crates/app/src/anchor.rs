@@ -51,6 +51,20 @@ impl App {
         self.anchor.as_deref().map_or(Ok(None), newest_head)
     }
 
+    /// Returns how long the anchor is while nobody appends to it; 0 where there is none.
+    ///
+    /// # Errors
+    /// When there is a file that cannot be opened, or another process keeps it.
+    pub(crate) async fn anchor_bytes(&self) -> Result<u64, Error> {
+        let Some(path) = &self.anchor else { return Ok(0) };
+        match measured(path).await {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(0),
+            measured => measured.map_err(|err| {
+                Error::new(Kind::Unavailable, format!("could not read the anchor {}: {err}", path.display()))
+            }),
+        }
+    }
+
     /// Refuses to sign when the anchor knows a head that the log does not have (LED-19): the database was
     /// restored from an older copy, or rewritten.
     pub(crate) async fn check_anchor(&self) -> Result<(), Error> {
@@ -83,11 +97,20 @@ impl App {
 }
 
 /// Opens the file and waits for whoever appends to it now.
-#[expect(clippy::disallowed_methods, reason = "no wait for a file lock has a limit: it is asked again")]
 async fn open_locked(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    locked(file, File::try_lock).await
+}
+
+/// Returns the length of the file between two lines.
+async fn measured(path: &Path) -> io::Result<u64> {
+    locked(File::open(path)?, File::try_lock_shared).await?.metadata().map(|meta| meta.len())
+}
+
+#[expect(clippy::disallowed_methods, reason = "no wait for a file lock has a limit: it is asked again")]
+async fn locked(file: File, lock: impl Fn(&File) -> Result<(), TryLockError>) -> io::Result<File> {
     for _wait in 0..LOCK_WAITS {
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_WAIT).await,
             Err(TryLockError::Error(err)) => return Err(err),
@@ -184,7 +207,7 @@ pub(crate) fn newest_head(path: &Path) -> Result<Option<TreeHead>, Error> {
 /// # Errors
 /// When the file cannot be read to its end, a line is not the one that belongs there, or the taker fails.
 pub(crate) fn each_note(path: &Path, mut take: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
-    each_line(path, |_offset, line| match line {
+    each_line((path, u64::MAX), |_offset, line| match line {
         Ok(What::Head { note }) => take(&note),
         Ok(What::Seam { .. }) => Ok(()),
         Err(err) => {
@@ -193,15 +216,16 @@ pub(crate) fn each_note(path: &Path, mut take: impl FnMut(&str) -> Result<(), Er
     })
 }
 
-/// Hands over the lines of an anchor with their offsets, in order, up to the first that does not read.
+/// Hands over the lines in the first `bytes` of an anchor with their offsets, in order, up to the first that does
+/// not read.
 fn each_line(
-    path: &Path,
+    (path, bytes): (&Path, u64),
     mut take: impl FnMut(u64, Result<What, LineError>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let unreadable = |err: &io::Error| {
         Error::new(Kind::Unavailable, format!("could not read the anchor {}: {err}", path.display()))
     };
-    let mut reader = BufReader::new(File::open(path).map_err(|err| unreadable(&err))?);
+    let mut reader = BufReader::new(File::open(path).map_err(|err| unreadable(&err))?.take(bytes));
     let (mut tail, mut offset) = (Tail::default(), 0);
     for _line in 0..LINES_MAX {
         let mut bytes = Vec::new();
@@ -227,21 +251,23 @@ fn each_line(
 }
 
 /// Demands that the log has every head of the anchor, in a verification that has not read entries yet. Returns
-/// the heads of the logs that it goes on with.
+/// the heads of the logs that it goes on with. Of the file, only so many bytes are read: what was appended since
+/// they were measured may be newer than what is verified.
 ///
 /// # Errors
 /// When the file cannot be read to its end; whatever is in it is a finding.
 pub(crate) fn expect(
-    path: &Path,
+    (path, bytes): (&Path, u64),
     keys: &[VerifierKey],
     (has_checkpoints, older): (bool, &[(Continuation, Vec<VerifierKey>)]),
     verifier: &mut Verifier,
 ) -> Result<Vec<(TreeHead, Place)>, Error> {
     let name = path.display().to_string();
     let mut of_older = Vec::new();
-    let empty = fs::metadata(path).map_or(true, |meta| meta.len() == 0);
-    if empty {
-        if has_checkpoints {
+    if bytes == 0 {
+        // Another process may be writing the first line just now.
+        let is_empty = fs::metadata(path).map_or(true, |meta| meta.len() == 0);
+        if has_checkpoints && is_empty {
             let detail = format!("the anchor {name} is missing or empty, and the log has checkpoints");
             verifier.add(Finding::new(FindingCode::AnchorMissing, detail));
             verifier.report_mut().anchor = EvidenceState::Failed;
@@ -249,7 +275,7 @@ pub(crate) fn expect(
         return Ok(of_older);
     }
     let (mut good, mut has_ours) = (true, false);
-    each_line(path, |offset, what| {
+    each_line((path, bytes), |offset, what| {
         let place = Place::file(&name, offset);
         match what {
             Ok(What::Head { note }) => match expect_note(&note, (keys, older), &place, verifier) {

@@ -8,6 +8,7 @@ use ledger::EntryKind;
 use model::Digest;
 use model::record::{AuditPhase, BodyErased, ErasedBlob, HoldChanged, LogEvent};
 use serde_json::{Value, json};
+use store::blobs::Store;
 use store::log::StoredEntry;
 
 use crate::context::{App, random};
@@ -91,23 +92,28 @@ impl App {
             .map_err(|err| Error::internal(format!("the body of entry {index} does not read: {err}")))?;
         let row = body.get("row").unwrap_or(&Value::Null);
         let mut subjects = self.subjects_of(row).await?;
-        let erased = |blob, erased_sha256| BodyErased {
+        let erased = |blob, erased_sha256, size: usize| BodyErased {
             erased_index: index,
             blob,
             erased_sha256,
+            erased_size: Some(size as u64),
             reason: reason.to_owned(),
             approved_by: approved_by.to_owned(),
         };
-        let mut blobs = vec![erased(ErasedBlob::Body, Digest(entry.body_sha256))];
-        let named = [(ErasedBlob::Evidence, "evidence_sha256"), (ErasedBlob::Manifest, "manifest_sha256")];
-        for (blob, member) in named.into_iter().filter(|_named| !body_only) {
+        let mut blobs = vec![erased(ErasedBlob::Body, Digest(entry.body_sha256), stored.body.len())];
+        let named = [
+            (ErasedBlob::Evidence, Store::Evidence, "evidence_sha256"),
+            (ErasedBlob::Manifest, Store::Manifests, "manifest_sha256"),
+        ];
+        for (blob, store, member) in named.into_iter().filter(|_named| !body_only) {
             let Some(text) = row.get(member).and_then(Value::as_str) else { continue };
             if !self.db.erased(&self.tenant, blob).await?.contains(text) {
                 let sha256 = text.parse().map_err(|err| Error::internal(format!("{member}: {err}")))?;
                 // The same bytes may be what another host answered.
                 subjects
                     .extend(self.db.hosts_naming(&self.tenant, sha256).await?.into_iter().map(subject_of));
-                blobs.push(erased(blob, sha256));
+                let bytes = self.db.find_blob(&self.tenant, store, sha256).await?.unwrap_or_default();
+                blobs.push(erased(blob, sha256, bytes.len()));
             }
         }
         self.refuse_held(index, &subjects).await?;

@@ -35,7 +35,11 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn verify_state(&self) -> Result<Vec<Difference>, Error> {
-        Ok(self.differences().await?)
+        // A scan that is recorded between two reads would look like a difference.
+        let now = self.snapshot().await?;
+        let differences = now.differences().await;
+        now.db.end_snapshot().await;
+        Ok(differences?)
     }
 
     pub(crate) async fn differences(&self) -> Result<Vec<Difference>, StoreError> {

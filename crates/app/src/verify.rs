@@ -6,18 +6,18 @@ mod rows;
 mod tiles;
 mod witnesses;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ledger::verify::{Blob, Place, Reference, Verifier};
 use ledger::{Entry, EntryKind, Finding, FindingCode, Report, VerifierKey};
 use model::record::{ErasedBlob, LogEvent};
-use model::{ClaimKind, Digest, RunStatus};
+use model::{Digest, RunStatus};
 use serde_json::Value;
 use store::StoreError;
 use store::blobs::Store;
 use store::events::{StoredErasure, StoredEvent};
-use store::rebuild::{Registry, Rendered, RenderedRow, key_in_entries};
+use store::rebuild::{Registry, Rendered, RenderedRow};
 
 use crate::content::blob;
 use crate::context::App;
@@ -35,31 +35,54 @@ const BEGINNING: u64 = 3;
 const CHECKPOINTS_MAX: u32 = 1_000_000;
 /// Most checked references that are remembered.
 const CHECKED_MAX: usize = 65_536;
-/// Most versions that are listed because they ended wrongly.
-const CLOSINGS_MAX: u32 = 1_000;
 /// Blobs that are read at a time.
 const BLOBS_PAGE: u32 = 200;
 
 impl App {
-    /// Verifies the live log.
+    /// Verifies the live log, as of the moment of the call: what others record meanwhile is left to the next one.
     ///
     /// # Errors
     /// When the database cannot be read to the end; whatever is wrong in it is a finding.
     pub async fn verify_ledger(&self, archive: Option<&Path>) -> Result<Report, Error> {
+        // An anchor may only know what the database knew before, so it is measured first.
+        let anchor_bytes = self.anchor_bytes().await?;
+        let now = self.snapshot().await?;
+        let mut verifier = Verifier::new(Some(&self.tenant.log.to_string()), 0);
+        let done = now.check_all(&mut verifier, (archive, anchor_bytes)).await;
+        now.db.end_snapshot().await;
+        let Err(err) = done else { return Ok(verifier.finish()) };
+        // A value that no row may have ends the reading, and nothing behind it was compared.
+        verifier.add(located(err)?);
+        let mut report = std::mem::take(verifier.report_mut());
+        report.settle();
+        Ok(report)
+    }
+
+    /// Returns this product over the database as it is now.
+    pub(crate) async fn snapshot(&self) -> Result<Self, Error> {
+        Ok(Self { db: self.db.snapshot().await?, ..self.clone() })
+    }
+
+    async fn check_all(
+        &self,
+        verifier: &mut Verifier,
+        (archive, anchor_bytes): (Option<&Path>, u64),
+    ) -> Result<(), Error> {
         let chapters = self.chapters().await?;
         let first_position = chapters.last().map_or(0, |chapter| chapter.first_position);
-        let (mut verifier, keys) = self.begin_verification().await?;
-        check_order(&chapters, &mut verifier);
-        let (covered, signed) = self.expect_heads(&keys, &mut verifier).await?;
+        let (begun, keys) = self.begin_verification().await?;
+        *verifier = begun;
+        check_order(&chapters, verifier);
+        let (covered, signed) = self.expect_heads(&keys, verifier).await?;
         let anchored = match &self.anchor {
             Some(path) => {
                 let older = self.older_keys(&chapters).await?;
-                crate::anchor::expect(path, &keys, (covered > 0, &older), &mut verifier)?
+                crate::anchor::expect((path, anchor_bytes), &keys, (covered > 0, &older), verifier)?
             }
             None => Vec::new(),
         };
         let root = self.db.list_checkpoints(&self.tenant, 1).await?.pop().map(|newest| newest.root.0);
-        let tiles = TileCheck::begin(self, &mut verifier, (covered, root)).await?;
+        let tiles = TileCheck::begin(self, verifier, (covered, root)).await?;
         let pruned = self.db.pruned(&self.tenant).await?;
         let archive_of = |index: u64| {
             let segment = pruned.iter().find(|(from, to)| (*from..*to).contains(&index));
@@ -67,18 +90,17 @@ impl App {
         };
         let mut commitments = Commitments::default();
         let into = (first_position, &mut commitments);
-        self.push_entries(&mut verifier, tiles, archive_of, into).await?;
+        self.push_entries(verifier, tiles, archive_of, into).await?;
         let entries = verifier.position();
-        self.verify_older(&chapters, &anchored, (&mut verifier, &mut commitments)).await?;
+        self.verify_older(&chapters, &anchored, (verifier, &mut commitments)).await?;
         commitments.close();
-        let named = self.check_rows(&mut verifier, &mut commitments).await?;
-        self.check_closings(&mut verifier).await?;
-        self.check_blobs(&mut verifier, named).await?;
-        self.check_state(&mut verifier).await?;
-        self.check_events(&mut verifier, &signed, archive).await?;
-        self.check_witnesses(&mut verifier).await?;
-        self.check_head(&mut verifier, entries).await?;
-        Ok(verifier.finish())
+        let named = self.check_rows(verifier, &mut commitments).await?;
+        self.check_blobs(verifier, named).await?;
+        self.check_state(verifier).await?;
+        self.check_events(verifier, &signed, archive).await?;
+        self.check_witnesses(verifier).await?;
+        self.check_head(verifier, entries).await?;
+        self.check_strays(verifier).await
     }
 
     /// Begins to verify one log, and returns its keys.
@@ -260,8 +282,7 @@ impl App {
                 if record.is_some() || body.is_empty() {
                     // By the index that it carries: behind a gap the others are right.
                     let position = first_position.saturating_add(entry.index);
-                    let row = key_in_entries(entry.kind, entry.row.clone());
-                    commitments.push((&entry.table, &row), position, record.as_deref());
+                    commitments.push((&entry.table, &entry.row), position, record.as_deref());
                 }
             }
         }
@@ -336,13 +357,25 @@ impl App {
         Ok(named)
     }
 
-    /// Checks that each version of a fact or an edge ended as its successor says, which has no entry of its own.
-    async fn check_closings(&self, verifier: &mut Verifier) -> Result<(), Error> {
-        for (kind, table) in [(ClaimKind::Fact, "facts"), (ClaimKind::Edge, "edges")] {
-            for row in self.db.list_wrong_closings(&self.tenant, kind, CLOSINGS_MAX).await? {
-                let detail = "the version did not end as its successor says";
-                verifier.add(Finding::new(FindingCode::RowAltered, detail).row(table, &row));
-            }
+    /// Returns how long erased bytes were, by digest, where their erasure says so.
+    async fn erased_sizes(&self, verifier: &mut Verifier) -> Result<BTreeMap<String, u64>, Error> {
+        let erasures = self.readable_events(verifier, EntryKind::BodyErased).await?;
+        let sizes = erasures.into_iter().filter_map(|stored| match stored.record.event {
+            LogEvent::BodyErased(erased) => Some((erased.erased_sha256.to_string(), erased.erased_size?)),
+            LogEvent::KeyRotated(_)
+            | LogEvent::SegmentSealed(_)
+            | LogEvent::SegmentPruned(_)
+            | LogEvent::HoldChanged(_)
+            | LogEvent::Started(_) => None,
+        });
+        Ok(sizes.collect())
+    }
+
+    /// Finds rows that belong to no log, no checkpoint or no tenant: nothing else reads them.
+    async fn check_strays(&self, verifier: &mut Verifier) -> Result<(), Error> {
+        for (table, rows) in self.db.count_strays().await? {
+            let detail = format!("{rows} rows name a tenant, a log or a checkpoint that is not there");
+            verifier.add(Finding::new(FindingCode::RowAltered, detail).row(&table, "-"));
         }
         Ok(())
     }
@@ -350,6 +383,7 @@ impl App {
     /// Checks that every stored blob has the digest and the size it is stored under, and that what finished
     /// runs name besides is there: their corpus, and the set of their rules.
     async fn check_blobs(&self, verifier: &mut Verifier, mut named: Named) -> Result<(), Error> {
+        let sizes = self.erased_sizes(verifier).await?;
         for store in [Store::Evidence, Store::Manifests, Store::Corpora] {
             let mut after = String::new();
             loop {
@@ -358,7 +392,12 @@ impl App {
                 after.clone_from(&last.sha256);
                 for blob in &page {
                     let problem = if blob.bytes.is_empty() && verifier.is_erased(&blob.sha256) {
-                        continue;
+                        match sizes.get(&blob.sha256) {
+                            Some(size) if u64::try_from(blob.byte_size) != Ok(*size) => {
+                                "column byte_size is not the size of the bytes that were erased"
+                            }
+                            Some(_) | None => continue,
+                        }
                     } else if Digest(ledger::sha256(&blob.bytes)).to_string() != blob.sha256 {
                         "the bytes do not have the digest they are stored under"
                     } else if usize::try_from(blob.byte_size) != Ok(blob.bytes.len()) {
@@ -479,4 +518,12 @@ fn unreadable(err: StoreError) -> Result<Finding, Error> {
     let StoreError::Row { table, column, row, problem } = err else { return Err(err.into()) };
     let detail = format!("column {column}: {problem}");
     Ok(Finding::new(FindingCode::RowAltered, detail).row(table, &row))
+}
+
+/// As [`unreadable`], where the store's error is the cause.
+fn located(err: Error) -> Result<Finding, Error> {
+    let cause = std::error::Error::source(&err).and_then(|cause| cause.downcast_ref::<StoreError>());
+    let Some(StoreError::Row { table, column, row, problem }) = cause else { return Err(err) };
+    let detail = format!("column {column}: {problem}; nothing behind it was verified");
+    Ok(Finding::new(FindingCode::RowAltered, detail).row(table, row))
 }

@@ -371,6 +371,9 @@ pub struct BodyErased {
     pub erased_index: u64,
     pub blob: ErasedBlob,
     pub erased_sha256: Digest,
+    /// How many bytes they were; not said by older erasures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_size: Option<u64>,
     pub reason: String,
     pub approved_by: String,
 }

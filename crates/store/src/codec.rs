@@ -24,7 +24,15 @@ impl<'r> Reader<'r> {
         row: &'r SqliteRow,
     ) -> Result<Self, StoreError> {
         let mut reader = Self { table, key: String::new(), row };
-        reader.key = reader.text(key_column)?;
+        match reader.text(key_column) {
+            Ok(key) => reader.key = key,
+            Err(err) => {
+                // The error names the row as far as its key reads.
+                let bytes: Vec<u8> = row.try_get(key_column).unwrap_or_default();
+                reader.key = String::from_utf8_lossy(&bytes).into_owned();
+                return Err(reader.bad(key_column, &err));
+            }
+        }
         Ok(reader)
     }
 

@@ -2,6 +2,8 @@
 //!
 //! A command that only reads opens a single connection: the writer connects at the first write.
 
+mod snapshot;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

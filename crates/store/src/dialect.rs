@@ -74,3 +74,6 @@ ON CONFLICT (tenant_id, host_id, rule_id) DO UPDATE SET
   value_digest = excluded.value_digest,
   evidence_sha256 = excluded.evidence_sha256,
   skip_reason = excluded.skip_reason";
+
+/// `$1` name of a table. Its rows that name, by a foreign key, what is not there.
+pub(crate) const COUNT_STRAYS: &str = "SELECT count(*) AS strays FROM pragma_foreign_key_check($1)";

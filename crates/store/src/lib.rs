@@ -24,6 +24,7 @@ pub mod proof;
 pub mod rebuild;
 pub mod registry;
 pub mod scans;
+mod strays;
 
 pub use append::{Draft, Nonces};
 pub use db::{Db, Tenant};

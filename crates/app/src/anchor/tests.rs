@@ -30,7 +30,7 @@ fn add(path: &Path) {
 /// Verifies the file; returns how many heads and how many findings there are.
 fn verified(path: &Path, key: &VerifierKey) -> (u64, usize) {
     let mut verifier = Verifier::new(Some("log-1"), 0);
-    expect(path, std::slice::from_ref(key), (true, &[]), &mut verifier).unwrap();
+    expect((path, u64::MAX), std::slice::from_ref(key), (true, &[]), &mut verifier).unwrap();
     let report = verifier.finish();
     (report.checkpoints, report.findings.len())
 }

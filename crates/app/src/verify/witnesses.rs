@@ -36,6 +36,13 @@ impl App {
         let mut witnessed = policy.needs_no_witness();
         for (size, lines) in &by_size {
             let note = self.db.find_checkpoint(&self.tenant, *size).await?;
+            if note.is_none() {
+                let detail = "there is no checkpoint of this size";
+                found.extend(lines.iter().map(|stored| {
+                    let row = row(stored.size, &stored.key_name, &stored.key_id);
+                    Finding::new(FindingCode::RowAltered, detail).row(TABLE, &row)
+                }));
+            }
             // A checkpoint that does not read is a finding of its own.
             let Some(note) = note.and_then(|stored| Note::parse(&stored.note).ok()) else { continue };
             // An entry that does not read is a finding of its own.

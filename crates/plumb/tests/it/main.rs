@@ -16,6 +16,7 @@ mod facts;
 mod faults;
 mod keeper;
 mod lens;
+mod live;
 mod matrix;
 mod ours;
 mod posture;

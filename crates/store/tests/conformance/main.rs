@@ -20,6 +20,7 @@ mod hosts;
 mod keys;
 mod leases;
 mod limits;
+mod moment;
 mod naive;
 mod opening;
 mod posture;
