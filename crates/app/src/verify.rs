@@ -12,12 +12,12 @@ use std::path::Path;
 use ledger::verify::{Blob, Place, Reference, Verifier};
 use ledger::{Entry, EntryKind, Finding, FindingCode, Report, VerifierKey};
 use model::record::{ErasedBlob, LogEvent};
-use model::{Digest, RunStatus};
+use model::{ClaimKind, Digest, RunStatus};
 use serde_json::Value;
 use store::StoreError;
 use store::blobs::Store;
 use store::events::{StoredErasure, StoredEvent};
-use store::rebuild::{Registry, Rendered, RenderedRow};
+use store::rebuild::{Registry, Rendered, RenderedRow, key_in_entries};
 
 use crate::content::blob;
 use crate::context::App;
@@ -35,6 +35,8 @@ const BEGINNING: u64 = 3;
 const CHECKPOINTS_MAX: u32 = 1_000_000;
 /// Most checked references that are remembered.
 const CHECKED_MAX: usize = 65_536;
+/// Most versions that are listed because they ended wrongly.
+const CLOSINGS_MAX: u32 = 1_000;
 /// Blobs that are read at a time.
 const BLOBS_PAGE: u32 = 200;
 
@@ -95,6 +97,7 @@ impl App {
         self.verify_older(&chapters, &anchored, (verifier, &mut commitments)).await?;
         commitments.close();
         let named = self.check_rows(verifier, &mut commitments).await?;
+        self.check_closings(verifier).await?;
         self.check_blobs(verifier, named).await?;
         self.check_state(verifier).await?;
         self.check_events(verifier, &signed, archive).await?;
@@ -282,7 +285,8 @@ impl App {
                 if record.is_some() || body.is_empty() {
                     // By the index that it carries: behind a gap the others are right.
                     let position = first_position.saturating_add(entry.index);
-                    commitments.push((&entry.table, &entry.row), position, record.as_deref());
+                    let row = key_in_entries(entry.kind, entry.row.clone());
+                    commitments.push((&entry.table, &row), position, record.as_deref());
                 }
             }
         }
@@ -355,6 +359,17 @@ impl App {
             }
         }
         Ok(named)
+    }
+
+    /// Checks that each version of a fact or an edge ended as its successor says, which has no entry of its own.
+    async fn check_closings(&self, verifier: &mut Verifier) -> Result<(), Error> {
+        for (kind, table) in [(ClaimKind::Fact, "facts"), (ClaimKind::Edge, "edges")] {
+            for row in self.db.list_wrong_closings(&self.tenant, kind, CLOSINGS_MAX).await? {
+                let detail = "the version did not end as its successor says";
+                verifier.add(Finding::new(FindingCode::RowAltered, detail).row(table, &row));
+            }
+        }
+        Ok(())
     }
 
     /// Returns how long erased bytes were, by digest, where their erasure says so.
