@@ -201,6 +201,7 @@ fn led_29_the_report_has_its_documented_members() {
         "anchor",
         "bodies_checked",
         "checkpoints",
+        "continues",
         "entries",
         "erased",
         "findings",
@@ -217,6 +218,7 @@ fn led_29_the_report_has_its_documented_members() {
         "uncovered_tail",
         "verifier",
         "witness",
+        "witness_lag",
     ];
     assert_eq!(members, expected);
     assert_eq!((value["anchor"].as_str(), report.witness), (Some("none"), EvidenceState::None));
