@@ -54,7 +54,8 @@ fn config(data: &Path) -> Config {
 
 /// A record to change, and what it takes to open it.
 struct Record {
-    world: World,
+    /// Kept: its folder goes with it.
+    _world: World,
     data: PathBuf,
     config: Config,
     /// Has the bodies that were pruned.
@@ -108,7 +109,7 @@ impl Record {
         }
         let data = world.data().to_owned();
         let config = Config { anchor: Some(anchor), policy: Some(policy), ..config(&data) };
-        Record { world, data, config, archive: None, _witness: Some(witness) }
+        Record { _world: world, data, config, archive: None, _witness: Some(witness) }
     }
 
     /// Some 400 entries, of which the first segment is sealed and pruned, and two keys.
@@ -127,7 +128,7 @@ impl Record {
         run(&["ledger", "rotate-key", "--reason", "yearly"]);
         run(&["ledger", "verify"]);
         let config = config(&data);
-        Record { data, config, archive: Some(world.path("archive")), world, _witness: None }
+        Record { data, config, archive: Some(world.path("archive")), _world: world, _witness: None }
     }
 
     fn database(&self) -> PathBuf {
