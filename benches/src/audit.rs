@@ -20,6 +20,7 @@ pub struct Ledger {
     db: Db,
     tenant: Tenant,
     data: PathBuf,
+    path: PathBuf,
 }
 
 impl Ledger {
@@ -29,10 +30,11 @@ impl Ledger {
     /// When the product refuses.
     pub async fn create(data: &Path) -> Result<Ledger, BenchError> {
         open(data, Mode::Create).await?.close().await;
-        let db = Db::open(&data.join("plumb.db")).await?;
+        let path = data.join("plumb.db");
+        let db = Db::open(&path).await?;
         let missing = || BenchError::Said { what: "the new log".to_owned(), said: "is not there".to_owned() };
         let tenant = db.find_tenant("default").await?.ok_or_else(missing)?;
-        Ok(Ledger { db, tenant, data: data.to_owned() })
+        Ok(Ledger { db, tenant, data: data.to_owned(), path })
     }
 
     /// Opens the product on this log.
@@ -46,7 +48,7 @@ impl Ledger {
     /// Returns where the database is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.db.path()
+        &self.path
     }
 
     /// Returns the number of entries.

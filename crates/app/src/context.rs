@@ -100,10 +100,10 @@ impl App {
         &self.tenant.vkey
     }
 
-    /// Returns where the database is.
+    /// Says for people where the database is.
     #[must_use]
-    pub fn database_path(&self) -> &std::path::Path {
-        self.db.path()
+    pub fn database(&self) -> String {
+        self.db.place()
     }
 
     /// Ends all use of the database. What was written then stands in its one file, with nothing beside it that

@@ -117,6 +117,9 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
         Problem::MigrationEdited { .. } => Some("use an unmodified build of plumb"),
         Problem::Missing => Some("run `plumb scan` first, or name the data directory by --data-dir"),
         Problem::Permission(_) => Some("check the owner and the mode of the data directory"),
-        Problem::Refused(_) | Problem::Other(_) => None,
+        Problem::SchemaBehind { .. } => Some("run `plumb migrate` with a user that may change the schema"),
+        Problem::Denied(_) => Some("check user, password and rights of the database"),
+        Problem::Unreachable(_) => Some("check host and port, and that the server runs and lets you in"),
+        Problem::Refused(_) | Problem::Taken(_) | Problem::Other(_) => None,
     }
 }

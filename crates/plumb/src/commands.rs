@@ -227,7 +227,7 @@ async fn created(global: &Global) -> Result<App, Error> {
     // Whatever comes of the command, the log has a checkpoint and verifies.
     app::checkpoint::begin(&app).await?;
     if app.is_new() && !global.quiet {
-        console::note(&format!("made {} with a new ledger and signing key", app.database_path().display()));
+        console::note(&format!("made {} with a new ledger and signing key", app.database()));
         console::note(&format!("public key of the ledger: {}", app.vkey()));
     }
     Ok(app)

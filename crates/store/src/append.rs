@@ -4,9 +4,8 @@ use ledger::{Entry, EntryKind};
 use model::record::{AuditPhase, AuditRecord, schema};
 use model::{AuditId, Timestamp};
 use serde::Serialize;
-use sqlx::{Row as _, Sqlite, Transaction};
 
-use crate::apply::bulk;
+use crate::db::{Rows, Tx, query};
 use crate::error::{StoreError, doing};
 use crate::{Db, Tenant, dialect, registry};
 
@@ -52,18 +51,18 @@ impl<'t> Appender<'t> {
     ///
     /// A clock that stands behind the log does not turn its time back; it is recorded (TLW-30).
     pub(crate) async fn reserve(
-        tx: &mut Transaction<'static, Sqlite>,
+        tx: &mut Tx,
         (tenant, actor): (&'t Tenant, &'t str),
         (count, now): (usize, Timestamp),
         nonces: Nonces<'_>,
     ) -> Result<Self, StoreError> {
         let said = "reserve ledger indexes";
-        let last = sqlx::query("SELECT last_at_us FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
+        let last = query("SELECT last_at_us FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
             .bind(tenant.id.to_string())
             .bind(tenant.log.to_string())
-            .fetch_one(&mut **tx)
+            .fetch_one(&mut *tx)
             .await
-            .and_then(|row| row.try_get::<i64, _>("last_at_us"))
+            .and_then(|row| row.get::<i64>("last_at_us"))
             .map_err(doing(said))?;
         let behind_us = last - now.as_micros();
         let reserved = count + usize::from(behind_us > CLOCK_STEP_US);
@@ -88,13 +87,13 @@ impl<'t> Appender<'t> {
 
     /// As [`Appender::reserve`], without a look at the clock: the first entry of a log says that it begins.
     pub(crate) async fn begin(
-        tx: &mut Transaction<'static, Sqlite>,
+        tx: &mut Tx,
         (tenant, actor): (&'t Tenant, &'t str),
         (reserved, now): (usize, Timestamp),
     ) -> Result<Self, StoreError> {
         let said = "reserve ledger indexes";
-        let row = sqlx::query(
-            "UPDATE log_heads SET size = size + $3, last_at_us = max($4, last_at_us + 1)
+        let row = query(
+            "UPDATE log_heads SET size = size + $3, last_at_us = CASE WHEN $4 > last_at_us THEN $4 ELSE last_at_us + 1 END
              WHERE tenant_id = $1 AND log_id = $2
              RETURNING size - $3 AS first_index, last_at_us, first_position",
         )
@@ -102,13 +101,13 @@ impl<'t> Appender<'t> {
         .bind(tenant.log.to_string())
         .bind(i64::try_from(reserved).unwrap_or(i64::MAX))
         .bind(now.as_micros())
-        .fetch_one(&mut **tx)
+        .fetch_one(&mut *tx)
         .await
         .map_err(doing(said))?;
-        let first: i64 = row.try_get("first_index").map_err(doing(said))?;
-        let at = Timestamp::from_micros(row.try_get("last_at_us").map_err(doing(said))?);
+        let first: i64 = row.get("first_index").map_err(doing(said))?;
+        let at = Timestamp::from_micros(row.get("last_at_us").map_err(doing(said))?);
         let first = u64::try_from(first).map_err(|err| broken("the log head", &err))?;
-        let first_position: i64 = row.try_get("first_position").map_err(doing(said))?;
+        let first_position: i64 = row.get("first_position").map_err(doing(said))?;
         let first_position = u64::try_from(first_position).map_err(|err| broken("the log head", &err))?;
         Ok(Self { tenant, actor, first, first_position, reserved, at, entries: Vec::new() })
     }
@@ -163,7 +162,7 @@ impl<'t> Appender<'t> {
     /// Stores an audit record with its entry.
     pub(crate) async fn audit(
         &mut self,
-        tx: &mut Transaction<'static, Sqlite>,
+        tx: &mut Tx,
         record: &AuditRecord,
         nonces: Nonces<'_>,
     ) -> Result<(), StoreError> {
@@ -173,44 +172,55 @@ impl<'t> Appender<'t> {
     /// Stores audit records with an entry each.
     pub(crate) async fn audits(
         &mut self,
-        tx: &mut Transaction<'static, Sqlite>,
+        tx: &mut Tx,
         records: &[AuditRecord],
         nonces: Nonces<'_>,
     ) -> Result<(), StoreError> {
-        let mut rows = Vec::with_capacity(records.len());
+        let mut rows = Rows::new(9, records.len());
         for record in records {
             let record = AuditRecord { recorded_at: self.at, ..record.clone() };
             let index = self.push(draft(&record), &mut *nonces)?;
-            let AuditRecord {
-                audit_id, actor, action, phase, decision, subject, detail, correlation_id, ..
-            } = record;
-            rows.push((audit_id, actor, action, phase, decision, subject, detail, correlation_id, index));
+            rows.push([
+                record.audit_id.to_string().into(),
+                record.actor.into(),
+                record.action.into(),
+                record.phase.as_str().into(),
+                record.decision.into(),
+                record.subject.into(),
+                record.detail.into(),
+                record.correlation_id.into(),
+                to_i64(index)?.into(),
+            ]);
         }
-        sqlx::query(dialect::INSERT_AUDITS)
+        query(dialect::INSERT_AUDITS)
             .bind(self.tenant.id.to_string())
             .bind(self.at.as_micros())
-            .bind(bulk(&rows)?)
-            .execute(&mut **tx)
+            .bind_rows(rows)
+            .execute(&mut *tx)
             .await
             .map_err(doing("store the audit records"))?;
         Ok(())
     }
 
     /// Inserts the entries. Every reserved index must have been used, or nothing may be committed.
-    pub(crate) async fn insert(self, tx: &mut Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+    pub(crate) async fn insert(self, tx: &mut Tx) -> Result<(), StoreError> {
         if self.entries.len() != self.reserved {
             let counts = format!("{} indexes reserved, {} used", self.reserved, self.entries.len());
             return Err(broken("a transaction", &counts));
         }
         let said = "append to the ledger";
-        let inserted = sqlx::query(dialect::INSERT_ENTRIES)
+        let mut rows = Rows::new(3, self.entries.len());
+        for (index, entry, body) in self.entries {
+            rows.push([to_i64(index)?.into(), entry.into(), body.into()]);
+        }
+        let inserted = query(dialect::INSERT_ENTRIES)
             .bind(self.tenant.id.to_string())
             .bind(self.tenant.log.to_string())
-            .bind(bulk(&self.entries)?)
-            .execute(&mut **tx)
+            .bind_rows(rows)
+            .execute(&mut *tx)
             .await
             .map_err(doing(said))?;
-        if inserted.rows_affected() != self.reserved as u64 {
+        if inserted != self.reserved as u64 {
             return Err(broken("a transaction", &"not every entry was inserted"));
         }
         Ok(())
@@ -247,7 +257,7 @@ impl Db {
             return Err(StoreError::BatchTooLarge { what, size, limit: AUDITS_MAX });
         }
         let said = "store the audit records";
-        let mut tx = self.begin(said).await?;
+        let mut tx = self.begin(tenant.id, said).await?;
         let count = records.len();
         let mut appender = Appender::reserve(&mut tx, (tenant, actor), (count, now), &mut *nonces).await?;
         appender.audits(&mut tx, records, nonces).await?;

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::EntryKind;
 use model::record::{AuditRecord, ChangeRecord, HostRecord, ScanRecord, schema};
-use model::{ComplianceState, Digest, EVIDENCE_BYTES_MAX, Evidence, RuleId, RunStatus, Timestamp};
-use serde::Serialize;
-use sqlx::{Sqlite, Transaction};
+use model::{
+    ComplianceState, Digest, EVIDENCE_BYTES_MAX, Evidence, ReasonCode, RuleId, RunStatus, Severity, Status,
+    Timestamp,
+};
 
 use crate::append::{Appender, Draft, Nonces, broken, to_i64};
+use crate::db::{Rows, Sql, Tx, query};
 use crate::error::{StoreError, doing};
 use crate::locks::{self, Fence};
 use crate::{Db, Tenant, dialect, hosts, scans};
@@ -87,7 +89,7 @@ impl Db {
             return Err(StoreError::StaleFence);
         }
         let said = "apply the scan";
-        let mut tx = self.begin(said).await?;
+        let mut tx = self.begin(tenant.id, said).await?;
         if let Some(before) = applied_before(&mut tx, tenant, batch).await? {
             return Ok(Applied::Before(before));
         }
@@ -166,32 +168,22 @@ fn check_evidence(batch: &Batch, blob: &Blob) -> Result<(), StoreError> {
 }
 
 async fn applied_before(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     tenant: &Tenant,
     batch: &Batch,
 ) -> Result<Option<ScanRecord>, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!("{} WHERE tenant_id = $1 AND id = $2", scans::SCAN_COLUMNS));
-    let row = sqlx::query(sql)
+    let sql = Sql::Assembled(format!("{} WHERE tenant_id = $1 AND id = $2", scans::SCAN_COLUMNS));
+    let row = query(sql)
         .bind(tenant.id.to_string())
         .bind(batch.scan.scan_id.to_string())
-        .fetch_optional(&mut **tx)
+        .fetch_optional(&mut *tx)
         .await
         .map_err(doing("read the scan"))?;
     let scan = row.as_ref().map(scans::read_scan).transpose()?;
     Ok(scan.filter(|scan| scan.status == RunStatus::Completed))
 }
 
-/// Writes rows as the one parameter of a bulk statement (see [`dialect`]).
-pub(crate) fn bulk<T: Serialize + ?Sized>(rows: &T) -> Result<String, StoreError> {
-    serde_json::to_string(rows).map_err(|err| broken("a transaction", &err))
-}
-
-async fn write_blobs(
-    tx: &mut Transaction<'static, Sqlite>,
-    tenant: &Tenant,
-    batch: &Batch,
-    at: Timestamp,
-) -> Result<(), StoreError> {
+async fn write_blobs(tx: &mut Tx, tenant: &Tenant, batch: &Batch, at: Timestamp) -> Result<(), StoreError> {
     let single = [
         (
             &batch.corpus,
@@ -207,13 +199,13 @@ async fn write_blobs(
         ),
     ];
     for (blob, sql) in single {
-        sqlx::query(sql)
+        query(sql)
             .bind(tenant.id.to_string())
             .bind(blob.sha256.to_string())
             .bind(&blob.bytes)
             .bind(to_i64(blob.bytes.len() as u64)?)
             .bind(at.as_micros())
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await
             .map_err(doing("store the manifest and the corpus"))?;
     }
@@ -222,24 +214,24 @@ async fn write_blobs(
     }
     // In the order of the key: neighbours share a page.
     let blobs: BTreeMap<Digest, &Blob> = batch.evidence.iter().map(|blob| (blob.sha256, blob)).collect();
-    let mut rows = Vec::with_capacity(blobs.len());
+    let mut rows = Rows::new(2, blobs.len());
     for (sha256, blob) in blobs {
         let text = std::str::from_utf8(&blob.bytes);
         let text = text.map_err(|_err| StoreError::EvidenceInvalid { sha256 })?;
-        rows.push((sha256, text));
+        rows.push([sha256.to_string().into(), text.into()]);
     }
-    sqlx::query(dialect::INSERT_EVIDENCE)
+    query(dialect::INSERT_EVIDENCE)
         .bind(tenant.id.to_string())
         .bind(at.as_micros())
-        .bind(bulk(&rows)?)
-        .execute(&mut **tx)
+        .bind_rows(rows)
+        .execute(&mut *tx)
         .await
         .map_err(doing("store the evidence"))?;
     Ok(())
 }
 
 async fn write_changes(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     appender: &mut Appender<'_>,
     (tenant, batch): (&Tenant, &Batch),
     nonces: Nonces<'_>,
@@ -248,7 +240,7 @@ async fn write_changes(
         return Ok(());
     }
     let at = appender.at();
-    let mut rows = Vec::with_capacity(batch.changes.len());
+    let mut rows = Rows::new(13, batch.changes.len());
     for change in &batch.changes {
         let change = ChangeRecord { recorded_at: at, ..change.clone() };
         let draft = Draft {
@@ -259,61 +251,82 @@ async fn write_changes(
             record: &change,
         };
         let index = appender.push(draft, &mut *nonces)?;
-        rows.push((
-            change.transaction_id,
-            change.rule_id,
-            change.prior_status,
-            change.status,
-            change.prior_severity,
-            change.severity,
-            change.change_kind,
-            change.prior_value_digest,
-            change.value_digest,
-            change.evidence_sha256,
-            change.skip_reason,
-            change.rule_digest,
-            index,
-        ));
+        rows.push([
+            change.transaction_id.to_string().into(),
+            change.rule_id.as_str().into(),
+            change.prior_status.map(Status::as_str).into(),
+            change.status.as_str().into(),
+            change.prior_severity.map(Severity::as_str).into(),
+            change.severity.as_str().into(),
+            change.change_kind.as_str().into(),
+            change.prior_value_digest.map(|digest| digest.to_string()).into(),
+            change.value_digest.to_string().into(),
+            change.evidence_sha256.to_string().into(),
+            change.skip_reason.map(ReasonCode::as_str).into(),
+            change.rule_digest.to_string().into(),
+            to_i64(index)?.into(),
+        ]);
     }
     let scan = &batch.scan;
-    let shared = bulk(&(scan.engine_digest, scan.policy_digest, &scan.policy_version, scan.scan_id))?;
-    let rows = bulk(&rows)?;
-    sqlx::query(dialect::INSERT_CHANGES)
+    query(dialect::INSERT_CHANGES)
         .bind(tenant.id.to_string())
-        .bind(batch.scan.host_id.to_string())
-        .bind(batch.scan.scan_id.to_string())
-        .bind(shared)
+        .bind(scan.host_id.to_string())
+        .bind(scan.scan_id.to_string())
+        .bind(scan.engine_digest.to_string())
+        .bind(scan.policy_digest.to_string())
+        .bind(&scan.policy_version)
+        .bind(scan.scan_id.to_string())
         .bind(batch.measured_at.as_micros())
         .bind(at.as_micros())
-        .bind(&rows)
-        .execute(&mut **tx)
+        .bind_rows(rows)
+        .execute(&mut *tx)
         .await
         .map_err(doing("store the changes"))?;
-    sqlx::query(dialect::UPSERT_STATE)
+    query(UPSERT_STATE)
         .bind(tenant.id.to_string())
-        .bind(batch.scan.host_id.to_string())
-        .bind(batch.measured_at.as_micros())
-        .bind(&rows)
-        .execute(&mut **tx)
+        .bind(scan.scan_id.to_string())
+        .execute(&mut *tx)
         .await
         .map_err(doing("store the current state"))?;
     Ok(())
 }
 
+/// `$1` tenant, `$2` the scan whose changes were stored.
+const UPSERT_STATE: &str = "
+INSERT INTO host_rule_state (tenant_id, host_id, rule_id, current_status, severity, value_digest,
+  evidence_sha256, skip_reason, first_seen_at, last_changed_at, last_value_changed_at)
+SELECT t.tenant_id, t.host_id, t.rule_id, t.status, t.severity, t.value_digest,
+  t.evidence_sha256, t.skip_reason, t.occurred_at, t.occurred_at, t.occurred_at
+FROM transactions AS t
+WHERE t.tenant_id = $1 AND t.scan_id = $2
+ON CONFLICT (tenant_id, host_id, rule_id) DO UPDATE SET
+  last_changed_at = CASE
+    WHEN host_rule_state.current_status <> excluded.current_status
+      OR host_rule_state.severity <> excluded.severity
+    THEN excluded.last_changed_at ELSE host_rule_state.last_changed_at END,
+  last_value_changed_at = CASE
+    WHEN host_rule_state.value_digest <> excluded.value_digest
+    THEN excluded.last_value_changed_at ELSE host_rule_state.last_value_changed_at END,
+  current_status = excluded.current_status,
+  severity = excluded.severity,
+  value_digest = excluded.value_digest,
+  evidence_sha256 = excluded.evidence_sha256,
+  skip_reason = excluded.skip_reason";
+
 /// Notes what was looked at, in a number of rows that does not grow with the number of rules.
-async fn write_coverage(
-    tx: &mut Transaction<'static, Sqlite>,
-    tenant: &Tenant,
-    batch: &Batch,
-) -> Result<(), StoreError> {
-    sqlx::query(dialect::INSERT_RULE_SET)
+async fn write_coverage(tx: &mut Tx, tenant: &Tenant, batch: &Batch) -> Result<(), StoreError> {
+    let mut rules = Rows::new(1, batch.rules.len());
+    for rule in &batch.rules {
+        rules.push([rule.as_str().into()]);
+    }
+    query(dialect::INSERT_RULE_SET)
         .bind(tenant.id.to_string())
         .bind(batch.rule_set.to_string())
-        .bind(bulk(&batch.rules)?)
-        .execute(&mut **tx)
+        .bind_rows(rules)
+        .execute(&mut *tx)
         .await
         .map_err(doing("store the rule set"))?;
-    sqlx::query(
+    query(
         "INSERT INTO host_rule_sets (tenant_id, host_id, sha256, scan_count, last_checked_at_us, last_scan_id)
          VALUES ($1, $2, $3, 1, $4, $5)
          ON CONFLICT (tenant_id, host_id, sha256) DO UPDATE SET scan_count = host_rule_sets.scan_count + 1,
@@ -324,11 +337,11 @@ async fn write_coverage(
     .bind(batch.rule_set.to_string())
     .bind(batch.measured_at.as_micros())
     .bind(batch.scan.scan_id.to_string())
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing("count the check"))?;
     let posture = &batch.posture;
-    sqlx::query(
+    query(
         "INSERT INTO host_posture (tenant_id, host_id, compliance_state, pass_count, fail_count,
            skipped_count, error_count, not_applicable_count, current_rule_set, last_scan_id,
            last_checked_at_us)
@@ -351,7 +364,7 @@ async fn write_coverage(
     .bind(posture.current_rule_set.map(|digest| digest.to_string()))
     .bind(batch.scan.scan_id.to_string())
     .bind(batch.measured_at.as_micros())
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing("store the posture"))?;
     Ok(())

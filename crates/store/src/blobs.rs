@@ -3,6 +3,7 @@
 use model::Digest;
 
 use crate::codec::Reader;
+use crate::db::query;
 use crate::error::{StoreError, doing};
 use crate::{Db, Tenant};
 
@@ -76,10 +77,10 @@ impl Db {
         store: Store,
         sha256: Digest,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let row = sqlx::query(store.select_one())
+        let row = query(store.select_one())
             .bind(tenant.id.to_string())
             .bind(sha256.to_string())
-            .fetch_optional(self.readers())
+            .fetch_optional(self.readers(tenant.id))
             .await
             .map_err(doing("read stored bytes"))?;
         let found = row.map(|row| Reader::new(store.table(), "sha256", &row)?.bytes("body")).transpose()?;
@@ -96,11 +97,11 @@ impl Db {
         store: Store,
         (after, limit): (&str, u32),
     ) -> Result<Vec<StoredBlob>, StoreError> {
-        sqlx::query(store.select_page())
+        query(store.select_page())
             .bind(tenant.id.to_string())
             .bind(after)
             .bind(i64::from(limit))
-            .fetch_all(self.readers())
+            .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("read stored bytes"))?
             .iter()

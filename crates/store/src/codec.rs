@@ -4,16 +4,16 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use model::Timestamp;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::{Decode, Postgres, Sqlite, Type};
 
 use crate::StoreError;
+use crate::db::Row;
 
 /// Reads the columns of one row of `table`; `key` names the row in errors.
 pub(crate) struct Reader<'r> {
     pub(crate) table: &'static str,
     pub(crate) key: String,
-    pub(crate) row: &'r SqliteRow,
+    pub(crate) row: &'r Row,
 }
 
 impl<'r> Reader<'r> {
@@ -21,14 +21,14 @@ impl<'r> Reader<'r> {
     pub(crate) fn new(
         table: &'static str,
         key_column: &'static str,
-        row: &'r SqliteRow,
+        row: &'r Row,
     ) -> Result<Self, StoreError> {
         let mut reader = Self { table, key: String::new(), row };
         match reader.text(key_column) {
             Ok(key) => reader.key = key,
             Err(err) => {
                 // The error names the row as far as its key reads.
-                let bytes: Vec<u8> = row.try_get(key_column).unwrap_or_default();
+                let bytes: Vec<u8> = row.get(key_column).unwrap_or_default();
                 reader.key = String::from_utf8_lossy(&bytes).into_owned();
                 return Err(reader.bad(key_column, &err));
             }
@@ -38,9 +38,9 @@ impl<'r> Reader<'r> {
 
     fn get<T>(&self, column: &'static str) -> Result<T, StoreError>
     where
-        T: sqlx::Type<sqlx::Sqlite> + sqlx::Decode<'r, sqlx::Sqlite>,
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
     {
-        self.row.try_get(column).map_err(|err| self.bad(column, &err))
+        self.row.get(column).map_err(|err| self.bad(column, &err))
     }
 
     fn bad(&self, column: &'static str, problem: &dyn Display) -> StoreError {

@@ -2,10 +2,10 @@
 //! and elsewhere.
 
 use model::Timestamp;
-use sqlx::sqlite::SqliteRow;
 
 use crate::append::to_i64;
 use crate::codec::Reader;
+use crate::db::{Row, query};
 use crate::error::{StoreError, doing};
 use crate::{Db, Tenant};
 
@@ -36,8 +36,8 @@ impl Db {
         cosignature: &StoredCosignature,
     ) -> Result<(), StoreError> {
         let said = "store a cosignature";
-        let mut tx = self.begin(said).await?;
-        sqlx::query(
+        let mut tx = self.begin(tenant.id, said).await?;
+        query(
             "INSERT INTO log_cosignatures (tenant_id, log_id, size, key_name, key_id, line, received_at_us)
              SELECT $1, $2, $3, $4, $5, $6, $7
              WHERE NOT EXISTS (SELECT 1 FROM log_cosignatures WHERE tenant_id = $1 AND log_id = $2
@@ -50,7 +50,7 @@ impl Db {
         .bind(&cosignature.key_id)
         .bind(&cosignature.line)
         .bind(cosignature.received_at.as_micros())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(doing(said))?;
         tx.commit().await.map_err(doing(said))
@@ -66,7 +66,7 @@ impl Db {
         key_name: &str,
         key_id: &str,
     ) -> Result<Option<u64>, StoreError> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT log_id, size
              FROM log_cosignatures
              WHERE tenant_id = $1 AND log_id = $2 AND key_name = $3 AND key_id = $4
@@ -77,7 +77,7 @@ impl Db {
         .bind(tenant.log.to_string())
         .bind(key_name)
         .bind(key_id)
-        .fetch_optional(self.readers())
+        .fetch_optional(self.readers(tenant.id))
         .await
         .map_err(doing("read the cosignatures"))?;
         row.map(|row| Reader::new("log_cosignatures", "log_id", &row)?.number("size")).transpose()
@@ -91,7 +91,7 @@ impl Db {
         &self,
         tenant: &Tenant,
     ) -> Result<Vec<StoredCosignature>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT log_id, size, key_name, key_id, line, received_at_us
              FROM log_cosignatures
              WHERE tenant_id = $1 AND log_id = $2
@@ -100,7 +100,7 @@ impl Db {
         )
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read the cosignatures"))?
         .iter()
@@ -117,7 +117,7 @@ impl Db {
         tenant: &Tenant,
         size: u64,
     ) -> Result<Vec<StoredCosignature>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT log_id, size, key_name, key_id, line, received_at_us
              FROM log_cosignatures
              WHERE tenant_id = $1 AND log_id = $2 AND size = $3
@@ -128,7 +128,7 @@ impl Db {
         .bind(tenant.log.to_string())
         .bind(to_i64(size)?)
         .bind(COSIGNATURES_MAX)
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read the cosignatures"))?
         .iter()
@@ -137,7 +137,7 @@ impl Db {
     }
 }
 
-fn stored(row: &SqliteRow) -> Result<StoredCosignature, StoreError> {
+fn stored(row: &Row) -> Result<StoredCosignature, StoreError> {
     let row = Reader::new("log_cosignatures", "log_id", row)?;
     Ok(StoredCosignature {
         size: row.number("size")?,

@@ -1,42 +1,49 @@
-//! Opening the database: one writer, several readers, durable, ours.
-//!
-//! A command that only reads opens a single connection: the writer connects at the first write.
-
-mod snapshot;
+//! The database under the store: SQLite in a file, or a PostgreSQL server. Each work has its tenant, and writers
+//! of one tenant take turns.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use model::{LogId, TenantId, Timestamp};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::SqlitePool;
 
 use crate::append::Nonces;
-use crate::error::{Problem, StoreError, doing};
+use crate::codec::Reader;
+use crate::error::{StoreError, doing};
 use crate::logs::{self, Begins};
-use crate::{files, migrate};
 
-/// Marks a database file as ours (`PRAGMA application_id`): "PLMB".
-const APPLICATION_ID: i64 = 0x504c_4d42;
-/// How long a statement waits for another process's write lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Most attempts to switch a new file to the write-ahead log, each after another process did something to it.
-const SWITCHES_MAX: u32 = 100;
-/// Page size of a new file. An entry with its body is stored in its page: at SQLite's usual 4,096 a row of more
-/// than about 1,000 bytes gets a page of its own (sqlite.org/fileformat2.html, section 1.6).
-const PAGE_BYTES: u32 = 8192;
-/// Page cache of the writer, in KiB where negative: a first scan of 1,000 rules fits, so that no page is
-/// written twice in one transaction.
-const WRITER_CACHE: &str = "-16384";
-/// Read connections. SQLite readers do not block each other.
-const READERS_MAX: u32 = 4;
+mod postgres;
+mod query;
+mod snapshot;
+mod sqlite;
+
+pub use postgres::{Server, SslMode};
+pub(crate) use query::{Each, Row, Rows, Sql, Tx, query};
 
 /// A database. Cheap to clone; the pools close when the last clone goes.
 #[derive(Debug, Clone)]
-pub struct Db {
-    writer: SqlitePool,
-    readers: SqlitePool,
-    path: PathBuf,
+pub struct Db(Backend);
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+        path: PathBuf,
+    },
+    /// A frozen one is a snapshot, whose connections are in their transactions already.
+    Postgres {
+        pool: PgPool,
+        place: String,
+        is_frozen: bool,
+    },
+}
+
+/// Connections for reading what belongs to one tenant; without a tenant, what belongs to none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Readers<'d> {
+    db: &'d Db,
+    tenant: Option<TenantId>,
 }
 
 /// The tenant that a unit of work belongs to, with its log.
@@ -56,73 +63,80 @@ impl Db {
     /// # Errors
     /// When the file cannot be used: foreign, damaged, newer than this program, no permission.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        files::prepare(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .page_size(PAGE_BYTES)
-            .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_lazy_with(options.clone().pragma("cache_size", WRITER_CACHE));
-        let readers =
-            SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options.read_only(true));
-        // What keeps a reader from seeing it is said by the writer.
-        if is_ours(&readers).await.unwrap_or(false) {
-            files::tighten(path)?;
-        } else {
-            claim(&writer, path).await?;
-        }
-        let db = Self { writer, readers, path: path.to_owned() };
-        if !migrate::is_current(&db.readers).await {
-            let mut tx = db.begin("bring the schema up to date").await?;
-            migrate::migrate(&mut tx).await?;
-            tx.commit().await.map_err(doing("bring the schema up to date"))?;
-        }
-        Ok(db)
+        sqlite::open(path).await
     }
 
-    /// Closes all connections of all clones, which folds the write-ahead log into the file when no other
-    /// process has it open.
+    /// Connects to a database of a PostgreSQL server, whose schema has to be that of this program: see
+    /// [`Db::migrate`].
+    ///
+    /// # Errors
+    /// When the server cannot be reached, refuses, or its schema is another version's.
+    pub async fn connect(server: &Server) -> Result<Self, StoreError> {
+        postgres::connect(server).await
+    }
+
+    /// Brings the schema of a PostgreSQL database up to date. Two at once: one does it, the other waits.
+    ///
+    /// Returns the version before; nothing for an empty database.
+    ///
+    /// # Errors
+    /// As [`Db::connect`], and when a migration was edited after it was applied.
+    pub async fn migrate(server: &Server) -> Result<Option<i64>, StoreError> {
+        postgres::migrate(server).await
+    }
+
+    /// Closes all connections of all clones. A SQLite database folds its write-ahead log into the file when no
+    /// other process has it open.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        match &self.0 {
+            Backend::Sqlite { writer, readers, .. } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Backend::Postgres { pool, .. } => pool.close().await,
+        }
     }
 
-    /// Returns where the database file is.
+    /// Returns where the database is, for people: the file, or server and name.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn place(&self) -> String {
+        match &self.0 {
+            Backend::Sqlite { path, .. } => path.display().to_string(),
+            Backend::Postgres { place, .. } => place.clone(),
+        }
     }
 
-    /// Begins a write: takes the write lock at once, because a transaction that reads first and writes later
-    /// fails as soon as another process writes in between.
-    pub(crate) async fn begin(&self, said: &'static str) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(doing(said))
+    /// Begins a write of a tenant. Nobody else writes for this tenant until it ends, so that what was read in it
+    /// still holds when it writes.
+    pub(crate) async fn begin(&self, tenant: TenantId, said: &'static str) -> Result<Tx, StoreError> {
+        let begun = match &self.0 {
+            // A transaction that reads first and writes later fails as soon as another process writes in between.
+            Backend::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Backend::Postgres { pool, .. } => postgres::begin(pool, tenant).await.map(Tx::Postgres),
+        };
+        begun.map_err(doing(said))
     }
 
-    /// Has what is deleted from now on overwritten in the file (sqlite.org/pragma.html#pragma_secure_delete).
+    /// Has what is deleted from now on overwritten in the file (sqlite.org/pragma.html#pragma_secure_delete). A
+    /// server keeps old versions of rows until it vacuums, whatever is asked of it here.
     pub(crate) async fn overwrite_deleted(&self) -> Result<(), StoreError> {
-        sqlx::query("PRAGMA secure_delete = ON")
-            .execute(&self.writer)
-            .await
-            .map_err(doing("have deleted bytes overwritten"))?;
-        Ok(())
+        match &self.0 {
+            Backend::Sqlite { writer, .. } => sqlite::overwrite_deleted(writer).await,
+            Backend::Postgres { .. } => Ok(()),
+        }
     }
 
-    /// Folds the write-ahead log into the file and empties it, so that no older copy of a page stays in it.
+    /// Folds the write-ahead log of a file into it and empties it, so that no older copy of a page stays in it.
     pub(crate) async fn fold_wal(&self) -> Result<(), StoreError> {
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&self.writer)
-            .await
-            .map_err(doing("fold the write-ahead log"))?;
-        Ok(())
+        match &self.0 {
+            Backend::Sqlite { writer, .. } => sqlite::fold_wal(writer).await,
+            Backend::Postgres { .. } => Ok(()),
+        }
     }
 
-    /// Returns the connections for reading.
-    pub(crate) const fn readers(&self) -> &SqlitePool {
-        &self.readers
+    /// Returns the connections for reading what belongs to a tenant.
+    pub(crate) const fn readers(&self, tenant: TenantId) -> Readers<'_> {
+        Readers { db: self, tenant: Some(tenant) }
     }
 
     /// Finds the tenant with this slug.
@@ -131,7 +145,7 @@ impl Db {
     /// When the database cannot be read.
     pub async fn find_tenant(&self, slug: &str) -> Result<Option<Tenant>, StoreError> {
         let said = "read the tenant";
-        let row = sqlx::query(
+        let row = query(
             "SELECT t.tenant_id, l.log_id, l.origin, l.vkey
              FROM tenants AS t
              JOIN log_heads AS l ON l.tenant_id = t.tenant_id
@@ -140,11 +154,11 @@ impl Db {
              LIMIT 1",
         )
         .bind(slug)
-        .fetch_optional(&self.readers)
+        .fetch_optional(Readers { db: self, tenant: None })
         .await
         .map_err(doing(said))?;
         row.map(|row| {
-            let row = crate::codec::Reader::new("tenants", "tenant_id", &row)?;
+            let row = Reader::new("tenants", "tenant_id", &row)?;
             Ok(Tenant {
                 id: row.parsed("tenant_id")?,
                 log: row.parsed("log_id")?,
@@ -167,7 +181,7 @@ impl Db {
         nonces: Nonces<'_>,
     ) -> Result<Tenant, StoreError> {
         let said = "make the tenant";
-        let mut tx = self.begin(said).await?;
+        let mut tx = self.begin(tenant.id, said).await?;
         if logs::insert_tenant(&mut tx, slug, (tenant, now)).await? {
             let begins = Begins { first_position: 0, after: Timestamp::from_micros(0) };
             logs::begin(&mut tx, (tenant, actor), (begins, None, None), (now, nonces)).await?;
@@ -179,63 +193,5 @@ impl Db {
             row: slug.to_owned(),
             problem: "it was made and is not there".to_owned(),
         })
-    }
-}
-
-/// Tells whether the file was claimed before: it bears our mark and has a write-ahead log.
-async fn is_ours(readers: &SqlitePool) -> Result<bool, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT a.application_id AS application_id, j.journal_mode AS journal_mode
-         FROM pragma_application_id AS a, pragma_journal_mode AS j",
-    )
-    .fetch_one(readers)
-    .await?;
-    let (application_id, journal): (i64, String) =
-        (row.try_get("application_id")?, row.try_get("journal_mode")?);
-    Ok(application_id == APPLICATION_ID && journal == "wal")
-}
-
-/// Refuses a file that belongs to another program, before anything of it is changed; then tightens its mode,
-/// marks a new one as ours and switches it to the write-ahead log.
-async fn claim(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
-    let opened = |source: sqlx::Error| StoreError::Open {
-        path: path.to_owned(),
-        problem: Problem::of(&source),
-        source: Some(source),
-    };
-    let row = sqlx::query(
-        "SELECT a.application_id AS application_id, (SELECT count(*) FROM sqlite_schema) AS objects
-         FROM pragma_application_id AS a",
-    )
-    .fetch_one(writer)
-    .await
-    .map_err(opened)?;
-    let application_id: i64 = row.try_get("application_id").map_err(opened)?;
-    let objects: i64 = row.try_get("objects").map_err(opened)?;
-    if application_id != APPLICATION_ID && (objects > 0 || application_id != 0) {
-        return Err(StoreError::Open { path: path.to_owned(), problem: Problem::Foreign, source: None });
-    }
-    files::tighten(path)?;
-    use_write_ahead_log(writer).await.map_err(opened)?;
-    if application_id != APPLICATION_ID {
-        sqlx::query("PRAGMA application_id = 1347177794").execute(writer).await.map_err(opened)?;
-    }
-    Ok(())
-}
-
-/// Switches the file to the write-ahead log, once and for all who open it.
-///
-/// Processes that do this to a new file at once are refused without the usual wait, so whoever is refused
-/// waits for the other's write to end and tries again.
-async fn use_write_ahead_log(writer: &SqlitePool) -> Result<(), sqlx::Error> {
-    let mut left = SWITCHES_MAX;
-    loop {
-        left -= 1;
-        match sqlx::query("PRAGMA journal_mode = WAL").execute(writer).await {
-            Err(err) if left > 0 && Problem::of(&err) == Problem::Busy => {
-                writer.begin_with("BEGIN IMMEDIATE").await?.rollback().await?;
-            }
-            done => return done.map(|_switched| ()),
-        }
     }
 }

@@ -1,79 +1,158 @@
-//! Statements that differ between databases: bulk writes. On SQLite one JSON parameter carries all rows.
+//! Statements that differ between the databases: bulk writes, locks and what belongs to one of them alone.
+//!
+//! The rows of a bulk write are one JSON parameter on SQLite and one array for each column on PostgreSQL, where a
+//! row by row insert takes eight times as long.
 
-/// `$1` tenant, `$2` log, `$3` rows `[index, entry, body]`.
-pub(crate) const INSERT_ENTRIES: &str = "
+use crate::db::Each;
+
+/// The table that says which migrations were applied.
+pub(crate) const CREATE_VERSIONS: Each = Each {
+    sqlite: "
+CREATE TABLE IF NOT EXISTS schema_migrations (
+  version INTEGER NOT NULL PRIMARY KEY,
+  name TEXT NOT NULL,
+  sha256 TEXT NOT NULL
+) STRICT, WITHOUT ROWID",
+    postgres: "
+CREATE TABLE IF NOT EXISTS schema_migrations (
+  version BIGINT NOT NULL PRIMARY KEY,
+  name TEXT COLLATE \"C\" NOT NULL,
+  sha256 TEXT COLLATE \"C\" NOT NULL
+)",
+};
+
+/// Tenants are made one at a time. On SQLite every write is alone.
+pub(crate) const LOCK_TENANTS: Each =
+    Each { sqlite: "SELECT 1", postgres: "SELECT pg_advisory_xact_lock(2, 0)" };
+
+/// `$1` tenant, `$2` log, then rows `[index, entry, body]`.
+pub(crate) const INSERT_ENTRIES: Each = Each {
+    sqlite: "
 INSERT INTO log_entries (tenant_id, log_id, log_index, entry, body)
 SELECT $1, $2, value ->> 0, CAST(value ->> 1 AS BLOB), CAST(value ->> 2 AS BLOB)
 FROM json_each($3)
-ORDER BY key";
+ORDER BY key",
+    postgres: "
+INSERT INTO log_entries (tenant_id, log_id, log_index, entry, body)
+SELECT $1, $2, r.log_index, convert_to(r.entry, 'UTF8'), convert_to(r.body, 'UTF8')
+FROM unnest($3::bigint[], $4::text[], $5::text[]) AS r (log_index, entry, body)
+ORDER BY r.log_index",
+};
 
-/// `$1` tenant, `$2` log, `$3` first entry, `$4` the entry behind the last, `$5` array of indexes to leave alone.
-pub(crate) const EMPTY_BODIES: &str = "
+/// `$1` tenant, `$2` log, `$3` first entry, `$4` the entry behind the last, then indexes to leave alone.
+pub(crate) const EMPTY_BODIES: Each = Each {
+    sqlite: "
 UPDATE log_entries SET body = x''
 WHERE tenant_id = $1 AND log_id = $2 AND log_index >= $3 AND log_index < $4 AND length(body) > 0
-  AND log_index NOT IN (SELECT value FROM json_each($5))";
+  AND log_index NOT IN (SELECT value FROM json_each($5))",
+    postgres: "
+UPDATE log_entries SET body = ''
+WHERE tenant_id = $1 AND log_id = $2 AND log_index >= $3 AND log_index < $4 AND length(body) > 0
+  AND log_index <> ALL ($5::bigint[])",
+};
 
-/// `$1` tenant, `$2` recorded, `$3` rows `[id, actor, action, phase, decision, subject, detail, correlation id,
+/// `$1` tenant, `$2` recorded, then rows `[id, actor, action, phase, decision, subject, detail, correlation id,
 /// log index]`.
-pub(crate) const INSERT_AUDITS: &str = "
+pub(crate) const INSERT_AUDITS: Each = Each {
+    sqlite: "
 INSERT INTO audit_events (tenant_id, audit_id, recorded_at_us, actor, action, phase, decision, subject, detail,
   correlation_id, log_index)
 SELECT $1, value ->> 0, $2, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
   value ->> 7, value ->> 8
 FROM json_each($3)
-ORDER BY key";
+ORDER BY key",
+    postgres: "
+INSERT INTO audit_events (tenant_id, audit_id, recorded_at_us, actor, action, phase, decision, subject, detail,
+  correlation_id, log_index)
+SELECT $1, r.audit_id, $2, r.actor, r.action, r.phase, r.decision, r.subject, r.detail, r.correlation_id,
+  r.log_index
+FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+  $11::bigint[])
+  AS r (audit_id, actor, action, phase, decision, subject, detail, correlation_id, log_index)
+ORDER BY r.log_index",
+};
 
-/// `$1` tenant, `$2` instant, `$3` rows `[sha256, body]`. Stores what is not there yet.
-pub(crate) const INSERT_EVIDENCE: &str = "
+/// `$1` tenant, `$2` instant, then rows `[sha256, body]`. Stores what is not there yet.
+pub(crate) const INSERT_EVIDENCE: Each = Each {
+    sqlite: "
 INSERT INTO evidence (tenant_id, sha256, body, byte_size, first_seen_at)
 SELECT $1, value ->> 0, CAST(value ->> 1 AS BLOB), length(CAST(value ->> 1 AS BLOB)), $2
 FROM json_each($3)
 WHERE NOT EXISTS (SELECT 1 FROM evidence AS e WHERE e.tenant_id = $1 AND e.sha256 = value ->> 0)
-ORDER BY key";
+ORDER BY key",
+    postgres: "
+INSERT INTO evidence (tenant_id, sha256, body, byte_size, first_seen_at)
+SELECT $1, r.sha256, convert_to(r.body, 'UTF8'), octet_length(r.body), $2
+FROM unnest($3::text[], $4::text[]) AS r (sha256, body)
+WHERE NOT EXISTS (SELECT 1 FROM evidence AS e WHERE e.tenant_id = $1 AND e.sha256 = r.sha256)",
+};
 
-/// `$1` tenant, `$2` digest of the set, `$3` array of rule ids.
-pub(crate) const INSERT_RULE_SET: &str = "
+/// `$1` tenant, `$2` digest of the set, then rule ids.
+pub(crate) const INSERT_RULE_SET: Each = Each {
+    sqlite: "
 INSERT INTO rule_sets (tenant_id, sha256, rule_id)
 SELECT $1, $2, value
 FROM json_each($3)
-WHERE NOT EXISTS (SELECT 1 FROM rule_sets AS r WHERE r.tenant_id = $1 AND r.sha256 = $2)";
+WHERE NOT EXISTS (SELECT 1 FROM rule_sets AS r WHERE r.tenant_id = $1 AND r.sha256 = $2)",
+    postgres: "
+INSERT INTO rule_sets (tenant_id, sha256, rule_id)
+SELECT $1, $2, r.rule_id
+FROM unnest($3::text[]) AS r (rule_id)
+WHERE NOT EXISTS (SELECT 1 FROM rule_sets AS s WHERE s.tenant_id = $1 AND s.sha256 = $2)",
+};
 
-/// `$1` tenant, `$2` host, `$3` scan, `$4` `[engine digest, policy digest, policy version, correlation id]`,
-/// `$5` occurred, `$6` recorded, `$7` rows `[id, rule, prior status, status, prior severity, severity, kind,
+/// `$1` tenant, `$2` host, `$3` scan, `$4` engine digest, `$5` policy digest, `$6` policy version, `$7` correlation
+/// id, `$8` occurred, `$9` recorded, then rows `[id, rule, prior status, status, prior severity, severity, kind,
 /// prior value, value, evidence, skip reason, rule digest, log index]`.
-pub(crate) const INSERT_CHANGES: &str = "
+pub(crate) const INSERT_CHANGES: Each = Each {
+    sqlite: "
 INSERT INTO transactions (tenant_id, id, host_id, rule_id, scan_id, origin, prior_status, status,
   prior_severity, severity, change_kind, prior_value_digest, value_digest, evidence_sha256, skip_reason,
   rule_digest, engine_digest, policy_digest, policy_version, correlation_id, occurred_at, recorded_at,
   log_index)
 SELECT $1, value ->> 0, $2, value ->> 1, $3, 'scan', value ->> 2, value ->> 3,
   value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10,
-  value ->> 11, $4 ->> 0, $4 ->> 1, $4 ->> 2, $4 ->> 3, $5, $6,
+  value ->> 11, $4, $5, $6, $7, $8, $9,
   value ->> 12
-FROM json_each($7)
-ORDER BY key";
-
-/// `$1` tenant, `$2` host, `$3` occurred, `$4` rows as in [`INSERT_CHANGES`].
-pub(crate) const UPSERT_STATE: &str = "
-INSERT INTO host_rule_state (tenant_id, host_id, rule_id, current_status, severity, value_digest,
-  evidence_sha256, skip_reason, first_seen_at, last_changed_at, last_value_changed_at)
-SELECT $1, $2, value ->> 1, value ->> 3, value ->> 5, value ->> 8,
-  value ->> 9, value ->> 10, $3, $3, $3
-FROM json_each($4)
-WHERE true
-ON CONFLICT (tenant_id, host_id, rule_id) DO UPDATE SET
-  last_changed_at = CASE
-    WHEN host_rule_state.current_status <> excluded.current_status
-      OR host_rule_state.severity <> excluded.severity
-    THEN excluded.last_changed_at ELSE host_rule_state.last_changed_at END,
-  last_value_changed_at = CASE
-    WHEN host_rule_state.value_digest <> excluded.value_digest
-    THEN excluded.last_value_changed_at ELSE host_rule_state.last_value_changed_at END,
-  current_status = excluded.current_status,
-  severity = excluded.severity,
-  value_digest = excluded.value_digest,
-  evidence_sha256 = excluded.evidence_sha256,
-  skip_reason = excluded.skip_reason";
+FROM json_each($10)
+ORDER BY key",
+    postgres: "
+INSERT INTO transactions (tenant_id, id, host_id, rule_id, scan_id, origin, prior_status, status,
+  prior_severity, severity, change_kind, prior_value_digest, value_digest, evidence_sha256, skip_reason,
+  rule_digest, engine_digest, policy_digest, policy_version, correlation_id, occurred_at, recorded_at,
+  log_index)
+SELECT $1, r.id, $2, r.rule_id, $3, 'scan', r.prior_status, r.status,
+  r.prior_severity, r.severity, r.change_kind, r.prior_value_digest, r.value_digest, r.evidence_sha256,
+  r.skip_reason, r.rule_digest, $4, $5, $6, $7, $8, $9,
+  r.log_index
+FROM unnest($10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+  $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bigint[])
+  AS r (id, rule_id, prior_status, status, prior_severity, severity, change_kind, prior_value_digest,
+    value_digest, evidence_sha256, skip_reason, rule_digest, log_index)
+ORDER BY r.log_index",
+};
 
 /// `$1` name of a table. Its rows that name, by a foreign key, what is not there.
-pub(crate) const COUNT_STRAYS: &str = "SELECT count(*) AS strays FROM pragma_foreign_key_check($1)";
+pub(crate) const COUNT_STRAYS: Each = Each {
+    sqlite: "SELECT count(*) AS strays FROM pragma_foreign_key_check($1)",
+    // The one way to put names from the catalog into a statement without a function of one's own.
+    postgres: "
+SELECT CAST(coalesce(sum(CAST(CAST((xpath('//n/text()', query_to_xml(format(
+  'SELECT count(*) AS n FROM %s AS c WHERE %s AND NOT EXISTS (SELECT 1 FROM %s AS p WHERE %s)',
+  k.conrelid::regclass, names.held, k.confrelid::regclass, names.same), false, true, '')))[1] AS TEXT) AS BIGINT)), 0)
+  AS BIGINT) AS strays
+FROM pg_constraint AS k
+CROSS JOIN LATERAL (
+  SELECT string_agg(format('c.%I = p.%I', a.attname, b.attname), ' AND ') AS same,
+    string_agg(format('c.%I IS NOT NULL', a.attname), ' AND ') AS held
+  FROM unnest(k.conkey, k.confkey) AS u (own, other)
+  JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.own
+  JOIN pg_attribute AS b ON b.attrelid = k.confrelid AND b.attnum = u.other) AS names
+WHERE k.contype = 'f' AND k.conrelid = to_regclass($1)",
+};
+
+/// Tells whether a statement failed because its table is not there.
+pub(crate) fn is_missing_table(err: &sqlx::Error) -> bool {
+    err.as_database_error()
+        .is_some_and(|db| db.code().as_deref() == Some("42P01") || db.message().starts_with("no such table"))
+}

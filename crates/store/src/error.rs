@@ -1,15 +1,14 @@
 //! What can go wrong between us and the database, told apart as far as a caller acts on it.
 
-use std::path::PathBuf;
-
 use model::{Digest, RuleId};
 
 /// An error of the store; `doing` says what was being done.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("could not open the database {path}: {problem}")]
+    #[error("could not open the database {place}: {problem}")]
     Open {
-        path: PathBuf,
+        /// The file, or server and name.
+        place: String,
         problem: Problem,
         #[source]
         source: Option<sqlx::Error>,
@@ -74,8 +73,19 @@ pub enum Problem {
     MigrationEdited {
         version: i64,
     },
+    /// The schema is older than this program's.
+    SchemaBehind {
+        found: i64,
+        known: i64,
+    },
     /// The database itself refused: an append-only table, a constraint.
     Refused(String),
+    /// Another row has this key already.
+    Taken(String),
+    /// The database does not let this user do this.
+    Denied(String),
+    /// The server does not answer, or the connection to it broke.
+    Unreachable(String),
     Missing,
     Permission(String),
     Other(String),
@@ -96,24 +106,80 @@ impl std::fmt::Display for Problem {
             Self::MigrationEdited { version } => {
                 write!(f, "migration {version} was applied with another text")
             }
-            Self::Refused(text) | Self::Other(text) => f.write_str(text),
+            Self::SchemaBehind { found: 0, known } => {
+                write!(f, "it holds no schema of ours, this program knows version {known}")
+            }
+            Self::SchemaBehind { found, known } => {
+                write!(f, "its schema is version {found}, this program needs {known}")
+            }
+            Self::Refused(text)
+            | Self::Taken(text)
+            | Self::Denied(text)
+            | Self::Unreachable(text)
+            | Self::Other(text) => f.write_str(text),
             Self::Missing => f.write_str("there is none"),
             Self::Permission(text) => write!(f, "no permission: {text}"),
         }
     }
 }
 
+/// What a caller may do about an error (ERR-01).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The same may work later.
+    Transient,
+    /// The same never works.
+    Permanent,
+    /// Somebody else was first.
+    Conflict,
+    /// It is not allowed.
+    Security,
+}
+
 impl Problem {
-    /// Reads the cause out of a driver error. Codes: sqlite.org/rescode.html.
-    pub(crate) fn of(err: &sqlx::Error) -> Self {
-        // Our own writers wait for one connection; that is a wait for the write lock as well.
-        if matches!(err, sqlx::Error::PoolTimedOut) {
-            return Self::Busy;
+    /// Says what a caller may do about it.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::Busy | Self::Unreachable(_) => Class::Transient,
+            Self::Taken(_) => Class::Conflict,
+            Self::Denied(_) => Class::Security,
+            Self::ReadOnly
+            | Self::DiskFull
+            | Self::Corrupt
+            | Self::NotADatabase
+            | Self::Foreign
+            | Self::SchemaAhead { .. }
+            | Self::SchemaBehind { .. }
+            | Self::MigrationEdited { .. }
+            | Self::Refused(_)
+            | Self::Missing
+            | Self::Permission(_)
+            | Self::Other(_) => Class::Permanent,
         }
-        let Some(db) = err.as_database_error() else {
-            return Self::Other(err.to_string());
-        };
-        let code = db.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0);
+    }
+
+    /// Reads the cause out of a driver error.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the driver may add kinds of errors")]
+    pub(crate) fn of(err: &sqlx::Error) -> Self {
+        match err {
+            // Our own writers wait for one connection; that is a wait for the write lock as well.
+            sqlx::Error::PoolTimedOut => Self::Busy,
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Unreachable(err.to_string()),
+            sqlx::Error::Database(db) => {
+                let code = db.code().unwrap_or_default();
+                if db.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+                    Self::of_state(&code, db.message())
+                } else {
+                    Self::of_result(code.parse().unwrap_or(0), db.message())
+                }
+            }
+            _ => Self::Other(err.to_string()),
+        }
+    }
+
+    /// Reads a result code of SQLite (sqlite.org/rescode.html).
+    fn of_result(code: i32, message: &str) -> Self {
         // SQLITE_IOERR_SHMSIZE: the index of the write-ahead log has no room beside the database.
         if code == 10 | 19 << 8 {
             return Self::DiskFull;
@@ -124,9 +190,30 @@ impl Problem {
             11 => Self::Corrupt,
             13 => Self::DiskFull,
             14 => Self::Permission("the file cannot be opened".to_owned()),
-            19 => Self::Refused(db.message().to_owned()),
+            // A guard that stands before a unique key uses its word.
+            19 if message.contains("UNIQUE") => Self::Taken(message.to_owned()),
+            19 => Self::Refused(message.to_owned()),
             26 => Self::NotADatabase,
-            _ => Self::Other(db.message().to_owned()),
+            _ => Self::Other(message.to_owned()),
+        }
+    }
+
+    /// Reads a state of PostgreSQL (postgresql.org/docs/current/errcodes-appendix.html; ERR-02).
+    fn of_state(state: &str, message: &str) -> Self {
+        match state {
+            "23505" => Self::Taken(message.to_owned()),
+            "25006" => Self::ReadOnly,
+            "42501" => Self::Denied(message.to_owned()),
+            "40001" | "40P01" | "55P03" => Self::Busy,
+            "53100" => Self::DiskFull,
+            "57P01" | "57P02" | "57P03" => Self::Unreachable(message.to_owned()),
+            "XX001" | "XX002" => Self::Corrupt,
+            _ => match state.get(..2) {
+                Some("08" | "53") => Self::Unreachable(message.to_owned()),
+                Some("23") => Self::Refused(message.to_owned()),
+                Some("28") => Self::Denied(message.to_owned()),
+                _ => Self::Other(message.to_owned()),
+            },
         }
     }
 }

@@ -5,12 +5,10 @@ use std::collections::BTreeSet;
 use ledger::EntryKind;
 use model::record::{AuditRecord, BodyErased, ErasedBlob, LogEvent, LogEventRecord, SegmentPruned, schema};
 use model::{Digest, HostId, Timestamp};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, Transaction};
 
 use crate::append::{Appender, Draft, Nonces, audit_id, broken, to_i64};
-use crate::apply::bulk;
 use crate::codec::Reader;
+use crate::db::{Row, Rows, Tx, query};
 use crate::error::{StoreError, doing};
 use crate::{Db, Tenant, dialect};
 
@@ -60,7 +58,7 @@ impl Db {
         nonces: Nonces<'_>,
     ) -> Result<(), StoreError> {
         let said = "record what happened to the log";
-        let mut tx = self.begin(said).await?;
+        let mut tx = self.begin(tenant.id, said).await?;
         put(&mut tx, (tenant, audit), events, now, nonces).await?;
         tx.commit().await.map_err(doing(said))
     }
@@ -79,7 +77,7 @@ impl Db {
     ) -> Result<(), StoreError> {
         let said = "erase the bytes";
         self.overwrite_deleted().await?;
-        let mut tx = self.begin(said).await?;
+        let mut tx = self.begin(tenant.id, said).await?;
         let events: Vec<LogEvent> = erasures.iter().cloned().map(LogEvent::BodyErased).collect();
         let indexes = put(&mut tx, (tenant, audit), &events, now, nonces).await?;
         for (erased, index) in erasures.iter().zip(indexes) {
@@ -104,11 +102,11 @@ impl Db {
     ) -> Result<(), StoreError> {
         let said = "remove the bodies of a segment";
         self.overwrite_deleted().await?;
-        let mut tx = self.begin(said).await?;
+        let mut tx = self.begin(tenant.id, said).await?;
         let event = LogEvent::SegmentPruned(pruned.clone());
         let indexes = put(&mut tx, (tenant, audit), &[event], now, nonces).await?;
         let index = indexes.first().copied().ok_or_else(|| broken("a pruning", &"it has no entry"))?;
-        sqlx::query(
+        query(
             "INSERT INTO log_prunings (tenant_id, log_id, from_index, to_index, log_index)
              VALUES ($1, $2, $3, $4, $5)",
         )
@@ -117,16 +115,20 @@ impl Db {
         .bind(to_i64(pruned.from)?)
         .bind(to_i64(pruned.to)?)
         .bind(to_i64(index)?)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(doing(said))?;
-        sqlx::query(dialect::EMPTY_BODIES)
+        let mut left = Rows::new(1, kept.len());
+        for index in kept {
+            left.push([to_i64(*index)?.into()]);
+        }
+        query(dialect::EMPTY_BODIES)
             .bind(tenant.id.to_string())
             .bind(tenant.log.to_string())
             .bind(to_i64(pruned.from)?)
             .bind(to_i64(pruned.to)?)
-            .bind(bulk(kept)?)
-            .execute(&mut *tx)
+            .bind_rows(left)
+            .execute(&mut tx)
             .await
             .map_err(doing(said))?;
         tx.commit().await.map_err(doing(said))?;
@@ -138,14 +140,14 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn hosts_naming(&self, tenant: &Tenant, sha256: Digest) -> Result<Vec<HostId>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT host_id FROM transactions WHERE tenant_id = $1 AND evidence_sha256 = $2
              UNION
              SELECT host_id FROM scan_runs WHERE tenant_id = $1 AND manifest_sha256 = $2",
         )
         .bind(tenant.id.to_string())
         .bind(sha256.to_string())
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("find who names these bytes"))?
         .iter()
@@ -166,7 +168,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_prunings(&self, tenant: &Tenant) -> Result<BTreeSet<(u64, u64, u64)>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT log_id, from_index, to_index, log_index FROM log_prunings WHERE tenant_id = $1 AND log_id = $2
              ORDER BY from_index
              LIMIT $3",
@@ -174,7 +176,7 @@ impl Db {
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
         .bind(EVENTS_MAX + 1)
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read what was pruned"))
         .and_then(|rows| all("log_prunings", rows))?
@@ -195,7 +197,7 @@ impl Db {
         tenant: &Tenant,
         kind: Option<EntryKind>,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT event_id, kind, detail, recorded_at_us, log_index
              FROM log_events
              WHERE tenant_id = $1 AND log_id = $2 AND ($3 IS NULL OR kind = $3)
@@ -206,7 +208,7 @@ impl Db {
         .bind(tenant.log.to_string())
         .bind(kind.map(EntryKind::as_str))
         .bind(EVENTS_MAX + 1)
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read what happened to the log"))
         .and_then(|rows| all("log_events", rows))?
@@ -224,7 +226,7 @@ impl Db {
         tenant: &Tenant,
         kind: EntryKind,
     ) -> Result<Option<StoredEvent>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT event_id, kind, detail, recorded_at_us, log_index
              FROM log_events
              WHERE tenant_id = $1 AND log_id = $2 AND kind = $3
@@ -234,7 +236,7 @@ impl Db {
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
         .bind(kind.as_str())
-        .fetch_optional(self.readers())
+        .fetch_optional(self.readers(tenant.id))
         .await
         .map_err(doing("read what happened to the log"))?
         .as_ref()
@@ -248,7 +250,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn erased(&self, tenant: &Tenant, blob: ErasedBlob) -> Result<BTreeSet<String>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT sha256
              FROM log_erasures
              WHERE tenant_id = $1 AND blob = $2
@@ -258,7 +260,7 @@ impl Db {
         .bind(tenant.id.to_string())
         .bind(blob.as_str())
         .bind(EVENTS_MAX + 1)
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read what was erased"))
         .and_then(|rows| all("log_erasures", rows))?
@@ -272,7 +274,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_erasures(&self, tenant: &Tenant) -> Result<BTreeSet<StoredErasure>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT blob, sha256, erased_index, log_index
              FROM log_erasures
              WHERE tenant_id = $1 AND log_id = $2
@@ -282,7 +284,7 @@ impl Db {
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
         .bind(EVENTS_MAX + 1)
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read what was erased"))
         .and_then(|rows| all("log_erasures", rows))?
@@ -302,7 +304,7 @@ impl Db {
 
 /// Stores events and the audit record with their entries, and returns the indexes of the events.
 pub(crate) async fn put(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     (tenant, audit): (&Tenant, &AuditRecord),
     events: &[LogEvent],
     now: Timestamp,
@@ -334,16 +336,11 @@ pub(crate) async fn put(
     Ok(indexes)
 }
 
-async fn insert(
-    tx: &mut Transaction<'static, Sqlite>,
-    tenant: &Tenant,
-    record: &LogEventRecord,
-    index: u64,
-) -> Result<(), StoreError> {
+async fn insert(tx: &mut Tx, tenant: &Tenant, record: &LogEventRecord, index: u64) -> Result<(), StoreError> {
     let value = ledger::canonical::to_value(&record.event).map_err(|err| broken("log_events", &err))?;
     let detail = ledger::canonical::render(&value["detail"]).map_err(|err| broken("log_events", &err))?;
     let detail = String::from_utf8(detail).map_err(|err| broken("log_events", &err))?;
-    sqlx::query(
+    query(
         "INSERT INTO log_events (tenant_id, event_id, log_id, kind, detail, recorded_at_us, log_index)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -354,27 +351,27 @@ async fn insert(
     .bind(detail)
     .bind(record.recorded_at.as_micros())
     .bind(to_i64(index)?)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing("record what happened to the log"))?;
     Ok(())
 }
 
 /// Refuses to answer from a part of what is there.
-fn all(table: &'static str, rows: Vec<SqliteRow>) -> Result<Vec<SqliteRow>, StoreError> {
+fn all(table: &'static str, rows: Vec<Row>) -> Result<Vec<Row>, StoreError> {
     if i64::try_from(rows.len()).is_ok_and(|count| count <= EVENTS_MAX) {
         return Ok(rows);
     }
     Err(broken(table, &format_args!("it has more than {EVENTS_MAX} rows")))
 }
 
-fn stored_event(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
+fn stored_event(row: &Row) -> Result<StoredEvent, StoreError> {
     let index = Reader::new("log_events", "event_id", row)?.number("log_index")?;
     Ok(StoredEvent { index, record: read_event(row)? })
 }
 
 /// Reads an event back as the record that its entry commits to.
-pub(crate) fn read_event(row: &SqliteRow) -> Result<LogEventRecord, StoreError> {
+pub(crate) fn read_event(row: &Row) -> Result<LogEventRecord, StoreError> {
     let row = Reader::new("log_events", "event_id", row)?;
     let refused = |problem: String| StoreError::Row {
         table: "log_events",
@@ -394,13 +391,13 @@ pub(crate) fn read_event(row: &SqliteRow) -> Result<LogEventRecord, StoreError> 
 }
 
 async fn note_erasure(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     tenant: &Tenant,
     erased: &BodyErased,
     index: u64,
 ) -> Result<(), StoreError> {
     let of_body = erased.blob == ErasedBlob::Body;
-    sqlx::query(
+    query(
         "INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_index)
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -410,43 +407,40 @@ async fn note_erasure(
     .bind(tenant.log.to_string())
     .bind(of_body.then(|| to_i64(erased.erased_index)).transpose()?)
     .bind(to_i64(index)?)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing("note the erasure"))?;
     Ok(())
 }
 
 /// Empties the bytes. For a body, the text of its audit row goes too; other rows hold no free text.
-async fn empty(
-    tx: &mut Transaction<'static, Sqlite>,
-    tenant: &Tenant,
-    erased: &BodyErased,
-) -> Result<(), StoreError> {
+async fn empty(tx: &mut Tx, tenant: &Tenant, erased: &BodyErased) -> Result<(), StoreError> {
     let said = "empty the bytes";
     let statements: &[&'static str] = match erased.blob {
         ErasedBlob::Body => &[
-            "UPDATE log_entries SET body = x'' WHERE tenant_id = $1 AND log_id = $2 AND log_index = $3 AND $4 <> ''",
+            "UPDATE log_entries SET body = $5 WHERE tenant_id = $1 AND log_id = $2 AND log_index = $3 AND $4 <> ''",
             "UPDATE audit_events SET detail = '{}'
              WHERE tenant_id = $1 AND log_index = $3 + (
-               SELECT first_position FROM log_heads WHERE tenant_id = $1 AND log_id = $2) AND $4 <> ''",
+               SELECT first_position FROM log_heads WHERE tenant_id = $1 AND log_id = $2) AND $4 <> '' AND length($5) = 0",
         ],
         ErasedBlob::Evidence => {
-            &["UPDATE evidence SET body = x'' WHERE tenant_id = $1 AND $2 <> '' AND $3 >= 0 AND sha256 = $4"]
+            &["UPDATE evidence SET body = $5 WHERE tenant_id = $1 AND $2 <> '' AND $3 >= 0 AND sha256 = $4"]
         }
         ErasedBlob::Manifest => {
-            &["UPDATE manifests SET body = x'' WHERE tenant_id = $1 AND $2 <> '' AND $3 >= 0 AND sha256 = $4"]
+            &["UPDATE manifests SET body = $5 WHERE tenant_id = $1 AND $2 <> '' AND $3 >= 0 AND sha256 = $4"]
         }
     };
     for (position, sql) in statements.iter().enumerate() {
-        let done = sqlx::query(*sql)
+        let done = query(*sql)
             .bind(tenant.id.to_string())
             .bind(tenant.log.to_string())
             .bind(to_i64(erased.erased_index)?)
             .bind(erased.erased_sha256.to_string())
-            .execute(&mut **tx)
+            .bind(Vec::new())
+            .execute(&mut *tx)
             .await
             .map_err(doing(said))?;
-        if position == 0 && done.rows_affected() != 1 {
+        if position == 0 && done != 1 {
             return Err(broken("an erasure", &"what it names is not there"));
         }
     }

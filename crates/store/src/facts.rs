@@ -6,12 +6,11 @@ mod sql;
 
 use ledger::EntryKind;
 use model::fact::{self, SUBJECT_BYTES_MAX, VALUE_BYTES_MAX};
-use model::{ClaimKey, ClaimKind, Classification, Digest, FactId, Subject, Timestamp, Version};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, Transaction};
+use model::{ClaimKey, ClaimKind, Classification, Digest, FactId, Subject, TenantId, Timestamp, Version};
 
 use crate::append::{Appender, Draft, Nonces, audit_id, broken, to_i64};
 use crate::codec::Reader;
+use crate::db::{Row, Tx, query};
 use crate::error::{Problem, StoreError, doing};
 use crate::{Db, Tenant};
 
@@ -110,7 +109,7 @@ impl Db {
     ) -> Result<Written, StoreError> {
         let value = check(actor, put, now)?;
         let said = "store the fact";
-        let mut tx = self.begin_claim(said).await?;
+        let mut tx = self.begin_claim(tenant.id, said).await?;
         refuse_unknown_hosts(&mut tx, tenant, put.key).await?;
         let active = find_active(&mut tx, tenant, put.key).await?;
         compare(put.key, active.as_ref(), put.expected)?;
@@ -172,7 +171,7 @@ impl Db {
         fact::check_reason(reason).map_err(invalid)?;
         key.check().map_err(invalid)?;
         let said = "retire the fact";
-        let mut tx = self.begin_claim(said).await?;
+        let mut tx = self.begin_claim(tenant.id, said).await?;
         let Some(active) = find_active(&mut tx, tenant, key).await? else {
             return Err(StoreError::ClaimMissing { key: key.to_string() });
         };
@@ -196,10 +195,10 @@ impl Db {
     }
 
     /// Begins a write, waiting longer for the lock than one statement does.
-    async fn begin_claim(&self, said: &'static str) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    async fn begin_claim(&self, tenant: TenantId, said: &'static str) -> Result<Tx, StoreError> {
         let mut tries = 1;
         loop {
-            match self.begin(said).await {
+            match self.begin(tenant, said).await {
                 Err(StoreError::Database { problem: Problem::Busy, .. }) if tries < LOCK_TRIES => tries += 1,
                 begun => return begun,
             }
@@ -264,21 +263,17 @@ pub(crate) fn canonical(value: &[u8]) -> Result<String, StoreError> {
 }
 
 /// Refuses subjects and targets that name a host which is not in the inventory; a removed one is.
-async fn refuse_unknown_hosts(
-    tx: &mut Transaction<'static, Sqlite>,
-    tenant: &Tenant,
-    key: &ClaimKey,
-) -> Result<(), StoreError> {
+async fn refuse_unknown_hosts(tx: &mut Tx, tenant: &Tenant, key: &ClaimKey) -> Result<(), StoreError> {
     let target = match key {
         ClaimKey::Edge { target, .. } => Some(target),
         ClaimKey::Fact { .. } => None,
     };
     debug_assert!(key.subject().as_str().len() <= SUBJECT_BYTES_MAX, "the type has checked it");
     for host in [Some(key.subject()), target].into_iter().flatten().filter_map(Subject::host_part) {
-        let known = sqlx::query("SELECT host_id FROM hosts WHERE tenant_id = $1 AND host_id = $2")
+        let known = query("SELECT host_id FROM hosts WHERE tenant_id = $1 AND host_id = $2")
             .bind(tenant.id.to_string())
             .bind(host)
-            .fetch_optional(&mut **tx)
+            .fetch_optional(&mut *tx)
             .await
             .map_err(doing("look the host up"))?;
         if known.is_none() {
@@ -289,17 +284,13 @@ async fn refuse_unknown_hosts(
     Ok(())
 }
 
-async fn find_active(
-    tx: &mut Transaction<'static, Sqlite>,
-    tenant: &Tenant,
-    key: &ClaimKey,
-) -> Result<Option<Stored>, StoreError> {
-    let row = sqlx::query(statements(key.kind()).active)
+async fn find_active(tx: &mut Tx, tenant: &Tenant, key: &ClaimKey) -> Result<Option<Stored>, StoreError> {
+    let row = query(statements(key.kind()).active)
         .bind(tenant.id.to_string())
         .bind(key.subject().as_str())
         .bind(key.name())
         .bind(key.last())
-        .fetch_optional(&mut **tx)
+        .fetch_optional(&mut *tx)
         .await
         .map_err(doing("read the active version"))?;
     row.map(|row| read_version(key.kind(), &row)).transpose()
@@ -320,12 +311,12 @@ fn compare(key: &ClaimKey, active: Option<&Stored>, expected: Option<Expected>) 
 
 /// Notes that a value was seen again.
 pub(crate) async fn beat(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     tenant: &Tenant,
     (subject, claim): (&Subject, &str),
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO fact_heartbeats (tenant_id, subject, claim, last_seen_at_us)
          VALUES ($1, $2, $3, $4)
          ON CONFLICT (tenant_id, subject, claim) DO UPDATE SET last_seen_at_us = excluded.last_seen_at_us",
@@ -334,7 +325,7 @@ pub(crate) async fn beat(
     .bind(subject.as_str())
     .bind(claim)
     .bind(now.as_micros())
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing("note when the value was seen"))?;
     Ok(())
@@ -352,12 +343,12 @@ struct Closing<'c> {
 }
 
 async fn close(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     (tenant, active): (&Tenant, &Stored),
     closing: &Closing<'_>,
 ) -> Result<(), StoreError> {
     let key = &active.version.key;
-    let closed = sqlx::query(statements(key.kind()).close)
+    let closed = query(statements(key.kind()).close)
         .bind(tenant.id.to_string())
         .bind(key.subject().as_str())
         .bind(key.name())
@@ -369,22 +360,22 @@ async fn close(
         .bind(closing.reason)
         .bind(to_i64(closing.index)?)
         .bind(to_i64(active.version.seq)?)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .map_err(doing("close the active version"))?;
-    if closed.rows_affected() != 1 {
+    if closed != 1 {
         return Err(StoreError::ClaimMissing { key: key.to_string() });
     }
     Ok(())
 }
 
 async fn insert(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     (tenant, appender): (&Tenant, &mut Appender<'_>),
     fresh: Version,
     nonces: Nonces<'_>,
 ) -> Result<Stored, StoreError> {
-    let row = sqlx::query(statements(fresh.key.kind()).put)
+    let row = query(statements(fresh.key.kind()).put)
         .bind(tenant.id.to_string())
         .bind(fresh.key.subject().as_str())
         .bind(fresh.key.name())
@@ -397,17 +388,17 @@ async fn insert(
         .bind(&fresh.reason)
         .bind(fresh.classification.as_str())
         .bind(to_i64(appender.next_position())?)
-        .fetch_one(&mut **tx)
+        .fetch_one(&mut *tx)
         .await
         .map_err(doing("store the version"))?;
-    let seq: i64 = row.try_get("seq").map_err(doing("store the version"))?;
+    let seq: i64 = row.get("seq").map_err(doing("store the version"))?;
     let version = Version { seq: u64::try_from(seq).map_err(|err| broken("a version", &err))?, ..fresh };
     let index = appender.push(draft(&version, Step::Put), nonces)?;
     Ok(Stored { version, log_index: index, superseded_index: None })
 }
 
 /// Reads a version with its place in the ledger.
-pub(crate) fn read_version(kind: ClaimKind, row: &SqliteRow) -> Result<Stored, StoreError> {
+pub(crate) fn read_version(kind: ClaimKind, row: &Row) -> Result<Stored, StoreError> {
     let row = Reader::new(statements(kind).table, "id", row)?;
     read_columns(kind, &row, ["id", "name", "last"])
 }

@@ -12,7 +12,7 @@ use crate::error::{Problem, StoreError};
 static MAKING: Mutex<()> = Mutex::new(());
 
 fn refused(path: &Path, problem: Problem) -> StoreError {
-    StoreError::Open { path: path.to_owned(), problem, source: None }
+    StoreError::Open { place: path.display().to_string(), problem, source: None }
 }
 
 fn of_io(path: &Path, err: &std::io::Error) -> StoreError {

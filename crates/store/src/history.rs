@@ -2,9 +2,9 @@
 
 use model::record::ChangeRecord;
 use model::{HostId, RuleId, Timestamp};
-use sqlx::sqlite::SqliteRow;
 
 use crate::codec::Reader;
+use crate::db::{Row, query};
 use crate::error::{StoreError, doing};
 use crate::{Db, Tenant};
 
@@ -40,7 +40,7 @@ impl Db {
     /// When the database cannot be read.
     pub async fn list_changes(&self, tenant: &Tenant, page: Page<'_>) -> Result<Vec<HistoryRow>, StoreError> {
         let before = page.before.map_or(Ok(i64::MAX), crate::append::to_i64)?;
-        sqlx::query(
+        query(
             "SELECT t.id, t.host_id, t.rule_id, t.scan_id, t.prior_status, t.status, t.prior_severity,
                t.severity, t.change_kind, t.prior_value_digest, t.value_digest, t.evidence_sha256,
                t.skip_reason, t.rule_digest, t.engine_digest, t.policy_digest, t.policy_version,
@@ -59,7 +59,7 @@ impl Db {
         .bind(page.until.as_micros())
         .bind(before)
         .bind(i64::from(page.limit.min(PAGE_MAX)))
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read the change log"))?
         .iter()
@@ -76,7 +76,7 @@ impl Db {
     }
 }
 
-pub(crate) fn read_change(row: &SqliteRow) -> Result<ChangeRecord, StoreError> {
+pub(crate) fn read_change(row: &Row) -> Result<ChangeRecord, StoreError> {
     let row = Reader::new("transactions", "id", row)?;
     Ok(ChangeRecord {
         transaction_id: row.parsed("id")?,

@@ -3,11 +3,10 @@
 use ledger::EntryKind;
 use model::record::{AuditRecord, HostRecord, Reach, schema};
 use model::{ComplianceState, Digest, HostId, ScanId, Timestamp};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, Transaction};
 
 use crate::append::{Appender, Draft, Nonces, to_i64};
 use crate::codec::Reader;
+use crate::db::{Row, Tx, query};
 use crate::error::{Problem, StoreError, doing};
 use crate::{Db, Tenant};
 
@@ -64,11 +63,11 @@ impl Db {
     }
 
     async fn select_hosts(&self, tenant: &Tenant, id: Option<HostId>) -> Result<Vec<Host>, StoreError> {
-        sqlx::query(SELECT_HOSTS)
+        query(SELECT_HOSTS)
             .bind(tenant.id.to_string())
             .bind(id.map(|id| id.to_string()))
             .bind(LIST_MAX)
-            .fetch_all(self.readers())
+            .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("list the hosts"))?
             .iter()
@@ -87,7 +86,7 @@ impl Db {
         now: Timestamp,
         nonces: Nonces<'_>,
     ) -> Result<HostRecord, StoreError> {
-        let mut tx = self.begin("store the host").await?;
+        let mut tx = self.begin(tenant.id, "store the host").await?;
         let mut appender = Appender::reserve(&mut tx, (tenant, &audit.actor), (2, now), &mut *nonces).await?;
         let host = put(&mut tx, &mut appender, (tenant, host), &mut *nonces).await?;
         appender.audit(&mut tx, audit, nonces).await?;
@@ -99,7 +98,7 @@ impl Db {
 
 /// Writes the host's row with its entry; returns the record with its recorded time.
 pub(crate) async fn put(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     appender: &mut Appender<'_>,
     (tenant, host): (&Tenant, &HostRecord),
     nonces: Nonces<'_>,
@@ -113,7 +112,7 @@ pub(crate) async fn put(
         record: &host,
     };
     let index = appender.push(draft, nonces)?;
-    let written = sqlx::query(
+    let written = query(
         "INSERT INTO hosts (tenant_id, host_id, name, transport, address, port, username, identity_file, sudo,
            profile_id, os_id, os_version, os_name, arch, added_at_us, removed_at_us, changed_at_us, log_index)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
@@ -142,18 +141,18 @@ pub(crate) async fn put(
     .bind(host.removed_at.map(Timestamp::as_micros))
     .bind(host.changed_at.as_micros())
     .bind(to_i64(index)?)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await;
     match written.map_err(doing("store the host")) {
         Ok(_) => Ok(host),
-        Err(StoreError::Database { problem: Problem::Refused(text), .. }) if text.contains("UNIQUE") => {
+        Err(StoreError::Database { problem: Problem::Taken(_), .. }) => {
             Err(StoreError::Exists { what: "a host with this name or address", name: host.name })
         }
         Err(err) => Err(err),
     }
 }
 
-pub(crate) fn read_record(row: &SqliteRow) -> Result<HostRecord, StoreError> {
+pub(crate) fn read_record(row: &Row) -> Result<HostRecord, StoreError> {
     let row = Reader::new("hosts", "host_id", row)?;
     Ok(HostRecord {
         host_id: row.parsed("host_id")?,
@@ -178,7 +177,7 @@ pub(crate) fn read_record(row: &SqliteRow) -> Result<HostRecord, StoreError> {
     })
 }
 
-fn read_host(row: &SqliteRow) -> Result<Host, StoreError> {
+fn read_host(row: &Row) -> Result<Host, StoreError> {
     let record = read_record(row)?;
     let row = Reader::new("host_posture", "host_id", row)?;
     let state: Option<ComplianceState> = row.maybe_parsed("compliance_state")?;

@@ -3,11 +3,10 @@
 use ledger::EntryKind;
 use model::Timestamp;
 use model::record::{AuditRecord, HostKeyRecord, KeySource, schema};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, Transaction};
 
 use crate::append::{Appender, Draft, Nonces, to_i64};
 use crate::codec::Reader;
+use crate::db::{Row, Tx, query};
 use crate::error::{StoreError, doing};
 use crate::{Db, Tenant};
 
@@ -47,12 +46,12 @@ impl Db {
         tenant: &Tenant,
         endpoint: Option<(&str, u16)>,
     ) -> Result<Vec<KnownKey>, StoreError> {
-        sqlx::query(SELECT_KEYS)
+        query(SELECT_KEYS)
             .bind(tenant.id.to_string())
             .bind(endpoint.map(|(address, _)| address))
             .bind(endpoint.map(|(_, port)| i64::from(port)))
             .bind(LIST_MAX)
-            .fetch_all(self.readers())
+            .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("list the known host keys"))?
             .iter()
@@ -71,13 +70,13 @@ impl Db {
         now: Timestamp,
         nonces: Nonces<'_>,
     ) -> Result<FirstUse, StoreError> {
-        let mut tx = self.begin("trust the host key").await?;
-        let known = sqlx::query(SELECT_KEYS)
+        let mut tx = self.begin(tenant.id, "trust the host key").await?;
+        let known = query(SELECT_KEYS)
             .bind(tenant.id.to_string())
             .bind(&key.address)
             .bind(i64::from(key.port))
             .bind(LIST_MAX)
-            .fetch_all(&mut *tx)
+            .fetch_all(&mut tx)
             .await
             .map_err(doing("read the known host keys"))?;
         if !known.is_empty() {
@@ -98,13 +97,13 @@ impl Db {
         now: Timestamp,
         nonces: Nonces<'_>,
     ) -> Result<(), StoreError> {
-        let tx = self.begin("store the host keys").await?;
+        let tx = self.begin(by.0.id, "store the host keys").await?;
         self.write_keys(tx, by, keys, (now, nonces)).await
     }
 
     async fn write_keys(
         &self,
-        mut tx: Transaction<'static, Sqlite>,
+        mut tx: Tx,
         (tenant, audit): (&Tenant, &AuditRecord),
         keys: &[HostKeyRecord],
         (now, nonces): (Timestamp, Nonces<'_>),
@@ -130,8 +129,8 @@ impl Db {
         (address, port, fingerprint): (&str, u16, &str),
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin("note the host key").await?;
-        sqlx::query(
+        let mut tx = self.begin(tenant.id, "note the host key").await?;
+        query(
             "UPDATE host_keys SET last_seen_at_us = $5
              WHERE tenant_id = $1 AND address = $2 AND port = $3 AND fingerprint = $4",
         )
@@ -140,7 +139,7 @@ impl Db {
         .bind(i64::from(port))
         .bind(fingerprint)
         .bind(now.as_micros())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(doing("note the host key"))?;
         tx.commit().await.map_err(doing("note the host key"))
@@ -148,7 +147,7 @@ impl Db {
 }
 
 async fn put(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     appender: &mut Appender<'_>,
     (tenant, key): (&Tenant, &HostKeyRecord),
     nonces: Nonces<'_>,
@@ -162,7 +161,7 @@ async fn put(
         record: &key,
     };
     let index = appender.push(draft, nonces)?;
-    sqlx::query(
+    query(
         "INSERT INTO host_keys (tenant_id, address, port, fingerprint, key_type, wire_key, source, status,
            reason, first_seen_at_us, changed_at_us, log_index)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
@@ -182,13 +181,13 @@ async fn put(
     .bind(key.first_seen_at.as_micros())
     .bind(key.changed_at.as_micros())
     .bind(to_i64(index)?)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing("store the host key"))?;
     Ok(())
 }
 
-pub(crate) fn read_key(row: &SqliteRow) -> Result<KnownKey, StoreError> {
+pub(crate) fn read_key(row: &Row) -> Result<KnownKey, StoreError> {
     let row = Reader::new("host_keys", "fingerprint", row)?;
     let sources = [
         ("first_use", KeySource::FirstUse),

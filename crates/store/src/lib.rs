@@ -27,6 +27,6 @@ pub mod scans;
 mod strays;
 
 pub use append::{Draft, Nonces};
-pub use db::{Db, Tenant};
-pub use error::{Problem, StoreError};
+pub use db::{Db, Server, SslMode, Tenant};
+pub use error::{Class, Problem, StoreError};
 pub use migrate::SCHEMA_VERSION;

@@ -1,9 +1,9 @@
 //! One lease per host with a fencing token that rises at each acquisition (JOB-17 to JOB-19).
 
 use model::{HostId, Timestamp};
-use sqlx::{Sqlite, Transaction};
 
 use crate::codec::Reader;
+use crate::db::{Tx, query};
 use crate::error::{StoreError, doing};
 use crate::{Db, Tenant};
 
@@ -26,20 +26,20 @@ pub struct Claim<'c> {
 
 /// Takes the lease, or says who has it. A lease that ran out, or whose holder is gone, is free.
 pub(crate) async fn acquire(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     tenant: &Tenant,
     claim: &Claim<'_>,
     holder_is_gone: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Fence, StoreError> {
     let said = "take the lease on the host";
-    let row = sqlx::query(
+    let row = query(
         "SELECT host_id, holder, fencing_token, lease_expires_at
          FROM host_locks
          WHERE tenant_id = $1 AND host_id = $2",
     )
     .bind(tenant.id.to_string())
     .bind(claim.host_id.to_string())
-    .fetch_optional(&mut **tx)
+    .fetch_optional(&mut *tx)
     .await
     .map_err(doing(said))?;
     let mut token = 1;
@@ -54,7 +54,7 @@ pub(crate) async fn acquire(
             return Err(StoreError::HostBusy { holder, until });
         }
     }
-    sqlx::query(
+    query(
         "INSERT INTO host_locks (tenant_id, host_id, holder, purpose, fencing_token, acquired_at,
            lease_expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -69,19 +69,15 @@ pub(crate) async fn acquire(
     .bind(token)
     .bind(claim.now.as_micros())
     .bind(claim.until.as_micros())
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing(said))?;
     Ok(Fence { host_id: claim.host_id, token })
 }
 
 /// Gives the lease back, which also proves that it was still ours: a stale holder writes nothing.
-pub(crate) async fn release(
-    tx: &mut Transaction<'static, Sqlite>,
-    tenant: &Tenant,
-    fence: Fence,
-) -> Result<(), StoreError> {
-    let released = sqlx::query(
+pub(crate) async fn release(tx: &mut Tx, tenant: &Tenant, fence: Fence) -> Result<(), StoreError> {
+    let released = query(
         "UPDATE host_locks
          SET holder = NULL, purpose = NULL, lease_expires_at = NULL
          WHERE tenant_id = $1 AND host_id = $2 AND fencing_token = $3 AND holder IS NOT NULL",
@@ -89,10 +85,10 @@ pub(crate) async fn release(
     .bind(tenant.id.to_string())
     .bind(fence.host_id.to_string())
     .bind(fence.token)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing("give the lease on the host back"))?;
-    if released.rows_affected() == 1 { Ok(()) } else { Err(StoreError::StaleFence) }
+    if released == 1 { Ok(()) } else { Err(StoreError::StaleFence) }
 }
 
 impl Db {
@@ -101,14 +97,14 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn holds(&self, tenant: &Tenant, fence: Fence) -> Result<bool, StoreError> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT 1 AS held FROM host_locks
              WHERE tenant_id = $1 AND host_id = $2 AND fencing_token = $3 AND holder IS NOT NULL",
         )
         .bind(tenant.id.to_string())
         .bind(fence.host_id.to_string())
         .bind(fence.token)
-        .fetch_optional(self.readers())
+        .fetch_optional(self.readers(tenant.id))
         .await
         .map_err(doing("read the lease"))?;
         Ok(row.is_some())

@@ -2,11 +2,10 @@
 
 use ledger::tile::{Tile, TileId};
 use model::{Digest, Timestamp};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, Transaction};
 
 use crate::append::{broken, to_i64};
 use crate::codec::Reader;
+use crate::db::{Row, Tx, query};
 use crate::error::{StoreError, doing};
 use crate::{Db, Tenant};
 
@@ -39,10 +38,10 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn log_size(&self, tenant: &Tenant) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT log_id, size FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
+        let row = query("SELECT log_id, size FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
             .bind(tenant.id.to_string())
             .bind(tenant.log.to_string())
-            .fetch_one(self.readers())
+            .fetch_one(self.readers(tenant.id))
             .await
             .map_err(doing("read the log head"))?;
         Reader::new("log_heads", "log_id", &row)?.number("size")
@@ -53,13 +52,12 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn log_time(&self, tenant: &Tenant) -> Result<Timestamp, StoreError> {
-        let row =
-            sqlx::query("SELECT log_id, last_at_us FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
-                .bind(tenant.id.to_string())
-                .bind(tenant.log.to_string())
-                .fetch_one(self.readers())
-                .await
-                .map_err(doing("read the log head"))?;
+        let row = query("SELECT log_id, last_at_us FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
+            .bind(tenant.id.to_string())
+            .bind(tenant.log.to_string())
+            .fetch_one(self.readers(tenant.id))
+            .await
+            .map_err(doing("read the log head"))?;
         Reader::new("log_heads", "log_id", &row)?.instant("last_at_us")
     }
 
@@ -72,7 +70,7 @@ impl Db {
         tenant: &Tenant,
         (from, limit): (u64, u32),
     ) -> Result<Vec<StoredEntry>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT log_id, log_index, entry, body
              FROM log_entries
              WHERE tenant_id = $1 AND log_id = $2 AND log_index >= $3
@@ -83,7 +81,7 @@ impl Db {
         .bind(tenant.log.to_string())
         .bind(to_i64(from)?)
         .bind(i64::from(limit.min(PAGE_MAX)))
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read the log"))?
         .iter()
@@ -129,7 +127,7 @@ impl Db {
         limit: u32,
     ) -> Result<Vec<Tile>, StoreError> {
         let (level, index) = after.map_or(Ok((-1, -1)), |(l, i)| to_i64(i).map(|i| (i64::from(l), i)))?;
-        sqlx::query(
+        query(
             "SELECT log_id, level, tile_index, width, hashes
              FROM log_tiles
              WHERE tenant_id = $1 AND log_id = $2 AND (level, tile_index) > ($3, $4)
@@ -141,7 +139,7 @@ impl Db {
         .bind(level)
         .bind(index)
         .bind(i64::from(limit.min(TILES_PAGE_MAX)))
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read the tiles"))?
         .iter()
@@ -150,10 +148,10 @@ impl Db {
     }
 
     async fn select_tiles(&self, tenant: &Tenant, sql: &'static str) -> Result<Vec<Tile>, StoreError> {
-        sqlx::query(sql)
+        query(sql)
             .bind(tenant.id.to_string())
             .bind(tenant.log.to_string())
-            .fetch_all(self.readers())
+            .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("read the tiles"))?
             .iter()
@@ -170,7 +168,7 @@ impl Db {
         tenant: &Tenant,
         limit: u32,
     ) -> Result<Vec<StoredCheckpoint>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT log_id, size, root, note, created_at_us
              FROM log_checkpoints
              WHERE tenant_id = $1 AND log_id = $2
@@ -180,7 +178,7 @@ impl Db {
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
         .bind(i64::from(limit))
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read the checkpoints"))?
         .iter()
@@ -193,14 +191,14 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn witnessed_size(&self, tenant: &Tenant) -> Result<Option<u64>, StoreError> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT log_id, size FROM log_cosignatures WHERE tenant_id = $1 AND log_id = $2
              ORDER BY size DESC
              LIMIT 1",
         )
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
-        .fetch_optional(self.readers())
+        .fetch_optional(self.readers(tenant.id))
         .await
         .map_err(doing("read the cosignatures"))?;
         row.map(|row| Reader::new("log_cosignatures", "log_id", &row)?.number("size")).transpose()
@@ -228,7 +226,7 @@ impl Db {
         tenant: &Tenant,
         size: u64,
     ) -> Result<Option<StoredCheckpoint>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT log_id, size, root, note, created_at_us
              FROM log_checkpoints
              WHERE tenant_id = $1 AND log_id = $2 AND size >= $3
@@ -238,7 +236,7 @@ impl Db {
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
         .bind(to_i64(size)?)
-        .fetch_optional(self.readers())
+        .fetch_optional(self.readers(tenant.id))
         .await
         .map_err(doing("read the checkpoint"))?
         .as_ref()
@@ -263,14 +261,14 @@ impl Db {
         vkey: Option<&str>,
     ) -> Result<bool, StoreError> {
         let said = "store the checkpoint";
-        let mut tx = self.begin(said).await?;
-        let newest = sqlx::query(
+        let mut tx = self.begin(tenant.id, said).await?;
+        let newest = query(
             "SELECT log_id, max(size) AS size FROM log_checkpoints WHERE tenant_id = $1 AND log_id = $2
              GROUP BY log_id",
         )
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut tx)
         .await
         .map_err(doing(said))?;
         if let Some(row) = newest {
@@ -283,7 +281,7 @@ impl Db {
             return Ok(false);
         }
         put_tiles(&mut tx, tenant, tiles).await?;
-        sqlx::query(
+        query(
             "INSERT INTO log_checkpoints (tenant_id, log_id, size, root, note, created_at_us)
              VALUES ($1, $2, $3, $4, $5, $6)",
         )
@@ -293,15 +291,15 @@ impl Db {
         .bind(head.root.to_string())
         .bind(&head.note)
         .bind(head.created_at.as_micros())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(doing(said))?;
         if let Some(vkey) = vkey {
-            sqlx::query("UPDATE log_heads SET vkey = $3 WHERE tenant_id = $1 AND log_id = $2")
+            query("UPDATE log_heads SET vkey = $3 WHERE tenant_id = $1 AND log_id = $2")
                 .bind(tenant.id.to_string())
                 .bind(tenant.log.to_string())
                 .bind(vkey)
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await
                 .map_err(doing(said))?;
         }
@@ -311,13 +309,9 @@ impl Db {
 }
 
 /// Stores tiles; one that is there grows.
-async fn put_tiles(
-    tx: &mut Transaction<'static, Sqlite>,
-    tenant: &Tenant,
-    tiles: &[Tile],
-) -> Result<(), StoreError> {
+async fn put_tiles(tx: &mut Tx, tenant: &Tenant, tiles: &[Tile]) -> Result<(), StoreError> {
     for tile in tiles {
-        let written = sqlx::query(
+        let written = query(
             "INSERT INTO log_tiles (tenant_id, log_id, level, tile_index, width, hashes)
              VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (tenant_id, log_id, level, tile_index) DO UPDATE SET width = excluded.width,
@@ -330,17 +324,17 @@ async fn put_tiles(
         .bind(to_i64(tile.id.index)?)
         .bind(i64::from(tile.id.width))
         .bind(&tile.bytes)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .map_err(doing("store the tiles"))?;
-        if written.rows_affected() != 1 {
+        if written != 1 {
             return Err(broken("a tile", &"a stored tile is wider than the grown tree's"));
         }
     }
     Ok(())
 }
 
-fn read_checkpoint(row: &SqliteRow) -> Result<StoredCheckpoint, StoreError> {
+fn read_checkpoint(row: &Row) -> Result<StoredCheckpoint, StoreError> {
     let row = Reader::new("log_checkpoints", "log_id", row)?;
     Ok(StoredCheckpoint {
         size: row.number("size")?,
@@ -351,17 +345,17 @@ fn read_checkpoint(row: &SqliteRow) -> Result<StoredCheckpoint, StoreError> {
 }
 
 /// Returns the key that the log is signed by now.
-async fn key_in_use(tx: &mut Transaction<'static, Sqlite>, tenant: &Tenant) -> Result<String, StoreError> {
-    let row = sqlx::query("SELECT log_id, vkey FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
+async fn key_in_use(tx: &mut Tx, tenant: &Tenant) -> Result<String, StoreError> {
+    let row = query("SELECT log_id, vkey FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
         .bind(tenant.id.to_string())
         .bind(tenant.log.to_string())
-        .fetch_one(&mut **tx)
+        .fetch_one(&mut *tx)
         .await
         .map_err(doing("store the checkpoint"))?;
     Reader::new("log_heads", "log_id", &row)?.text("vkey")
 }
 
-fn read_tile(row: &SqliteRow) -> Result<Tile, StoreError> {
+fn read_tile(row: &Row) -> Result<Tile, StoreError> {
     let row = Reader::new("log_tiles", "log_id", row)?;
     let id =
         TileId { level: row.number("level")?, index: row.number("tile_index")?, width: row.number("width")? };

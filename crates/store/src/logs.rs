@@ -3,12 +3,12 @@
 use ledger::EntryKind;
 use model::record::{AuditRecord, ContinuedLog, LogRecord, schema};
 use model::{TenantId, Timestamp};
-use sqlx::{Sqlite, Transaction};
 
 use crate::append::{Appender, Draft, Nonces, broken, to_i64};
 use crate::codec::Reader;
+use crate::db::{Tx, query};
 use crate::error::{StoreError, doing};
-use crate::{Db, Tenant};
+use crate::{Db, Tenant, dialect};
 
 /// Most logs of one tenant.
 pub const LOGS_MAX: i64 = 1_000;
@@ -28,7 +28,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_logs(&self, id: TenantId) -> Result<Vec<StoredLog>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT log_id, origin, vkey, first_position
              FROM log_heads
              WHERE tenant_id = $1
@@ -37,7 +37,7 @@ impl Db {
         )
         .bind(id.to_string())
         .bind(LOGS_MAX)
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(id))
         .await
         .map_err(doing("list the logs"))?
         .iter()
@@ -69,7 +69,7 @@ impl Db {
         continues: &ContinuedLog,
         (now, nonces): (Timestamp, Nonces<'_>),
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin("begin the log").await?;
+        let mut tx = self.begin(tenant.id, "begin the log").await?;
         let begins = match old {
             None => {
                 let made = insert_tenant(&mut tx, slug, (tenant, now)).await?;
@@ -93,12 +93,8 @@ pub(crate) struct Begins {
 }
 
 /// Returns where the log begins that goes on with `old`, of which nothing may have changed.
-async fn end_of(
-    tx: &mut Transaction<'static, Sqlite>,
-    old: &StoredLog,
-    continues: &ContinuedLog,
-) -> Result<Begins, StoreError> {
-    let row = sqlx::query(
+async fn end_of(tx: &mut Tx, old: &StoredLog, continues: &ContinuedLog) -> Result<Begins, StoreError> {
+    let row = query(
         "SELECT log_id, size, last_at_us
          FROM log_heads
          WHERE tenant_id = $1 AND log_id = $2 AND first_position = (
@@ -106,7 +102,7 @@ async fn end_of(
     )
     .bind(old.tenant.id.to_string())
     .bind(old.tenant.log.to_string())
-    .fetch_optional(&mut **tx)
+    .fetch_optional(&mut *tx)
     .await
     .map_err(doing("read the log head"))?;
     let changed = || broken("a new log", &"the old one changed meanwhile; run this again");
@@ -121,31 +117,32 @@ async fn end_of(
 
 /// Makes a tenant. Returns false where there is one with this slug.
 pub(crate) async fn insert_tenant(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     slug: &str,
     (tenant, now): (&Tenant, Timestamp),
 ) -> Result<bool, StoreError> {
-    let made = sqlx::query(
+    query(dialect::LOCK_TENANTS).execute(&mut *tx).await.map_err(doing("make the tenant"))?;
+    let made = query(
         "INSERT INTO tenants (tenant_id, slug, created_at_us)
          SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM tenants WHERE slug = $2)",
     )
     .bind(tenant.id.to_string())
     .bind(slug)
     .bind(now.as_micros())
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing("make the tenant"))?;
-    Ok(made.rows_affected() == 1)
+    Ok(made == 1)
 }
 
 /// Makes a log with its first entry, and the audit record of the act where there is one.
 pub(crate) async fn begin(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     (tenant, actor): (&Tenant, &str),
     (begins, continues, audit): (Begins, Option<&ContinuedLog>, Option<&AuditRecord>),
     (now, nonces): (Timestamp, Nonces<'_>),
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO log_heads (tenant_id, log_id, origin, vkey, size, last_at_us, first_position)
          VALUES ($1, $2, $3, $4, 0, $5, $6)",
     )
@@ -155,7 +152,7 @@ pub(crate) async fn begin(
     .bind(&tenant.vkey)
     .bind(begins.after.as_micros())
     .bind(to_i64(begins.first_position)?)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing("begin the log"))?;
     let count = 1 + usize::from(audit.is_some());

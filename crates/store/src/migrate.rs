@@ -1,87 +1,103 @@
 //! Schema versions: each migration runs once, in the transaction that notes it, and is never edited.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, Transaction};
-
+use crate::db::{Each, Readers, Row, Tx, query};
+use crate::dialect;
 use crate::error::{Problem, StoreError, doing};
 
 struct Migration {
     version: i64,
     name: &'static str,
-    sql: &'static str,
+    /// The same tables, columns, keys and refusals in the words of each database.
+    sql: Each,
 }
 
 /// Number of the newest migration.
 pub const SCHEMA_VERSION: u32 = 4;
 
+macro_rules! migration {
+    ($version:literal, $name:literal, $file:literal) => {
+        Migration {
+            version: $version,
+            name: $name,
+            sql: Each {
+                sqlite: include_str!(concat!("../migrations/sqlite/", $file)),
+                postgres: include_str!(concat!("../migrations/postgres/", $file)),
+            },
+        }
+    };
+}
+
 const MIGRATIONS: &[Migration] = &[
-    Migration {
-        version: 1,
-        name: "first_scan",
-        sql: include_str!("../migrations/sqlite/0001_first_scan.sql"),
-    },
-    Migration { version: 2, name: "the_proof", sql: include_str!("../migrations/sqlite/0002_the_proof.sql") },
-    Migration {
-        version: 3,
-        name: "continued_logs",
-        sql: include_str!("../migrations/sqlite/0003_continued_logs.sql"),
-    },
-    Migration { version: 4, name: "facts", sql: include_str!("../migrations/sqlite/0004_facts.sql") },
+    migration!(1, "first_scan", "0001_first_scan.sql"),
+    migration!(2, "the_proof", "0002_the_proof.sql"),
+    migration!(3, "continued_logs", "0003_continued_logs.sql"),
+    migration!(4, "facts", "0004_facts.sql"),
 ];
 
-const CREATE_VERSIONS: &str = "
-CREATE TABLE IF NOT EXISTS schema_migrations (
-  version INTEGER NOT NULL PRIMARY KEY,
-  name TEXT NOT NULL,
-  sha256 TEXT NOT NULL
-) STRICT, WITHOUT ROWID";
+const APPLIED: &str = "SELECT version, sha256 FROM schema_migrations ORDER BY version LIMIT 10000";
 
 /// Brings the schema to the newest version. Two processes at once: one applies, the other waits and sees it.
 ///
+/// Returns the version before; nothing for an empty database.
+///
 /// # Errors
 /// When the database is newer than this program, or a migration was edited after it was applied.
-pub(crate) async fn migrate(tx: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
+pub(crate) async fn migrate(tx: &mut Tx) -> Result<Option<i64>, StoreError> {
     let said = "bring the schema up to date";
-    sqlx::query(CREATE_VERSIONS).execute(&mut **tx).await.map_err(doing(said))?;
-    let applied = sqlx::query("SELECT version, sha256 FROM schema_migrations ORDER BY version LIMIT 10000")
-        .fetch_all(&mut **tx)
-        .await
-        .map_err(doing(said))?;
-    let known = i64::from(SCHEMA_VERSION);
-    for row in &applied {
-        let version: i64 = row.try_get("version").map_err(doing(said))?;
-        let sha256: String = row.try_get("sha256").map_err(doing(said))?;
-        let Some(migration) = MIGRATIONS.iter().find(|migration| migration.version == version) else {
-            return Err(refused(Problem::SchemaAhead { found: version, known }));
-        };
-        if sha256 != digest(migration.sql) {
-            return Err(refused(Problem::MigrationEdited { version }));
-        }
-    }
-    for migration in &MIGRATIONS[applied.len()..] {
-        sqlx::raw_sql(migration.sql).execute(&mut **tx).await.map_err(doing(said))?;
-        sqlx::query("INSERT INTO schema_migrations (version, name, sha256) VALUES ($1, $2, $3)")
+    query(dialect::CREATE_VERSIONS).execute(&mut *tx).await.map_err(doing(said))?;
+    let applied = query(APPLIED).fetch_all(&mut *tx).await.map_err(doing(said))?;
+    let applied: Vec<(i64, String)> =
+        applied.iter().map(read).collect::<Result<_, _>>().map_err(doing(said))?;
+    let behind = match compare(&applied, |sql| tx.text(sql)) {
+        Ok(()) => return Ok(applied.last().map(|last| last.0)),
+        Err(Problem::SchemaBehind { .. }) => &MIGRATIONS[applied.len()..],
+        Err(problem) => return Err(refused(problem)),
+    };
+    for migration in behind {
+        tx.run_script(migration.sql).await.map_err(doing(said))?;
+        query("INSERT INTO schema_migrations (version, name, sha256) VALUES ($1, $2, $3)")
             .bind(migration.version)
             .bind(migration.name)
-            .bind(digest(migration.sql))
-            .execute(&mut **tx)
+            .bind(digest(tx.text(migration.sql)))
+            .execute(&mut *tx)
             .await
             .map_err(doing(said))?;
     }
-    Ok(())
+    Ok(applied.last().map(|last| last.0))
 }
 
-/// Tells whether exactly the known migrations are applied, with the text they have now, without writing.
-pub(crate) async fn is_current(pool: &sqlx::SqlitePool) -> bool {
-    let found = sqlx::query("SELECT version, sha256 FROM schema_migrations ORDER BY version LIMIT 10000")
-        .fetch_all(pool)
-        .await;
-    let Ok(found) = found else { return false };
-    let same = |(row, migration): (&SqliteRow, &Migration)| {
-        row.try_get::<i64, _>("version").is_ok_and(|version| version == migration.version)
-            && row.try_get::<String, _>("sha256").is_ok_and(|sha256| sha256 == digest(migration.sql))
+/// Tells without writing whether exactly the known migrations are applied, with the text they have now.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(crate) async fn standing(on: Readers<'_>) -> Result<Result<(), Problem>, sqlx::Error> {
+    let rows = match query(APPLIED).fetch_all(on).await {
+        Ok(rows) => rows,
+        Err(err) if dialect::is_missing_table(&err) => Vec::new(),
+        Err(err) => return Err(err),
     };
-    found.len() == MIGRATIONS.len() && found.iter().zip(MIGRATIONS).all(same)
+    let applied: Vec<(i64, String)> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(compare(&applied, |sql| on.text(sql)))
+}
+
+fn read(row: &Row) -> Result<(i64, String), sqlx::Error> {
+    Ok((row.get("version")?, row.get("sha256")?))
+}
+
+fn compare(applied: &[(i64, String)], text: impl Fn(Each) -> &'static str) -> Result<(), Problem> {
+    let known = i64::from(SCHEMA_VERSION);
+    for (version, sha256) in applied {
+        let Some(migration) = MIGRATIONS.iter().find(|migration| migration.version == *version) else {
+            return Err(Problem::SchemaAhead { found: *version, known });
+        };
+        if *sha256 != digest(text(migration.sql)) {
+            return Err(Problem::MigrationEdited { version: *version });
+        }
+    }
+    if applied.len() < MIGRATIONS.len() {
+        return Err(Problem::SchemaBehind { found: applied.last().map_or(0, |last| last.0), known });
+    }
+    Ok(())
 }
 
 fn digest(sql: &str) -> String {

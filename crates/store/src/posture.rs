@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::{Digest, HostId, ReasonCode, RuleId, ScanId, Severity, Status, Timestamp};
-use sqlx::sqlite::SqliteRow;
 
 use crate::codec::Reader;
+use crate::db::{Row, query};
 use crate::error::{StoreError, doing};
 use crate::{Db, Tenant};
 
@@ -56,7 +56,7 @@ WITH seen AS (
     AND s.measured_at <= $3 AND s.recorded_at <= $4
   GROUP BY s.rule_set_sha256
 ), checked AS (
-  SELECT r.rule_id, max(l.measured_at) AS last_checked_at, sum(l.scans) AS check_count
+  SELECT r.rule_id, max(l.measured_at) AS last_checked_at, CAST(sum(l.scans) AS BIGINT) AS check_count
   FROM looked AS l
   JOIN rule_sets AS r ON r.tenant_id = $1 AND r.sha256 = l.rule_set_sha256
   GROUP BY r.rule_id
@@ -82,14 +82,14 @@ impl Db {
         (valid_at, recorded_at): (Timestamp, Timestamp),
         rule_set: Option<Digest>,
     ) -> Result<Vec<RuleState>, StoreError> {
-        sqlx::query(SELECT_AS_OF)
+        query(SELECT_AS_OF)
             .bind(tenant.id.to_string())
             .bind(host.to_string())
             .bind(valid_at.as_micros())
             .bind(recorded_at.as_micros())
             .bind(rule_set.map(|digest| digest.to_string()))
             .bind(RULES_MAX)
-            .fetch_all(self.readers())
+            .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("read the posture"))?
             .iter()
@@ -106,7 +106,7 @@ impl Db {
         tenant: &Tenant,
         host: HostId,
     ) -> Result<BTreeMap<RuleId, (Status, Severity, Digest)>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT rule_id, current_status, severity, value_digest
              FROM host_rule_state
              WHERE tenant_id = $1 AND host_id = $2
@@ -116,7 +116,7 @@ impl Db {
         .bind(tenant.id.to_string())
         .bind(host.to_string())
         .bind(RULES_MAX)
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read the current state"))?
         .iter()
@@ -133,22 +133,20 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn load_rule_set(&self, tenant: &Tenant, sha256: Digest) -> Result<Vec<RuleId>, StoreError> {
-        sqlx::query(
-            "SELECT rule_id FROM rule_sets WHERE tenant_id = $1 AND sha256 = $2 ORDER BY rule_id LIMIT $3",
-        )
-        .bind(tenant.id.to_string())
-        .bind(sha256.to_string())
-        .bind(RULES_MAX)
-        .fetch_all(self.readers())
-        .await
-        .map_err(doing("read the rule set"))?
-        .iter()
-        .map(|row| Reader::new("rule_sets", "rule_id", row)?.parsed("rule_id"))
-        .collect()
+        query("SELECT rule_id FROM rule_sets WHERE tenant_id = $1 AND sha256 = $2 ORDER BY rule_id LIMIT $3")
+            .bind(tenant.id.to_string())
+            .bind(sha256.to_string())
+            .bind(RULES_MAX)
+            .fetch_all(self.readers(tenant.id))
+            .await
+            .map_err(doing("read the rule set"))?
+            .iter()
+            .map(|row| Reader::new("rule_sets", "rule_id", row)?.parsed("rule_id"))
+            .collect()
     }
 }
 
-fn read_state(row: &SqliteRow) -> Result<RuleState, StoreError> {
+fn read_state(row: &Row) -> Result<RuleState, StoreError> {
     let row = Reader::new("transactions", "rule_id", row)?;
     Ok(RuleState {
         rule_id: row.parsed("rule_id")?,

@@ -5,6 +5,7 @@ use ledger::tile::TileId;
 
 use crate::append::to_i64;
 use crate::codec::Reader;
+use crate::db::{Sql, query};
 use crate::error::{StoreError, doing};
 use crate::rebuild::Registry;
 use crate::{Db, Tenant};
@@ -23,7 +24,7 @@ impl Db {
     ) -> Result<Tiles, StoreError> {
         let mut tiles = Tiles::new();
         for id in wanted {
-            let row = sqlx::query(
+            let row = query(
                 "SELECT log_id, hashes
                  FROM log_tiles
                  WHERE tenant_id = $1 AND log_id = $2 AND level = $3 AND tile_index = $4",
@@ -32,7 +33,7 @@ impl Db {
             .bind(tenant.log.to_string())
             .bind(i64::from(id.level))
             .bind(to_i64(id.index)?)
-            .fetch_optional(self.readers())
+            .fetch_optional(self.readers(tenant.id))
             .await
             .map_err(doing("read a tile"))?;
             let Some(row) = row else { continue };
@@ -60,10 +61,10 @@ impl Db {
              FROM {table}
              WHERE tenant_id = $1 AND {column} = $2 AND log_index IS NOT NULL"
         );
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+        let row = query(Sql::Assembled(sql))
             .bind(tenant.id.to_string())
             .bind(key)
-            .fetch_optional(self.readers())
+            .fetch_optional(self.readers(tenant.id))
             .await
             .map_err(doing("look a recorded row up"))?;
         row.map(|row| Reader::new(table, "row_key", &row)?.number("log_position")).transpose()

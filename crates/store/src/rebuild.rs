@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use ledger::EntryKind;
 use model::record::{AuditPhase, AuditRecord};
 use model::{ClaimKind, Digest, HostId, ReasonCode, RuleId, Severity, Status, Timestamp};
-use sqlx::sqlite::SqliteRow;
 
 use crate::codec::Reader;
+use crate::db::{Row, Sql, query};
 use crate::error::{StoreError, doing};
 use crate::events::read_event;
 use crate::facts::{self, Stored};
@@ -148,11 +148,11 @@ impl Db {
              ORDER BY row_key
              LIMIT $3"
         );
-        sqlx::query(sqlx::AssertSqlSafe(sql))
+        query(Sql::Assembled(sql))
             .bind(tenant.id.to_string())
             .bind(after)
             .bind(PAGE)
-            .fetch_all(self.readers())
+            .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("read the recorded rows"))?
             .iter()
@@ -176,7 +176,7 @@ impl Db {
         tenant: &Tenant,
         host: HostId,
     ) -> Result<Vec<(String, String)>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT coalesce(h.sha256, s.rule_set_sha256) AS sha256, coalesce(h.scan_count, 0) AS stored_count,
                coalesce(s.scan_count, 0) AS run_count, coalesce(h.last_checked_at_us, 0) AS stored_at_us,
                coalesce(s.measured_at, 0) AS run_at_us, coalesce(h.last_scan_id, '') AS stored_scan,
@@ -196,7 +196,7 @@ impl Db {
         )
         .bind(tenant.id.to_string())
         .bind(host.to_string())
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("compare the counted checks"))?
         .iter()
@@ -222,7 +222,7 @@ impl Db {
         tenant: &Tenant,
         host: HostId,
     ) -> Result<BTreeMap<RuleId, StateRow>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT rule_id, current_status, severity, value_digest, evidence_sha256, skip_reason,
                first_seen_at, last_changed_at, last_value_changed_at
              FROM host_rule_state
@@ -232,7 +232,7 @@ impl Db {
         )
         .bind(tenant.id.to_string())
         .bind(host.to_string())
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read the current state"))?
         .iter()
@@ -315,7 +315,7 @@ pub fn key_in_entries(kind: EntryKind, row: String) -> String {
     }
 }
 
-fn read_audit(row: &SqliteRow) -> Result<AuditRecord, StoreError> {
+fn read_audit(row: &Row) -> Result<AuditRecord, StoreError> {
     let row = Reader::new("audit_events", "audit_id", row)?;
     let phases = [
         ("intent", AuditPhase::Intent),

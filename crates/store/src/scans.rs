@@ -3,11 +3,10 @@
 use ledger::EntryKind;
 use model::record::{AuditRecord, ScanRecord, schema};
 use model::{FailureReason, HostId, RunStatus, ScanId, Timestamp};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, Transaction};
 
 use crate::append::{Appender, Draft, Nonces, audit_id, to_i64};
 use crate::codec::Reader;
+use crate::db::{Row, Sql, Tx, query};
 use crate::error::{StoreError, doing};
 use crate::locks::{self, Claim, Fence};
 use crate::{Db, Tenant};
@@ -40,7 +39,7 @@ impl Db {
         nonces: Nonces<'_>,
     ) -> Result<Fence, StoreError> {
         let said = "begin the scan";
-        let mut tx = self.begin(said).await?;
+        let mut tx = self.begin(tenant.id, said).await?;
         let fence = locks::acquire(&mut tx, tenant, claim, holder_is_gone).await?;
         let left = active_runs(&mut tx, tenant, scan.host_id).await?;
         let count = 1 + 2 * left.len();
@@ -88,7 +87,7 @@ impl Db {
             return Err(StoreError::StaleFence);
         }
         let said = "record the failed scan";
-        let mut tx = self.begin(said).await?;
+        let mut tx = self.begin(tenant.id, said).await?;
         locks::release(&mut tx, tenant, fence).await?;
         let mut appender = Appender::reserve(&mut tx, (tenant, &audit.actor), (2, now), &mut *nonces).await?;
         let ended = end(&mut tx, &mut appender, (tenant, scan), &mut *nonces).await?;
@@ -103,11 +102,11 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn find_scan(&self, tenant: &Tenant, id: ScanId) -> Result<Option<ScanRecord>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!("{SCAN_COLUMNS} WHERE tenant_id = $1 AND id = $2"));
-        let row = sqlx::query(sql)
+        let sql = Sql::Assembled(format!("{SCAN_COLUMNS} WHERE tenant_id = $1 AND id = $2"));
+        let row = query(sql)
             .bind(tenant.id.to_string())
             .bind(id.to_string())
-            .fetch_optional(self.readers())
+            .fetch_optional(self.readers(tenant.id))
             .await
             .map_err(doing("read the scan"))?;
         row.as_ref().map(read_scan).transpose()
@@ -118,14 +117,14 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_scans(&self, tenant: &Tenant, host: HostId) -> Result<Vec<ScanRecord>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!(
+        let sql = Sql::Assembled(format!(
             "{SCAN_COLUMNS} WHERE tenant_id = $1 AND host_id = $2 ORDER BY queued_at DESC, id DESC LIMIT $3"
         ));
-        let rows = sqlx::query(sql)
+        let rows = query(sql)
             .bind(tenant.id.to_string())
             .bind(host.to_string())
             .bind(LIST_MAX)
-            .fetch_all(self.readers())
+            .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("list the scans"))?;
         rows.iter().map(read_scan).collect()
@@ -140,16 +139,16 @@ impl Db {
         tenant: &Tenant,
         host: HostId,
     ) -> Result<Option<ScanRecord>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!(
+        let sql = Sql::Assembled(format!(
             "{SCAN_COLUMNS}
              WHERE tenant_id = $1 AND host_id = $2 AND status = 'completed'
              ORDER BY log_index DESC
              LIMIT 1"
         ));
-        let row = sqlx::query(sql)
+        let row = query(sql)
             .bind(tenant.id.to_string())
             .bind(host.to_string())
-            .fetch_optional(self.readers())
+            .fetch_optional(self.readers(tenant.id))
             .await
             .map_err(doing("read the scan"))?;
         row.as_ref().map(read_scan).transpose()
@@ -165,52 +164,48 @@ impl Db {
         host: HostId,
         (valid_at, recorded_at): (Timestamp, Timestamp),
     ) -> Result<Option<ScanRecord>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!(
+        let sql = Sql::Assembled(format!(
             "{SCAN_COLUMNS}
              WHERE tenant_id = $1 AND host_id = $2 AND is_full = 1 AND status = 'completed'
                AND measured_at <= $3 AND recorded_at <= $4
              ORDER BY measured_at DESC, recorded_at DESC, id DESC
              LIMIT 1"
         ));
-        let row = sqlx::query(sql)
+        let row = query(sql)
             .bind(tenant.id.to_string())
             .bind(host.to_string())
             .bind(valid_at.as_micros())
             .bind(recorded_at.as_micros())
-            .fetch_optional(self.readers())
+            .fetch_optional(self.readers(tenant.id))
             .await
             .map_err(doing("read the scan"))?;
         row.as_ref().map(read_scan).transpose()
     }
 }
 
-async fn active_runs(
-    tx: &mut Transaction<'static, Sqlite>,
-    tenant: &Tenant,
-    host: HostId,
-) -> Result<Vec<ScanRecord>, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!(
+async fn active_runs(tx: &mut Tx, tenant: &Tenant, host: HostId) -> Result<Vec<ScanRecord>, StoreError> {
+    let sql = Sql::Assembled(format!(
         "{SCAN_COLUMNS}
          WHERE tenant_id = $1 AND host_id = $2 AND status IN ('queued', 'running')
          ORDER BY queued_at, id
          LIMIT 10"
     ));
-    let rows = sqlx::query(sql)
+    let rows = query(sql)
         .bind(tenant.id.to_string())
         .bind(host.to_string())
-        .fetch_all(&mut **tx)
+        .fetch_all(&mut *tx)
         .await
         .map_err(doing("read the active scans"))?;
     rows.iter().map(read_scan).collect()
 }
 
 async fn insert_running(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     tenant: &Tenant,
     scan: &ScanRecord,
     fence: Fence,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO scan_runs (tenant_id, id, host_id, \"trigger\", requested_by, is_full, selection,
            profile_id, status, fencing_token, policy_version, corpus_digest, engine_digest, policy_digest,
            content_signed, queued_at, started_at)
@@ -233,7 +228,7 @@ async fn insert_running(
     .bind(i64::from(scan.content_signed))
     .bind(scan.queued_at.as_micros())
     .bind(scan.started_at.map(Timestamp::as_micros))
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing("record the begun scan"))?;
     Ok(())
@@ -241,7 +236,7 @@ async fn insert_running(
 
 /// Writes the terminal row of a scan with its entry. A terminal row is never written again (TLW-18).
 pub(crate) async fn end(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     appender: &mut Appender<'_>,
     (tenant, scan): (&Tenant, &ScanRecord),
     nonces: Nonces<'_>,
@@ -255,7 +250,7 @@ pub(crate) async fn end(
         record: &scan,
     };
     let index = appender.push(draft, nonces)?;
-    let written = sqlx::query(
+    let written = query(
         "UPDATE scan_runs SET status = $3, failure_reason = $4, failure_text = $5, pass_count = $6,
            fail_count = $7, skipped_count = $8, error_count = $9, not_applicable_count = $10,
            change_count = $11, manifest_sha256 = $12, rule_set_sha256 = $13, channel_count = $14,
@@ -284,13 +279,13 @@ pub(crate) async fn end(
     .bind(scan.finished_at.map(Timestamp::as_micros))
     .bind(scan.recorded_at.map(Timestamp::as_micros))
     .bind(to_i64(index)?)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(doing("record the end of the scan"))?;
-    if written.rows_affected() == 1 { Ok(scan) } else { Err(StoreError::StaleFence) }
+    if written == 1 { Ok(scan) } else { Err(StoreError::StaleFence) }
 }
 
-pub(crate) fn read_scan(row: &SqliteRow) -> Result<ScanRecord, StoreError> {
+pub(crate) fn read_scan(row: &Row) -> Result<ScanRecord, StoreError> {
     let row = Reader::new("scan_runs", "id", row)?;
     Ok(ScanRecord {
         scan_id: row.parsed("id")?,

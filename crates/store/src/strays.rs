@@ -1,11 +1,10 @@
 //! Rows that name a tenant, a log or a checkpoint that is not there. The database keeps them out, unless somebody
 //! took its guards away; and nothing else would ever read them again.
 
-use sqlx::Row as _;
-
+use crate::db::query;
 use crate::error::{StoreError, doing};
 use crate::registry::TABLES;
-use crate::{Db, dialect};
+use crate::{Db, Tenant, dialect};
 
 /// The entries themselves: one that is not of its log any more leaves a gap.
 const LOOKED_AT_ELSEWHERE: &str = "log_entries";
@@ -15,19 +14,19 @@ impl Db {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn count_strays(&self) -> Result<Vec<(&'static str, i64)>, StoreError> {
+    pub async fn count_strays(&self, tenant: &Tenant) -> Result<Vec<(&'static str, i64)>, StoreError> {
         let said = "look for rows that belong to nothing";
         let mut strays = Vec::new();
         for table in TABLES {
             if !table.entries.is_empty() || table.name == LOOKED_AT_ELSEWHERE {
                 continue;
             }
-            let row = sqlx::query(dialect::COUNT_STRAYS)
+            let row = query(dialect::COUNT_STRAYS)
                 .bind(table.name)
-                .fetch_one(self.readers())
+                .fetch_one(self.readers(tenant.id))
                 .await
                 .map_err(doing(said))?;
-            let count: i64 = row.try_get("strays").map_err(doing(said))?;
+            let count: i64 = row.get("strays").map_err(doing(said))?;
             if count > 0 {
                 strays.push((table.name, count));
             }

@@ -3,99 +3,126 @@
 //! Several connections hold a read transaction each over the same state, so that one can read ahead of the other.
 //! With the write-ahead log a read transaction sees what was committed before it began and nothing later
 //! (sqlite.org/isolation.html). On PostgreSQL the same is a REPEATABLE READ, READ ONLY transaction and others that
-//! take over its exported snapshot.
+//! take over its exported snapshot (postgresql.org/docs/current/functions-admin.html, snapshot synchronization).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions};
-use sqlx::{Row as _, Sqlite};
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, Database, Executor, Pool, Row as _, Sqlite};
 
-use super::{BUSY_TIMEOUT, Db};
+use super::sqlite::BUSY_TIMEOUT;
+use super::{Backend, Db};
 use crate::error::{StoreError, doing};
 
 /// Connections of a snapshot: one reads ahead of the other.
 const CONNECTIONS: u32 = 2;
-/// Most attempts to begin between two commits of others, before their commits are held up for a moment.
-const ATTEMPTS_MAX: u32 = 20;
+/// Most attempts to begin while nobody commits. Beginning takes less than a millisecond.
+const ATTEMPTS_MAX: u32 = 1_000;
 const SAID: &str = "read the database as of one moment";
 
 impl Db {
     /// Returns this database as it is now: reading it does not see what is written from now on. Reading only: what
-    /// is written through it is written to the database and not seen by it.
+    /// is written through it is refused, or written to the database and not seen by it.
     ///
-    /// End it by [`Db::end_snapshot`]: as long as it lasts, the write-ahead log keeps growing.
+    /// End it by [`Db::end_snapshot`]: as long as it lasts, the database keeps what it would else let go of.
     ///
     /// # Errors
-    /// When the database cannot be read, or another process holds the write lock for too long.
+    /// When the database cannot be read, or others commit so often that no moment is found.
     pub async fn snapshot(&self) -> Result<Self, StoreError> {
-        let (readers, is_begun) = self.connect().await?;
-        let mut held = Vec::new();
-        for _connection in 0..CONNECTIONS {
-            held.push(readers.acquire().await.map_err(doing(SAID))?);
-        }
-        // What comes later would see another moment.
-        is_begun.store(true, Ordering::Release);
-        let mut watch = self.readers.acquire().await.map_err(doing(SAID))?;
-        for _attempt in 0..ATTEMPTS_MAX {
-            let before = commits(&mut watch).await?;
-            begin(&mut held).await?;
-            if commits(&mut watch).await? == before {
-                return Ok(Self { readers, ..self.clone() });
+        match &self.0 {
+            Backend::Sqlite { writer, readers, path } => {
+                let frozen = freeze_file(readers, path).await?;
+                Ok(Self(Backend::Sqlite { writer: writer.clone(), readers: frozen, path: path.clone() }))
             }
-            for connection in &mut held {
-                sqlx::query("ROLLBACK").execute(&mut **connection).await.map_err(doing(SAID))?;
+            Backend::Postgres { pool, place, is_frozen: _ } => {
+                let frozen = freeze_server(pool).await.map_err(doing(SAID))?;
+                Ok(Self(Backend::Postgres { pool: frozen, place: place.clone(), is_frozen: true }))
             }
         }
-        drop(watch);
-        let lock = self.begin(SAID).await?;
-        begin(&mut held).await?;
-        lock.rollback().await.map_err(doing(SAID))?;
-        Ok(Self { readers, ..self.clone() })
     }
 
     /// Ends a snapshot. The database that it was taken of stays open.
     pub async fn end_snapshot(self) {
-        self.readers.close().await;
-    }
-
-    /// Opens the connections of a snapshot. Once the flag is set, no other takes the place of one that is lost.
-    async fn connect(&self) -> Result<(SqlitePool, Arc<AtomicBool>), StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(&self.path)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true)
-            .read_only(true);
-        let is_begun = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&is_begun);
-        let readers = SqlitePoolOptions::new()
-            .min_connections(CONNECTIONS)
-            .max_connections(CONNECTIONS)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .after_connect(move |_connection, _meta| {
-                let is_late = seen.load(Ordering::Acquire);
-                Box::pin(async move { if is_late { Err(sqlx::Error::PoolClosed) } else { Ok(()) } })
-            })
-            .connect_with(options)
-            .await
-            .map_err(doing(SAID))?;
-        Ok((readers, is_begun))
+        match self.0 {
+            Backend::Sqlite { readers, .. } => readers.close().await,
+            Backend::Postgres { pool, .. } => pool.close().await,
+        }
     }
 }
 
-/// Begins a read transaction on each and reads, for only that fixes what it sees.
-async fn begin(held: &mut [PoolConnection<Sqlite>]) -> Result<(), StoreError> {
-    for connection in held {
-        sqlx::query("BEGIN").execute(&mut **connection).await.map_err(doing(SAID))?;
-        sqlx::query("SELECT count(*) FROM sqlite_schema")
-            .fetch_one(&mut **connection)
-            .await
-            .map_err(doing(SAID))?;
+async fn freeze_file(readers: &SqlitePool, path: &std::path::Path) -> Result<SqlitePool, StoreError> {
+    let mut watch = readers.acquire().await.map_err(doing(SAID))?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .read_only(true);
+    // Only reading fixes what a transaction sees.
+    let begin = "BEGIN; SELECT count(*) FROM sqlite_schema";
+    for _attempt in 0..ATTEMPTS_MAX {
+        let before = commits(&mut watch).await?;
+        let frozen = freeze::<Sqlite>(options.clone(), begin.to_owned()).await.map_err(doing(SAID))?;
+        if commits(&mut watch).await? == before {
+            return Ok(frozen);
+        }
+        frozen.close().await;
     }
-    Ok(())
+    Err(doing(SAID)(sqlx::Error::PoolTimedOut))
+}
+
+async fn freeze_server(pool: &PgPool) -> Result<PgPool, sqlx::Error> {
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    let mut exporter = pool.begin_with(begin).await?;
+    let row = sqlx::query("SELECT pg_export_snapshot()").fetch_one(&mut *exporter).await?;
+    // Hexadecimal digits and dashes, as the server wrote them.
+    let snapshot: String = row.try_get(0)?;
+    let import = format!(
+        "{begin}; SET TRANSACTION SNAPSHOT '{snapshot}'; SET LOCAL idle_in_transaction_session_timeout = 0"
+    );
+    let options = PgPool::connect_options(pool);
+    let frozen = freeze::<sqlx::Postgres>((*options).clone(), import).await?;
+    exporter.commit().await?;
+    Ok(frozen)
+}
+
+/// Opens connections that each are in a read transaction.
+async fn freeze<D: Database>(
+    options: <D::Connection as sqlx::Connection>::Options,
+    begin: String,
+) -> Result<Pool<D>, sqlx::Error>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+{
+    // A connection that came later would see another moment.
+    let is_begun = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_begun);
+    let begin: Arc<str> = begin.into();
+    let pool = PoolOptions::<D>::new()
+        .min_connections(CONNECTIONS)
+        .max_connections(CONNECTIONS)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_connect(move |connection, _meta| {
+            let (is_late, begin) = (seen.load(Ordering::Acquire), Arc::clone(&begin));
+            Box::pin(async move {
+                if is_late {
+                    return Err(sqlx::Error::PoolClosed);
+                }
+                connection.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.map(drop)
+            })
+        })
+        .connect_with(options)
+        .await?;
+    let mut held = Vec::new();
+    for _connection in 0..CONNECTIONS {
+        held.push(pool.acquire().await?);
+    }
+    is_begun.store(true, Ordering::Release);
+    Ok(pool)
 }
 
 /// Returns a number that differs whenever another connection has committed in between

@@ -1,11 +1,11 @@
 //! Reading facts and edges: what is active, what was, what was known when (FCT-12 to FCT-14).
 
 use model::{ClaimKey, ClaimKind, Subject, Timestamp};
-use sqlx::sqlite::SqliteRow;
 
 use super::{Stored, read_version, statements};
 use crate::append::to_i64;
 use crate::codec::Reader;
+use crate::db::{Row, query};
 use crate::error::{StoreError, doing};
 use crate::{Db, Tenant};
 
@@ -48,13 +48,13 @@ impl Db {
     /// # Errors
     /// When the database cannot be read, or the answer is longer than [`VERSIONS_MAX`].
     pub async fn list_active(&self, tenant: &Tenant, wanted: &Wanted<'_>) -> Result<Vec<Stored>, StoreError> {
-        let rows = sqlx::query(statements(wanted.kind).current)
+        let rows = query(statements(wanted.kind).current)
             .bind(tenant.id.to_string())
             .bind(wanted.subject.as_str())
             .bind(wanted.name)
             .bind(wanted.last)
             .bind(VERSIONS_MAX + 1)
-            .fetch_all(self.readers())
+            .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("read the active versions"))?;
         read_all(wanted.kind, &rows)
@@ -65,12 +65,12 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn find_active(&self, tenant: &Tenant, key: &ClaimKey) -> Result<Option<Stored>, StoreError> {
-        let row = sqlx::query(statements(key.kind()).active)
+        let row = query(statements(key.kind()).active)
             .bind(tenant.id.to_string())
             .bind(key.subject().as_str())
             .bind(key.name())
             .bind(key.last())
-            .fetch_optional(self.readers())
+            .fetch_optional(self.readers(tenant.id))
             .await
             .map_err(doing("read the active version"))?;
         row.map(|row| read_version(key.kind(), &row)).transpose()
@@ -86,14 +86,14 @@ impl Db {
         key: &ClaimKey,
         (before, limit): (Option<u64>, u32),
     ) -> Result<Vec<Stored>, StoreError> {
-        let rows = sqlx::query(statements(key.kind()).history)
+        let rows = query(statements(key.kind()).history)
             .bind(tenant.id.to_string())
             .bind(key.subject().as_str())
             .bind(key.name())
             .bind(key.last())
             .bind(before.map_or(Ok(i64::MAX), to_i64)?)
             .bind(i64::from(limit.min(PAGE_MAX)))
-            .fetch_all(self.readers())
+            .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("read the versions"))?;
         read_all(key.kind(), &rows)
@@ -111,7 +111,7 @@ impl Db {
     ) -> Result<Vec<Stored>, StoreError> {
         let sql = statements(wanted.kind);
         let one = wanted.name.is_some() && wanted.last.is_some();
-        let rows = sqlx::query(if one { sql.as_of_key } else { sql.as_of })
+        let rows = query(if one { sql.as_of_key } else { sql.as_of })
             .bind(tenant.id.to_string())
             .bind(wanted.subject.as_str())
             .bind(wanted.name)
@@ -120,7 +120,7 @@ impl Db {
             .bind(at.recorded_at.as_micros())
             .bind(to_i64(at.position)?)
             .bind(if one { 1 } else { VERSIONS_MAX + 1 })
-            .fetch_all(self.readers())
+            .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("read the versions as of an instant"))?;
         read_all(wanted.kind, &rows)
@@ -135,7 +135,7 @@ impl Db {
         tenant: &Tenant,
         subject: &Subject,
     ) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT claim, last_seen_at_us
              FROM fact_heartbeats
              WHERE tenant_id = $1 AND subject = $2
@@ -145,7 +145,7 @@ impl Db {
         .bind(tenant.id.to_string())
         .bind(subject.as_str())
         .bind(VERSIONS_MAX)
-        .fetch_all(self.readers())
+        .fetch_all(self.readers(tenant.id))
         .await
         .map_err(doing("read when values were seen"))?
         .iter()
@@ -168,10 +168,10 @@ impl Db {
         kind: ClaimKind,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
-        sqlx::query(statements(kind).closings)
+        query(statements(kind).closings)
             .bind(tenant.id.to_string())
             .bind(i64::from(limit))
-            .fetch_all(self.readers())
+            .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("compare how versions ended"))?
             .iter()
@@ -181,7 +181,7 @@ impl Db {
 }
 
 /// Refuses to answer with a part.
-fn read_all(kind: ClaimKind, rows: &[SqliteRow]) -> Result<Vec<Stored>, StoreError> {
+fn read_all(kind: ClaimKind, rows: &[Row]) -> Result<Vec<Stored>, StoreError> {
     if i64::try_from(rows.len()).is_ok_and(|count| count > VERSIONS_MAX) {
         let problem =
             format!("the answer has more than {VERSIONS_MAX} versions: ask for one predicate or relation");

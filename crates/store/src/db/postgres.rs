@@ -1,0 +1,198 @@
+//! Connecting to a PostgreSQL server: one probe that tells the real cause, then a pool; and how work begins there.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use model::TenantId;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction};
+
+use super::{Backend, Db, Readers, Tx};
+use crate::error::{Problem, StoreError, doing};
+use crate::migrate;
+
+/// How long a server may take to answer a new connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Most connections of one process.
+const CONNECTIONS_MAX: u32 = 5;
+/// How long a statement waits for one of our own connections.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a connection is used.
+const AGE_MAX: Duration = Duration::from_secs(600);
+/// What the server itself ends: a wait for a lock and a transaction in which nothing happens (DBS-16).
+const SESSION: [(&str, &str); 3] = [
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    // Guards and statements name tables without their schema.
+    ("search_path", "public"),
+];
+/// What the server shows beside our connections.
+const APPLICATION: &str = "plumb";
+/// Advisory lock of a migration; those of tenants have two keys and do not meet it.
+const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(5786645712140992836)";
+
+/// How a connection is protected: libpq's words (postgresql.org/docs/current/libpq-ssl.html).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SslMode {
+    Disable,
+    Prefer,
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+impl SslMode {
+    /// Every mode with its word.
+    pub const ALL: [(&str, Self); 5] = [
+        ("disable", Self::Disable),
+        ("prefer", Self::Prefer),
+        ("require", Self::Require),
+        ("verify-ca", Self::VerifyCa),
+        ("verify-full", Self::VerifyFull),
+    ];
+
+    const fn driven(self) -> PgSslMode {
+        match self {
+            Self::Disable => PgSslMode::Disable,
+            Self::Prefer => PgSslMode::Prefer,
+            Self::Require => PgSslMode::Require,
+            Self::VerifyCa => PgSslMode::VerifyCa,
+            Self::VerifyFull => PgSslMode::VerifyFull,
+        }
+    }
+}
+
+/// A database of a PostgreSQL server and who connects to it.
+#[derive(Clone)]
+pub struct Server {
+    options: PgConnectOptions,
+    place: String,
+}
+
+/// Without the password, which the driver's own type would show.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Server").field(&self.place).finish()
+    }
+}
+
+impl Server {
+    /// Names a database. A host that begins with a slash is the folder of a socket.
+    #[must_use]
+    pub fn new((host, port): (&str, u16), database: &str, user: &str) -> Self {
+        let options = PgConnectOptions::new_without_pgpass()
+            .host(host)
+            .port(port)
+            .database(database)
+            .username(user)
+            .application_name(APPLICATION)
+            .options(SESSION)
+            // One line of our own says more than the driver's many.
+            .disable_statement_logging();
+        Self { options, place: format!("{database} on {host}:{port} as {user}") }
+    }
+
+    /// Logs in with a password.
+    #[must_use]
+    pub fn password(mut self, password: &str) -> Self {
+        self.options = self.options.password(password);
+        self
+    }
+
+    /// Says how the connection is protected, and which certificates are trusted beside the well-known ones.
+    #[must_use]
+    pub fn ssl(mut self, mode: SslMode, root_certificate: Option<&Path>) -> Self {
+        self.options = self.options.ssl_mode(mode.driven());
+        if let Some(path) = root_certificate {
+            self.options = self.options.ssl_root_cert(path);
+        }
+        self
+    }
+
+    /// Says for people where this is and who connects: never with the password.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn opened(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
+        let place = self.place.clone();
+        move |source| StoreError::Open {
+            place: place.clone(),
+            problem: Problem::of(&source),
+            source: Some(source),
+        }
+    }
+
+    fn refused(&self, problem: Problem) -> StoreError {
+        StoreError::Open { place: self.place.clone(), problem, source: None }
+    }
+
+    /// Makes one connection, which a pool would try again and again without saying why.
+    async fn probe(&self) -> Result<PgConnection, StoreError> {
+        match tokio::time::timeout(CONNECT_LIMIT, self.options.connect()).await {
+            Ok(connected) => connected.map_err(self.opened()),
+            Err(_elapsed) => {
+                let seconds = CONNECT_LIMIT.as_secs();
+                Err(self.refused(Problem::Unreachable(format!("it did not answer within {seconds} s"))))
+            }
+        }
+    }
+}
+
+/// Connects, and refuses a schema of another version.
+pub(super) async fn connect(server: &Server) -> Result<Db, StoreError> {
+    server.probe().await?.close().await.map_err(server.opened())?;
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .acquire_timeout(ACQUIRE_LIMIT)
+        .max_lifetime(AGE_MAX)
+        .connect_lazy_with(server.options.clone());
+    let db = Db(Backend::Postgres { pool, place: server.place.clone(), is_frozen: false });
+    match migrate::standing(Readers { db: &db, tenant: None }).await.map_err(server.opened())? {
+        Ok(()) => Ok(db),
+        Err(problem) => Err(server.refused(problem)),
+    }
+}
+
+/// Brings the schema up to date; others who want the same wait.
+pub(super) async fn migrate(server: &Server) -> Result<Option<i64>, StoreError> {
+    let said = "bring the schema up to date";
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_LIMIT);
+    let pool = pool.connect_lazy_with(server.options.clone());
+    server.probe().await?.close().await.map_err(doing(said))?;
+    let mut tx = pool.begin_with("BEGIN; SET LOCAL lock_timeout = 0").await.map_err(doing(said))?;
+    sqlx::query(MIGRATION_LOCK).execute(&mut *tx).await.map_err(doing(said))?;
+    let mut tx = Tx::Postgres(tx);
+    let before = migrate::migrate(&mut tx).await?;
+    tx.commit().await.map_err(doing(said))?;
+    pool.close().await;
+    Ok(before)
+}
+
+/// Begins a write of a tenant, in one message: its scope, for this transaction only, and its turn among writers.
+pub(super) async fn begin(
+    pool: &PgPool,
+    tenant: TenantId,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    // An id is a parsed UUID: hexadecimal digits and dashes.
+    let text = format!(
+        "BEGIN; SET LOCAL app.current_tenant = '{tenant}'; \
+         SELECT pg_advisory_xact_lock(1, hashtext('{tenant}'))"
+    );
+    pool.begin_with(AssertSqlSafe(text)).await
+}
+
+/// Begins to read what belongs to a tenant; without one, what belongs to none.
+pub(super) async fn begin_read(
+    pool: &PgPool,
+    tenant: Option<TenantId>,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    pool.begin_with(AssertSqlSafe(format!("BEGIN READ ONLY{}", scope(tenant)))).await
+}
+
+/// Returns the statements that say which tenant the rest of a transaction is for.
+pub(super) fn scope(tenant: Option<TenantId>) -> String {
+    tenant.map_or_else(String::new, |tenant| format!("; SET LOCAL app.current_tenant = '{tenant}'"))
+}

@@ -1,0 +1,138 @@
+//! Opening a SQLite file: one writer, several readers, durable, ours.
+//!
+//! A command that only reads opens a single connection: the writer connects at the first write.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use super::{Backend, Db, Readers, Tx};
+use crate::error::{Problem, StoreError, doing};
+use crate::{files, migrate};
+
+/// Marks a database file as ours (`PRAGMA application_id`): "PLMB".
+const APPLICATION_ID: i64 = 0x504c_4d42;
+/// How long a statement waits for another process's write lock.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most attempts to switch a new file to the write-ahead log, each after another process did something to it.
+const SWITCHES_MAX: u32 = 100;
+/// Page size of a new file. An entry with its body is stored in its page: at SQLite's usual 4,096 a row of more
+/// than about 1,000 bytes gets a page of its own (sqlite.org/fileformat2.html, section 1.6).
+const PAGE_BYTES: u32 = 8192;
+/// Page cache of the writer, in KiB where negative: a first scan of 1,000 rules fits, so that no page is
+/// written twice in one transaction.
+const WRITER_CACHE: &str = "-16384";
+/// Read connections. SQLite readers do not block each other.
+const READERS_MAX: u32 = 4;
+
+/// Opens the file, making it where it is missing, and brings its schema up to date.
+pub(super) async fn open(path: &Path) -> Result<Db, StoreError> {
+    files::prepare(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .page_size(PAGE_BYTES)
+        .busy_timeout(BUSY_TIMEOUT);
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_lazy_with(options.clone().pragma("cache_size", WRITER_CACHE));
+    let readers =
+        SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options.read_only(true));
+    // What keeps a reader from seeing it is said by the writer.
+    if is_ours(&readers).await.unwrap_or(false) {
+        files::tighten(path)?;
+    } else {
+        claim(&writer, path).await?;
+    }
+    let db = Db(Backend::Sqlite { writer: writer.clone(), readers, path: path.to_owned() });
+    if !matches!(migrate::standing(Readers { db: &db, tenant: None }).await, Ok(Ok(()))) {
+        let said = "bring the schema up to date";
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite).map_err(doing(said))?;
+        migrate::migrate(&mut tx).await?;
+        tx.commit().await.map_err(doing(said))?;
+    }
+    Ok(db)
+}
+
+/// Has what is deleted from now on overwritten in the file (sqlite.org/pragma.html#pragma_secure_delete).
+pub(super) async fn overwrite_deleted(writer: &SqlitePool) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA secure_delete = ON")
+        .execute(writer)
+        .await
+        .map_err(doing("have deleted bytes overwritten"))?;
+    Ok(())
+}
+
+/// Folds the write-ahead log into the file and empties it.
+pub(super) async fn fold_wal(writer: &SqlitePool) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(writer)
+        .await
+        .map_err(doing("fold the write-ahead log"))?;
+    Ok(())
+}
+
+/// Tells whether the file was claimed before: it bears our mark and has a write-ahead log.
+async fn is_ours(readers: &SqlitePool) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT a.application_id AS application_id, j.journal_mode AS journal_mode
+         FROM pragma_application_id AS a, pragma_journal_mode AS j",
+    )
+    .fetch_one(readers)
+    .await?;
+    let (application_id, journal): (i64, String) =
+        (row.try_get("application_id")?, row.try_get("journal_mode")?);
+    Ok(application_id == APPLICATION_ID && journal == "wal")
+}
+
+/// Refuses a file that belongs to another program, before anything of it is changed; then tightens its mode,
+/// marks a new one as ours and switches it to the write-ahead log.
+async fn claim(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+    let opened = |source: sqlx::Error| StoreError::Open {
+        place: path.display().to_string(),
+        problem: Problem::of(&source),
+        source: Some(source),
+    };
+    let row = sqlx::query(
+        "SELECT a.application_id AS application_id, (SELECT count(*) FROM sqlite_schema) AS objects
+         FROM pragma_application_id AS a",
+    )
+    .fetch_one(writer)
+    .await
+    .map_err(opened)?;
+    let application_id: i64 = row.try_get("application_id").map_err(opened)?;
+    let objects: i64 = row.try_get("objects").map_err(opened)?;
+    if application_id != APPLICATION_ID && (objects > 0 || application_id != 0) {
+        return Err(StoreError::Open {
+            place: path.display().to_string(),
+            problem: Problem::Foreign,
+            source: None,
+        });
+    }
+    files::tighten(path)?;
+    use_write_ahead_log(writer).await.map_err(opened)?;
+    if application_id != APPLICATION_ID {
+        sqlx::query("PRAGMA application_id = 1347177794").execute(writer).await.map_err(opened)?;
+    }
+    Ok(())
+}
+
+/// Switches the file to the write-ahead log, once and for all who open it.
+///
+/// Processes that do this to a new file at once are refused without the usual wait, so whoever is refused
+/// waits for the other's write to end and tries again.
+async fn use_write_ahead_log(writer: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut left = SWITCHES_MAX;
+    loop {
+        left -= 1;
+        match sqlx::query("PRAGMA journal_mode = WAL").execute(writer).await {
+            Err(err) if left > 0 && Problem::of(&err) == Problem::Busy => {
+                writer.begin_with("BEGIN IMMEDIATE").await?.rollback().await?;
+            }
+            done => return done.map(|_switched| ()),
+        }
+    }
+}
