@@ -390,7 +390,7 @@ impl App {
     async fn check_strays(&self, verifier: &mut Verifier) -> Result<(), Error> {
         for (table, rows) in self.db.count_strays(&self.tenant).await? {
             let detail = format!("{rows} rows name a tenant, a log or a checkpoint that is not there");
-            verifier.add(Finding::new(FindingCode::RowAltered, detail).row(&table, "-"));
+            verifier.add(Finding::new(FindingCode::RowAltered, detail).row(table, "-"));
         }
         Ok(())
     }
