@@ -91,8 +91,9 @@ impl App {
             path.display(),
             head.size
         );
-        Err(Error::new(Kind::Internal, message)
-            .hint("run `plumb ledger verify`, then restore the newest backup, or go on by `plumb ledger continue`"))
+        Err(Error::new(Kind::Internal, message).hint(
+            "run `plumb ledger verify`, then restore the newest backup, or go on by `plumb ledger continue`",
+        ))
     }
 }
 
