@@ -10,6 +10,7 @@ use sqlx::sqlite::SqlitePool;
 use crate::append::Nonces;
 use crate::codec::Reader;
 use crate::error::{StoreError, doing};
+use crate::files;
 use crate::logs::{self, Begins};
 
 mod postgres;
@@ -89,7 +90,11 @@ impl Db {
     /// other process has it open.
     pub async fn close(&self) {
         match &self.0 {
-            Backend::Sqlite { writer, readers, .. } => {
+            Backend::Sqlite { writer, readers, path } => {
+                // Readers cannot fold what somebody else wrote who closed while they read.
+                if files::has_log(path) {
+                    drop(writer.acquire().await);
+                }
                 readers.close().await;
                 writer.close().await;
             }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Problem, StoreError};
@@ -33,6 +33,17 @@ fn of_io(path: &Path, err: &std::io::Error) -> StoreError {
 
 /// Side files of the write-ahead log, named after the database file (sqlite.org/wal.html).
 const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Tells whether the write-ahead log holds anything.
+pub(crate) fn has_log(path: &Path) -> bool {
+    fs::metadata(beside(path, SIDE_FILES[0])).is_ok_and(|log| log.len() > 0)
+}
 
 /// Makes the file and its folder where they are missing.
 ///
@@ -66,9 +77,7 @@ pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
 pub(crate) fn tighten(path: &Path) -> Result<(), StoreError> {
     tighten_one(path)?;
     for suffix in SIDE_FILES {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        tighten_one(Path::new(&name))?;
+        tighten_one(&beside(path, suffix))?;
     }
     Ok(())
 }

@@ -296,3 +296,18 @@ async fn a_lock_that_another_process_keeps_is_told_as_busy() {
     bench.put_host(&bench.host_record("web-1"), at(10)).await.unwrap();
     assert!(bench.ledger_problems().await.is_empty());
 }
+
+/// A copy of the file must be a copy of the database once nobody has it open.
+#[tokio::test]
+async fn whoever_closes_last_folds_what_others_wrote_also_after_only_reading() {
+    let bench = Bench::sqlite().await;
+    let reader = Db::open(&bench.path()).await.unwrap();
+    let host = bench.host("web-1").await;
+    bench.scan(host, &all_pass(50), at(100)).await;
+    bench.db.close().await;
+    let log = beside(&bench.path(), "-wal");
+    assert!(fs::metadata(&log).unwrap().len() > 0, "the reader holds it open");
+    assert!(reader.find_tenant("default").await.is_ok());
+    reader.close().await;
+    assert!(!log.exists());
+}
