@@ -187,11 +187,7 @@ impl App {
         (valid_at, recorded): (Option<Timestamp>, Recorded),
     ) -> Result<AsOf, Error> {
         let point = self.recorded_point(recorded).await?;
-        let valid_at = valid_at.unwrap_or_else(|| match recorded {
-            Recorded::Now => self.now(),
-            Recorded::At(at) => at,
-            Recorded::TreeSize(_) => point.recorded_at,
-        });
+        let valid_at = self.valid_at((valid_at, recorded), &point);
         let claims = self.claims_at(filter, valid_at, &point).await?;
         Ok(AsOf { valid_at, recorded_at: point.recorded_at, tree_size: point.tree_size, claims })
     }
@@ -238,8 +234,21 @@ impl App {
         stored.into_iter().map(|stored| claim(stored, None)).collect()
     }
 
+    /// Returns the valid time that a question is asked for.
+    pub(crate) fn valid_at(
+        &self,
+        (asked, recorded): (Option<Timestamp>, Recorded),
+        point: &Point,
+    ) -> Timestamp {
+        asked.unwrap_or_else(|| match recorded {
+            Recorded::Now => self.now(),
+            Recorded::At(at) => at,
+            Recorded::TreeSize(_) => point.recorded_at,
+        })
+    }
+
     /// Finds the tree size that stands for a recorded instant: the entries that were there then.
-    async fn recorded_point(&self, recorded: Recorded) -> Result<Point, Error> {
+    pub(crate) async fn recorded_point(&self, recorded: Recorded) -> Result<Point, Error> {
         let size = self.db.log_size(&self.tenant).await?;
         let tree_size = match recorded {
             Recorded::Now => size,
@@ -275,11 +284,11 @@ impl App {
 }
 
 /// A point on the recorded axis.
-struct Point {
-    recorded_at: Timestamp,
-    tree_size: u64,
+pub(crate) struct Point {
+    pub(crate) recorded_at: Timestamp,
+    pub(crate) tree_size: u64,
     /// As `tree_size`, counted on through the logs of the tenant.
-    position: u64,
+    pub(crate) position: u64,
 }
 
 fn claim(stored: Stored, last_seen_at: Option<Timestamp>) -> Result<Claim, Error> {

@@ -14,6 +14,7 @@ mod error;
 pub mod events;
 pub mod export;
 pub mod facts;
+pub mod graph;
 mod holder;
 pub mod host_keys;
 pub mod hosts;

@@ -3,6 +3,7 @@
 
 pub mod changes;
 pub mod diff;
+pub mod graph;
 pub mod outcome;
 pub mod score;
 

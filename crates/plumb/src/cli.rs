@@ -89,6 +89,9 @@ pub(crate) enum Command {
     /// Record what stands in which relation to what
     #[command(subcommand)]
     Edge(EdgeCommand),
+    /// Walk along the edges
+    #[command(subcommand)]
+    Graph(GraphCommand),
     /// Cosign checkpoints of other ledgers, so that none can show two histories
     #[command(subcommand)]
     Witness(WitnessCommand),

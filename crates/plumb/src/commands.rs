@@ -2,6 +2,7 @@
 
 mod demo;
 mod facts;
+mod graph;
 mod host;
 mod known_hosts;
 mod ledger;
@@ -92,6 +93,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Verify(args) => ledger::verify_bundle(&args),
         Command::Fact(command) => fact_command(global, command).await,
         Command::Edge(command) => edge_command(global, command).await,
+        Command::Graph(command) => {
+            over(recorded(global).await?, async |app| graph::run(app, &command).await).await
+        }
         Command::Witness(command) => witness::run(command).await,
         Command::Demo(args) => demo::run(global, &args).await,
     }

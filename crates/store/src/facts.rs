@@ -1,6 +1,7 @@
 //! Facts and edges: put on change, closed once, compared and set; each change with its ledger entry, in one
 //! transaction (FCT-01 to FCT-11, FCT-16).
 
+pub mod graph;
 pub mod read;
 mod sql;
 

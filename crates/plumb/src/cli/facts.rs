@@ -1,6 +1,6 @@
 //! The command line of facts and edges.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use model::{Digest, FactType, Timestamp};
 
 use super::{ListFormat, digest, instant};
@@ -29,6 +29,62 @@ pub(crate) enum EdgeCommand {
     Retire(EdgeRetireArgs),
     /// Show the edges of a subject, now or as of two instants
     List(EdgeListArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GraphCommand {
+    /// Follow edges from a node, nearest first
+    Traverse(TraverseArgs),
+    /// Find the shortest way from one node to another
+    Path(PathArgs),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Direction {
+    /// From subject to target
+    Out,
+    /// From target to subject
+    In,
+    Both,
+}
+
+/// How to walk.
+#[derive(Debug, Args)]
+pub(crate) struct WalkArgs {
+    /// Which way edges are followed
+    #[arg(long, value_name = "WAY", default_value = "out")]
+    pub(crate) direction: Direction,
+    /// Follow edges of this relation only
+    #[arg(long, value_name = "RELATION")]
+    pub(crate) relation: Option<String>,
+    #[command(flatten)]
+    pub(crate) instants: InstantArgs,
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraverseArgs {
+    /// KIND:ID to begin at
+    pub(crate) start: String,
+    /// Most edges in a row
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) depth: u32,
+    #[command(flatten)]
+    pub(crate) walk: WalkArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PathArgs {
+    /// KIND:ID to begin at
+    pub(crate) start: String,
+    /// KIND:ID to come to
+    pub(crate) goal: String,
+    /// Most edges in a row
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) depth: u32,
+    #[command(flatten)]
+    pub(crate) walk: WalkArgs,
 }
 
 /// What every write may say.

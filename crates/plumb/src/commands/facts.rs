@@ -68,7 +68,7 @@ const fn expected(expect: Expect) -> Expected {
     }
 }
 
-fn recorded(point: Option<Point>) -> Recorded {
+pub(super) fn recorded(point: Option<Point>) -> Recorded {
     match point {
         None => Recorded::Now,
         Some(Point::At(at)) => Recorded::At(at),

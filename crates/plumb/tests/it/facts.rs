@@ -246,3 +246,35 @@ fn fct_16_fct_19_an_edge_lives_as_a_fact_does() {
 fn every_command_of_the_guide_to_facts_runs_fct_19() {
     assert!(run_page(&world(), "docs/guide/facts.md") >= 12);
 }
+
+/// FCT-17, FCT-19: edges are followed nearest first, to a depth, and a cycle ends.
+#[test]
+fn fct_17_fct_19_the_graph_is_walked_and_searched() {
+    let world = world();
+    let edges =
+        [("group:a", "group:b"), ("group:b", "group:c"), ("group:c", "group:a"), ("group:d", "group:c")];
+    for (subject, target) in edges {
+        assert_code(&world.plumb(&["edge", "put", subject, "feeds", target]), 0);
+    }
+    let told = |words: &[&str], name: &str| {
+        let answer = asked(&world, &[&["graph"], words].concat());
+        let one = |hop: &Value| {
+            let text = |name: &str| hop[name].as_str().unwrap().to_owned();
+            format!("{} {} {}", hop["depth"], text("subject"), text("target"))
+        };
+        answer[name].as_array().unwrap().iter().map(one).collect::<Vec<_>>()
+    };
+    let whole = ["1 group:a group:b", "2 group:b group:c", "3 group:c group:a"];
+    assert_eq!(told(&["traverse", "group:a"], "edges"), whole);
+    assert_eq!(told(&["traverse", "group:a", "--depth", "1"], "edges"), whole[..1]);
+    assert_eq!(told(&["traverse", "group:a", "--relation", "none"], "edges"), Vec::<String>::new());
+    let back = ["1 group:b group:c", "1 group:d group:c", "2 group:a group:b"];
+    assert_eq!(told(&["traverse", "group:c", "--direction", "in", "--depth", "2"], "edges"), back);
+    assert_eq!(told(&["path", "group:a", "group:c"], "path"), whole[..2]);
+    let both = told(&["path", "group:a", "group:d", "--direction", "both"], "path");
+    assert_eq!(both, ["1 group:c group:a", "2 group:d group:c"]);
+    assert_code(&world.plumb(&["graph", "path", "group:a", "group:d"]), 2);
+    assert_code(&world.plumb(&["graph", "traverse", "group:a", "--depth", "17"]), 64);
+    let before = told(&["traverse", "group:a", "--recorded-at", "2"], "edges");
+    assert_eq!(before, whole[..1]);
+}

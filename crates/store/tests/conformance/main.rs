@@ -16,6 +16,7 @@ mod closing;
 mod cosignatures;
 mod counting;
 mod entries;
+mod graph;
 mod hosts;
 mod keys;
 mod leases;

@@ -1,0 +1,75 @@
+//! Walking along edges, as of any two instants, and the shortest way between two nodes.
+
+pub use decide::graph::{Hop, Walked};
+use decide::graph::{NODES_MAX, bounded, shortest_path};
+use model::{Subject, Timestamp};
+pub use store::facts::graph::Direction;
+use store::facts::graph::{EDGES_MAX, Walk};
+use store::facts::read::Instants;
+
+use crate::context::App;
+use crate::error::Error;
+use crate::facts::Recorded;
+
+/// Deepest walk. Edges in a row.
+pub const DEPTH_MAX: u32 = 16;
+
+/// Where to walk, and as of when.
+#[derive(Debug, Clone)]
+pub struct Way {
+    pub start: Subject,
+    pub direction: Direction,
+    /// Edges of this relation only.
+    pub relation: Option<String>,
+    /// Most edges in a row, up to [`DEPTH_MAX`].
+    pub depth: u32,
+    pub valid_at: Option<Timestamp>,
+    pub recorded: Recorded,
+}
+
+/// A walk with the instants it is told of.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub valid_at: Timestamp,
+    pub recorded_at: Timestamp,
+    pub tree_size: u64,
+    pub walked: Walked,
+}
+
+impl App {
+    /// Walks from a node (FCT-17).
+    ///
+    /// # Errors
+    /// As [`App::claims_as_of`].
+    pub async fn traverse(&self, way: &Way) -> Result<Told, Error> {
+        let point = self.recorded_point(way.recorded).await?;
+        let valid_at = self.valid_at((way.valid_at, way.recorded), &point);
+        let at = Instants { valid_at, recorded_at: point.recorded_at, position: point.position };
+        let walk = Walk {
+            start: &way.start,
+            direction: way.direction,
+            relation: way.relation.as_deref(),
+            depth: way.depth.min(DEPTH_MAX),
+        };
+        let reached = self.db.walk(&self.tenant, &walk, at).await?;
+        let hops = reached.into_iter().map(|reached| Hop {
+            depth: reached.depth,
+            subject: reached.subject,
+            relation: reached.relation,
+            target: reached.target,
+        });
+        let hops_max = usize::try_from(EDGES_MAX).unwrap_or(usize::MAX);
+        let walked = bounded(&way.start, hops.collect(), (NODES_MAX, hops_max));
+        Ok(Told { valid_at, recorded_at: point.recorded_at, tree_size: point.tree_size, walked })
+    }
+
+    /// Finds the shortest way from the start to a node; nothing where there is none.
+    ///
+    /// # Errors
+    /// As [`App::claims_as_of`].
+    pub async fn find_path(&self, way: &Way, goal: &Subject) -> Result<(Told, Option<Vec<Hop>>), Error> {
+        let told = self.traverse(way).await?;
+        let path = shortest_path(&way.start, goal, &told.walked.hops);
+        Ok((told, path))
+    }
+}
