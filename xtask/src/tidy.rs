@@ -39,6 +39,7 @@ pub(crate) enum Rule {
     AssertionFree,
     BannedCrate,
     BannedFeature,
+    Driver,
     Edge,
     InlineTests,
     LongFile,
@@ -69,6 +70,9 @@ impl Rule {
                 "a banned feature",
                 "find what turns it on with `cargo tree -e features -i`",
             ),
+            Rule::Driver => {
+                ("driver", "the database's driver outside its place", "use `db::query` and `dialect`")
+            }
             Rule::Edge => {
                 ("edge", "a dependency against the crate table", "see ARCHITECTURE.md; move the code")
             }

@@ -289,6 +289,11 @@ pub struct Template<'c> {
 }
 
 impl Template<'_> {
+    /// Returns the name of the database to fill.
+    pub fn database(&self) -> &str {
+        &self.database.name
+    }
+
     /// Returns the address to fill it at. Close every connection before [`Template::finish`].
     pub fn url(&self) -> String {
         self.database.url()

@@ -42,8 +42,12 @@ const EFFECTS: &[(&str, &[&str])] = &[
 const BANNED_CRATES: &[&str] = &["ring", "openssl-sys", "native-tls"];
 
 /// Features that would change what all crates of the tree read and write.
-const BANNED_FEATURES: &[(&str, &str)] =
-    &[("serde_json", "preserve_order"), ("serde_json", "arbitrary_precision")];
+const BANNED_FEATURES: &[(&str, &str)] = &[
+    ("serde_json", "preserve_order"),
+    ("serde_json", "arbitrary_precision"),
+    ("rustls", "ring"),
+    ("rustls-webpki", "ring"),
+];
 
 /// Asks cargo for all packages and the features they are built with.
 pub(crate) fn metadata(root: &Path) -> Result<Value, TidyError> {

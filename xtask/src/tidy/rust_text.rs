@@ -91,10 +91,13 @@ impl RustText {
 }
 
 impl Function {
-    /// Says whether an attribute makes it a test.
+    /// Says whether an attribute makes it a test, or `on_each!` one for each database.
     pub(crate) fn is_test(&self, code: &str) -> bool {
         let before: String = code[self.before.clone()].split_whitespace().collect();
+        let told = |end: char| code.contains(&format!("on_each!({}{end}", self.name));
         ["#[test]", "::test]", "::test("].iter().any(|attribute| before.contains(attribute))
+            || told(')')
+            || told(',')
     }
 }
 

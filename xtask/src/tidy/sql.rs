@@ -1,5 +1,7 @@
-//! SQL stands in `store` only. Tests may use it to tamper with a database from outside.
+//! SQL stands in `store` only, and the database's driver in the few files of it that know which database it is. Tests
+//! may use both to tamper with a database from outside.
 
+use super::rust_text::words;
 use super::{Finding, Rule, RustSource};
 
 /// The folder that may hold statements.
@@ -22,9 +24,18 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("pragma ", ""),
 ];
 
+/// The files that may use the driver, and so match on which database it is.
+const DRIVER: &[&str] = &["src/db.rs", "src/db/", "src/dialect.rs", "src/codec.rs", "src/error.rs"];
+
+/// What every file of the store may say of the driver: what went wrong in it.
+const DRIVER_ERROR: &str = "sqlx::Error";
+
 pub(crate) fn check(source: &RustSource<'_>) -> Vec<Finding> {
-    if source.file.is_test() || source.file.path.starts_with(STORE) {
+    if source.file.is_test() {
         return Vec::new();
+    }
+    if let Some(inside) = source.file.path.strip_prefix(STORE) {
+        return check_driver(source, inside);
     }
     let statements = source.text.strings.iter().filter(|(_at, literal)| is_statement(literal));
     statements
@@ -33,6 +44,15 @@ pub(crate) fn check(source: &RustSource<'_>) -> Vec<Finding> {
             source.file.finding(source.text.line(*at), Rule::Sql, subject)
         })
         .collect()
+}
+
+fn check_driver(source: &RustSource<'_>, inside: &str) -> Vec<Finding> {
+    if DRIVER.iter().any(|place| inside.starts_with(place)) {
+        return Vec::new();
+    }
+    let code = &source.text.code;
+    let uses = words(code, "sqlx").filter(|at| !code[*at..].starts_with(DRIVER_ERROR));
+    uses.map(|at| source.file.finding(source.text.line(at), Rule::Driver, "sqlx")).collect()
 }
 
 fn is_statement(literal: &str) -> bool {

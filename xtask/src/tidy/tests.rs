@@ -85,6 +85,20 @@ fn sql_is_found_outside_store_and_tests() {
 }
 
 #[test]
+fn the_driver_is_found_outside_its_files() {
+    let text = "//! D.\nuse sqlx::Row;\nfn f(err: sqlx::Error) {}\n// sqlx here\n";
+    check(&[("crates/store/src/hosts.rs", text)], &["crates/store/src/hosts.rs:2 driver sqlx"]);
+    check(&[("crates/store/src/db/query.rs", text), ("crates/store/tests/a.rs", text)], &[]);
+}
+
+#[test]
+fn a_story_that_is_told_on_each_database_is_a_test() {
+    let text = "async fn good(on: On) { assert!(on); }\non_each!(good);\n\
+                async fn bad(on: On) { on; }\non_each!(bad, 4);\n";
+    check(&[("crates/a/tests/b.rs", text)], &["crates/a/tests/b.rs:3 assertion-free bad"]);
+}
+
+#[test]
 fn a_test_without_an_assertion_is_found() {
     let text = "fn helper(x: u8) { inner(x) }\nfn inner(x: u8) { assert_eq!(x, 1) }\nfn idle() {}\n\
                 #[test]\nfn good() { assert!(a()); }\n#[test]\nfn good_by_helper() { helper(1); }\n\

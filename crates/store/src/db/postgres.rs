@@ -181,7 +181,15 @@ pub(super) async fn begin(
         "BEGIN; SET LOCAL app.current_tenant = '{tenant}'; \
          SELECT pg_advisory_xact_lock(1, hashtext('{tenant}'))"
     );
-    pool.begin_with(AssertSqlSafe(text)).await
+    begin_whole(pool, text).await
+}
+
+/// Begins a transaction in a task of its own. A caller that goes away while one begins would else leave a connection
+/// in the pool whose transaction is open, with its lock, and of which the driver does not know.
+async fn begin_whole(pool: &PgPool, text: String) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(text)).await }).await;
+    begun.unwrap_or_else(|_ended| Err(sqlx::Error::WorkerCrashed))
 }
 
 /// Begins to read what belongs to a tenant; without one, what belongs to none.
@@ -189,7 +197,7 @@ pub(super) async fn begin_read(
     pool: &PgPool,
     tenant: Option<TenantId>,
 ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    pool.begin_with(AssertSqlSafe(format!("BEGIN READ ONLY{}", scope(tenant)))).await
+    begin_whole(pool, format!("BEGIN READ ONLY{}", scope(tenant))).await
 }
 
 /// Returns the statements that say which tenant the rest of a transaction is for.

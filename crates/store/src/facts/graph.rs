@@ -63,14 +63,15 @@ macro_rules! holds {
 }
 
 /// A node is walked from once for each distance, so that a cycle ends with the depth. The last join lists the edges
-/// that were followed, each with the least distance. `$2` start, `$4` depth, `$8` limit.
+/// that were followed, each with the least distance. `$2` start, `$4` depth, `$8` limit. The start is taken beside a
+/// column, because PostgreSQL wants the text of both terms ordered in the same way.
 macro_rules! walk {
     ($arcs:expr, $edges:literal, $here:literal, $there:literal, $holds:expr) => {
         concat!(
             "WITH RECURSIVE ",
             $arcs,
             "walk (node, depth) AS (
-               SELECT CAST($2 AS TEXT), CAST(0 AS BIGINT)
+               SELECT coalesce($2, t.tenant_id), CAST(0 AS BIGINT) FROM tenants AS t WHERE t.tenant_id = $1
                UNION
                SELECT e.",
             $there,

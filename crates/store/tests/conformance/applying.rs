@@ -5,7 +5,7 @@ use model::{ChangeKind, HostId, RuleId, Severity, Timestamp};
 use store::history::Page;
 use store::posture::RuleState;
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 use crate::story::{Done, Finding, all_pass, findings};
 
 /// Most rows that an unchanged rescan may write (TLW-06).
@@ -25,9 +25,8 @@ impl Bench {
 }
 
 /// TLW-03: N state rows and N log rows, all `first_seen`, none with a prior.
-#[tokio::test]
-async fn a_first_scan_of_100_rules_writes_100_first_seen_rows() {
-    let bench = Bench::sqlite().await;
+async fn a_first_scan_of_100_rules_writes_100_first_seen_rows(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     bench.scan(host, &all_pass(100), at(100)).await;
     let mut raw = bench.raw().await;
@@ -38,11 +37,11 @@ async fn a_first_scan_of_100_rules_writes_100_first_seen_rows() {
     assert_eq!(raw.number("SELECT count(*) FROM transactions").await, 100);
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(a_first_scan_of_100_rules_writes_100_first_seen_rows);
 
 /// TLW-03: a flip later is exactly one row, with both statuses.
-#[tokio::test]
-async fn a_flip_writes_one_state_changed_row_with_both_statuses() {
-    let bench = Bench::sqlite().await;
+async fn a_flip_writes_one_state_changed_row_with_both_statuses(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     bench.scan(host, &all_pass(100), at(100)).await;
     let mut found = all_pass(100);
@@ -58,11 +57,11 @@ async fn a_flip_writes_one_state_changed_row_with_both_statuses() {
         .await;
     assert_eq!(rows, ["r0050 state_changed pass fail"]);
 }
+on_each!(a_flip_writes_one_state_changed_row_with_both_statuses);
 
 /// TLW-04: no log row; every rule's newest check and count move, in the answers and in the SQL view.
-#[tokio::test]
-async fn an_identical_second_scan_writes_no_log_row_and_counts_every_check() {
-    let bench = Bench::sqlite().await;
+async fn an_identical_second_scan_writes_no_log_row_and_counts_every_check(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let first = bench.scan(host, &all_pass(100), at(100)).await;
     let second = bench.scan(host, &all_pass(100), at(200)).await;
@@ -80,11 +79,11 @@ async fn an_identical_second_scan_writes_no_log_row_and_counts_every_check() {
     let posture = bench.db.find_host(&bench.tenant, host).await.unwrap().unwrap().posture.unwrap();
     assert_eq!((posture.last_checked_at, posture.last_scan_id), (Some(at(200)), Some(second.scan.scan_id)));
 }
+on_each!(an_identical_second_scan_writes_no_log_row_and_counts_every_check);
 
 /// TLW-05: one `value_changed` row with both values; the verdict's own time stays where it was.
-#[tokio::test]
-async fn another_value_with_the_same_verdict_moves_only_the_value_time() {
-    let bench = Bench::sqlite().await;
+async fn another_value_with_the_same_verdict_moves_only_the_value_time(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     bench.scan(host, &findings(&[("minlen", Pass, "14")]), at(100)).await;
     bench.scan(host, &findings(&[("minlen", Pass, "16")]), at(200)).await;
@@ -103,12 +102,12 @@ async fn another_value_with_the_same_verdict_moves_only_the_value_time() {
     let stored = stored.values().next().unwrap();
     assert_eq!((stored.last_changed_at, stored.last_value_changed_at), (at(100), at(200)));
 }
+on_each!(another_value_with_the_same_verdict_moves_only_the_value_time);
 
 /// TLW-02, TLW-15: every pair of (status, severity, value) before and after; the first that differs names
 /// the row, and the two times move by their own rules.
-#[tokio::test]
-async fn every_pair_of_results_writes_the_row_that_the_order_names() {
-    let bench = Bench::sqlite().await;
+async fn every_pair_of_results_writes_the_row_that_the_order_names(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let all: Vec<Finding> = [Pass, Fail, Skipped, Error, NotApplicable]
         .into_iter()
@@ -151,6 +150,7 @@ async fn every_pair_of_results_writes_the_row_that_the_order_names() {
     }
     check_state_equals_answers(&bench, host).await;
 }
+on_each!(every_pair_of_results_writes_the_row_that_the_order_names);
 
 /// The stored state and the answer for now say the same (TLW-15).
 async fn check_state_equals_answers(bench: &Bench, host: HostId) {
@@ -170,8 +170,8 @@ async fn check_state_equals_answers(bench: &Bench, host: HostId) {
     }
 }
 
-async fn writes_of_an_unchanged_rescan(rules: usize) -> (Vec<String>, Vec<String>) {
-    let bench = Bench::sqlite().await;
+async fn writes_of_an_unchanged_rescan(on: On, rules: usize) -> (Vec<String>, Vec<String>) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     bench.scan(host, &all_pass(rules), at(100)).await;
     let mut raw = bench.raw().await;
@@ -184,10 +184,9 @@ async fn writes_of_an_unchanged_rescan(rules: usize) -> (Vec<String>, Vec<String
 }
 
 /// TLW-06: a constant number of rows, whatever the number of rules; the manifest is not stored again.
-#[tokio::test]
-async fn an_unchanged_rescan_writes_the_same_few_rows_for_100_and_1000_rules() {
-    let (begun_100, applied_100) = writes_of_an_unchanged_rescan(100).await;
-    let (begun_1000, applied_1000) = writes_of_an_unchanged_rescan(1_000).await;
+async fn an_unchanged_rescan_writes_the_same_few_rows_for_100_and_1000_rules(on: On) {
+    let (begun_100, applied_100) = writes_of_an_unchanged_rescan(on, 100).await;
+    let (begun_1000, applied_1000) = writes_of_an_unchanged_rescan(on, 1_000).await;
     assert_eq!(applied_100, applied_1000);
     assert_eq!(begun_100, begun_1000);
     assert!(applied_100.len() + begun_100.len() <= ROWS_MAX, "{begun_100:?} {applied_100:?}");
@@ -204,11 +203,11 @@ async fn an_unchanged_rescan_writes_the_same_few_rows_for_100_and_1000_rules() {
     ];
     assert_eq!(applied_100, rows);
 }
+on_each!(an_unchanged_rescan_writes_the_same_few_rows_for_100_and_1000_rules);
 
 /// TLW-08: what a host or a rule author wrote is data, whatever it looks like.
-#[tokio::test]
-async fn hostile_texts_come_back_unchanged() {
-    let bench = Bench::sqlite().await;
+async fn hostile_texts_come_back_unchanged(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let hostile = [
         "'; DROP TABLE transactions; --",
@@ -241,3 +240,4 @@ async fn hostile_texts_come_back_unchanged() {
     assert_eq!(stored.len(), found.len());
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(hostile_texts_come_back_unchanged);

@@ -8,16 +8,15 @@ use model::RunStatus;
 use model::Status::{Fail, Pass};
 use model::record::HostRecord;
 
-use crate::bench::{ACTOR, Bench, at};
+use crate::bench::{ACTOR, Bench, On, at};
 use crate::story::{Begun, all_pass, findings};
 
 /// More polls than any apply needs.
 const POLLS_MAX: usize = 2_000;
 
 /// TLW-01: the database refuses rule 50 of 100.
-#[tokio::test]
-async fn a_refused_rule_50_of_100_leaves_no_row_and_no_entry() {
-    let bench = Bench::sqlite().await;
+async fn a_refused_rule_50_of_100_leaves_no_row_and_no_entry(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let begun = bench.begin(host, true, at(100)).await.unwrap();
     let batch = bench.batch(&begun.scan, &all_pass(100), at(100)).await;
@@ -36,11 +35,11 @@ async fn a_refused_rule_50_of_100_leaves_no_row_and_no_entry() {
     assert_eq!(failed.status, RunStatus::Failed);
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(a_refused_rule_50_of_100_leaves_no_row_and_no_entry);
 
 /// LED-10, TLW-01: whatever table refuses, an apply leaves every table and the log as they were.
-#[tokio::test]
-async fn an_apply_that_any_table_refuses_leaves_everything_as_it_was() {
-    let bench = Bench::sqlite().await;
+async fn an_apply_that_any_table_refuses_leaves_everything_as_it_was(on: On) {
+    let bench = Bench::on(on).await;
     let record = bench.host_record("web-1");
     let host = bench.put_host(&record, at(0)).await.unwrap().host_id;
     bench.scan(host, &findings(&[("r1", Pass, "v1")]), at(10)).await;
@@ -66,6 +65,7 @@ async fn an_apply_that_any_table_refuses_leaves_everything_as_it_was() {
     }
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(an_apply_that_any_table_refuses_leaves_everything_as_it_was);
 
 /// Every kind of write of an apply with changes, by table. An upsert fires both kinds on its way.
 const WRITES: &[(&str, &str)] = &[
@@ -89,9 +89,8 @@ const WRITES: &[(&str, &str)] = &[
 ];
 
 /// LED-10: the same for the smaller writes: beginning, failing, saving a host, trusting a key.
-#[tokio::test]
-async fn a_small_write_that_the_log_refuses_leaves_everything_as_it_was() {
-    let bench = Bench::sqlite().await;
+async fn a_small_write_that_the_log_refuses_leaves_everything_as_it_was(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let begun = bench.begin(host, true, at(100)).await.unwrap();
     let other = bench.host("web-2").await;
@@ -106,11 +105,11 @@ async fn a_small_write_that_the_log_refuses_leaves_everything_as_it_was() {
     raw.pull_out().await;
     bench.begin(other, true, at(110)).await.unwrap();
 }
+on_each!(a_small_write_that_the_log_refuses_leaves_everything_as_it_was);
 
 /// LED-10: a caller that goes away at any await leaves all of the scan or nothing of it.
-#[tokio::test]
-async fn an_apply_that_is_dropped_at_any_await_leaves_all_or_nothing() {
-    let bench = Bench::sqlite().await;
+async fn an_apply_that_is_dropped_at_any_await_leaves_all_or_nothing(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let mut outcomes = (0, 0);
     for polls in 1..POLLS_MAX {
@@ -141,6 +140,7 @@ async fn an_apply_that_is_dropped_at_any_await_leaves_all_or_nothing() {
     assert!(outcomes.0 >= 1 && outcomes.1 >= 1, "{outcomes:?}");
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(an_apply_that_is_dropped_at_any_await_leaves_all_or_nothing);
 
 async fn cancel(bench: &Bench, begun: &Begun, second: i64) {
     bench.fail(begun, at(second)).await.unwrap();

@@ -3,12 +3,11 @@
 use store::StoreError;
 use store::append::AUDITS_MAX;
 
-use crate::bench::{ACTOR, Bench, at};
+use crate::bench::{ACTOR, Bench, On, at};
 
 /// LED-09, LED-10: a batch has one entry for each record, in order, and its rows are what the entries commit to.
-#[tokio::test]
-async fn a_batch_of_audit_records_has_an_entry_each_led_09() {
-    let bench = Bench::sqlite().await;
+async fn a_batch_of_audit_records_has_an_entry_each_led_09(on: On) {
+    let bench = Bench::on(on).await;
     let before = bench.db.log_size(&bench.tenant).await.unwrap();
     let records: Vec<_> = (0..100).map(|n| bench.audit("tested", &format!("thing:{n}"))).collect();
     let by = (&bench.tenant, ACTOR);
@@ -20,11 +19,11 @@ async fn a_batch_of_audit_records_has_an_entry_each_led_09() {
         raw.column("SELECT subject FROM audit_events WHERE action = 'tested' ORDER BY log_index").await;
     assert_eq!(subjects, (0..100).map(|n| format!("thing:{n}")).collect::<Vec<_>>());
 }
+on_each!(a_batch_of_audit_records_has_an_entry_each_led_09);
 
 /// LED-10: a batch with a record that is there already is refused whole, and so is one that is too large.
-#[tokio::test]
-async fn a_batch_that_is_refused_leaves_everything_as_it_was_led_10() {
-    let bench = Bench::sqlite().await;
+async fn a_batch_that_is_refused_leaves_everything_as_it_was_led_10(on: On) {
+    let bench = Bench::on(on).await;
     let (one, other) = (bench.audit("tested", "one"), bench.audit("tested", "other"));
     let by = (&bench.tenant, ACTOR);
     bench.db.append_audits(by, std::slice::from_ref(&one), at(5), &mut bench.nonces()).await.unwrap();
@@ -35,3 +34,4 @@ async fn a_batch_that_is_refused_leaves_everything_as_it_was_led_10() {
     assert!(matches!(err, StoreError::BatchTooLarge { limit: AUDITS_MAX, .. }), "{err}");
     assert_eq!(bench.dump().await, before);
 }
+on_each!(a_batch_that_is_refused_leaves_everything_as_it_was_led_10);

@@ -1,13 +1,14 @@
 //! A database of its own for a test, with a tenant, deterministic ids and nonces, and no clock.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use model::record::{AuditPhase, AuditRecord, HostRecord, Reach};
 use model::{AuditId, HostId, LogId, TenantId, Timestamp};
-use store::{Db, Tenant};
+use store::{Db, Server, Tenant};
 use tempfile::TempDir;
+use testkit::postgres::{Cluster, Database, SUPERUSER};
 use uuid::Uuid;
 
 pub(crate) const ACTOR: &str = "local:tester";
@@ -25,28 +26,78 @@ pub(crate) fn folder() -> TempDir {
     if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap()
 }
 
-/// One handle on one database, for one tenant. Clones share ids, nonces and the file.
+/// Which database a story is told on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// Where the database of a test is; it goes with the last handle.
+#[derive(Debug)]
+pub(crate) enum Home {
+    Folder(TempDir),
+    Server(Database<'static>),
+}
+
+/// One handle on one database, for one tenant. Clones share ids, nonces and the database.
 #[derive(Debug, Clone)]
 pub(crate) struct Bench {
     pub(crate) db: Db,
     pub(crate) tenant: Tenant,
     ids: Arc<AtomicU64>,
-    folder: Arc<TempDir>,
+    pub(crate) home: Arc<Home>,
+}
+
+/// Returns the server that all tests share, for as long as this process lives.
+pub(crate) fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| Cluster::shared().unwrap())
+}
+
+/// Names a database of the shared server.
+pub(crate) fn server(database: &str) -> Server {
+    let cluster = cluster();
+    let folder = cluster.socket_folder();
+    Server::new((folder.to_str().unwrap(), cluster.port()), database, SUPERUSER)
+}
+
+/// Makes a database with our schema, a copy of one that is migrated once.
+async fn migrated() -> Database<'static> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let texts: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let name = format!("store_{}", &ledger::hex::encode(&ledger::sha256(&texts.concat()))[..16]);
+    if let Some(template) = cluster().template(&name).unwrap() {
+        assert_eq!(Db::migrate(&server(template.database())).await.unwrap(), None);
+        template.finish().unwrap();
+    }
+    cluster().database(Some(&name)).unwrap()
 }
 
 impl Bench {
-    /// Opens a fresh SQLite database.
-    pub(crate) async fn sqlite() -> Self {
-        let folder = Arc::new(folder());
-        let db = Db::open(&folder.path().join("plumb.db")).await.unwrap();
+    /// Opens a fresh database.
+    pub(crate) async fn on(on: On) -> Self {
+        let home = match on {
+            On::Sqlite => Home::Folder(folder()),
+            On::Postgres => Home::Server(migrated().await),
+        };
+        let db = open(&home).await;
         let ids = Arc::new(AtomicU64::new(1));
         let tenant = make_tenant(&db, "default", &ids).await;
-        Self { db, tenant, ids, folder }
+        Self { db, tenant, ids, home: Arc::new(home) }
+    }
+
+    /// Opens a fresh SQLite database.
+    pub(crate) async fn sqlite() -> Self {
+        Self::on(On::Sqlite).await
     }
 
     /// Opens the same database once more, as another process would.
     pub(crate) async fn second_handle(&self) -> Self {
-        self.through(Db::open(&self.path()).await.unwrap())
+        self.through(open(&self.home).await)
     }
 
     /// Works through another handle on the same file.
@@ -64,8 +115,12 @@ impl Bench {
         Self { tenant: tenant.clone(), ..self.clone() }
     }
 
+    /// Returns the path of a SQLite database.
     pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join("plumb.db")
+        match &*self.home {
+            Home::Folder(folder) => folder.path().join("plumb.db"),
+            Home::Server(database) => panic!("{} is no file", database.name()),
+        }
     }
 
     /// Returns nonces that no other call of this bench returns.
@@ -126,6 +181,13 @@ impl Bench {
     ) -> Result<HostRecord, store::StoreError> {
         let audit = self.audit("host.saved", &format!("host:{}", record.host_id));
         self.db.put_host((&self.tenant, &audit), record, now, &mut self.nonces()).await
+    }
+}
+
+async fn open(home: &Home) -> Db {
+    match home {
+        Home::Folder(folder) => Db::open(&folder.path().join("plumb.db")).await.unwrap(),
+        Home::Server(database) => Db::connect(&server(database.name())).await.unwrap(),
     }
 }
 

@@ -3,13 +3,12 @@
 use model::Status::{Fail, Pass};
 use store::blobs::Store;
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 use crate::story::{all_pass, blob, digest, findings};
 
 /// TLW-13: odd spacing, key order and number forms come back to the byte.
-#[tokio::test]
-async fn evidence_with_odd_spacing_and_key_order_comes_back_to_the_byte() {
-    let bench = Bench::sqlite().await;
+async fn evidence_with_odd_spacing_and_key_order_comes_back_to_the_byte(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let odd = br#"{ "schema" : "plumbline.evidence/1","masked":false ,
         "checks":[{"command":"c","output":{"text":"\u0041\u0000 \ud83d\ude00 caf\u00e9"},"expected":"",
@@ -31,11 +30,11 @@ async fn evidence_with_odd_spacing_and_key_order_comes_back_to_the_byte() {
     );
     assert_eq!(raw.number(&row).await, 1);
 }
+on_each!(evidence_with_odd_spacing_and_key_order_comes_back_to_the_byte);
 
 /// TLW-13: the same content twice, in one batch and in a later one, is one row; each tenant has its own.
-#[tokio::test]
-async fn each_content_is_stored_once_per_tenant() {
-    let bench = Bench::sqlite().await;
+async fn each_content_is_stored_once_per_tenant(on: On) {
+    let bench = Bench::on(on).await;
     let other = bench.other_tenant("other").await;
     for bench in [&bench, &other] {
         let host = bench.host("web-1").await;
@@ -57,11 +56,11 @@ async fn each_content_is_stored_once_per_tenant() {
         }
     }
 }
+on_each!(each_content_is_stored_once_per_tenant);
 
 /// TLW-13, TLW-14: every stored key is the digest of its bytes; every digest in a row is a stored key.
-#[tokio::test]
-async fn no_digest_dangles_and_every_key_is_its_bytes_digest() {
-    let bench = Bench::sqlite().await;
+async fn no_digest_dangles_and_every_key_is_its_bytes_digest(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     bench.scan(host, &all_pass(40), at(100)).await;
     bench.partial(host, &findings(&[("r0001", Fail, "v2")]), at(200)).await;
@@ -99,14 +98,15 @@ async fn no_digest_dangles_and_every_key_is_its_bytes_digest() {
         assert_eq!(raw.number(&sql).await, 0, "{table}.{column}");
     }
 }
+on_each!(no_digest_dangles_and_every_key_is_its_bytes_digest);
 
 /// TLW-14: an unchanged result keeps the evidence of its last log row.
-#[tokio::test]
-async fn an_unchanged_result_keeps_the_evidence_of_its_last_row() {
-    let bench = Bench::sqlite().await;
+async fn an_unchanged_result_keeps_the_evidence_of_its_last_row(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let first = bench.scan(host, &findings(&[("r1", Pass, "v1")]), at(100)).await;
     let second = bench.scan(host, &findings(&[("r1", Pass, "v1")]), at(200)).await;
     assert!(second.batch.evidence.is_empty());
     assert_eq!(bench.result(host, "r1").await.evidence_sha256, first.batch.evidence[0].sha256);
 }
+on_each!(an_unchanged_result_keeps_the_evidence_of_its_last_row);

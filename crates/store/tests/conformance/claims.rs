@@ -4,7 +4,7 @@ use model::{ClaimKey, ClaimKind, Classification, FactType, HostId, Subject, Time
 use store::StoreError;
 use store::facts::{Expected, Put, Stored, Written};
 
-use crate::bench::{ACTOR, Bench, at};
+use crate::bench::{ACTOR, Bench, On, at};
 use crate::raw::Raw;
 
 /// Both tables; what is true of one is true of the other.
@@ -76,10 +76,9 @@ async fn counts(raw: &mut Raw, table: &str) -> [i64; 3] {
 
 /// FCT-01, FCT-03: a replaced value is closed by its successor, with all four times and both writers, and what is read
 /// back is what was stored.
-#[tokio::test]
-async fn fct_03_a_new_value_closes_the_old_one_and_says_by_what() {
+async fn fct_03_a_new_value_closes_the_old_one_and_says_by_what(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let key = key(kind, "owner");
         let first = bench.fresh(&put(&key, "\"a\""), at(100)).await;
         let later = Put { reason: Some("moved"), t_valid: Some(at(150)), ..put(&key, "\"b\"") };
@@ -105,12 +104,12 @@ async fn fct_03_a_new_value_closes_the_old_one_and_says_by_what() {
         assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
     }
 }
+on_each!(fct_03_a_new_value_closes_the_old_one_and_says_by_what);
 
 /// FCT-03: a value that is valid from before its predecessor was ends that one where it began.
-#[tokio::test]
-async fn fct_03_a_back_dated_value_never_ends_its_predecessor_before_it_began() {
+async fn fct_03_a_back_dated_value_never_ends_its_predecessor_before_it_began(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let key = key(kind, "owner");
         bench.fresh(&Put { t_valid: Some(at(90)), ..put(&key, "1") }, at(100)).await;
         bench.fresh(&Put { t_valid: Some(at(10)), ..put(&key, "2") }, at(200)).await;
@@ -120,12 +119,12 @@ async fn fct_03_a_back_dated_value_never_ends_its_predecessor_before_it_began() 
         assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
     }
 }
+on_each!(fct_03_a_back_dated_value_never_ends_its_predecessor_before_it_began);
 
 /// FCT-04: 100 equal puts are one row, one entry and one heartbeat, however the value is written.
-#[tokio::test]
-async fn fct_04_an_equal_put_moves_the_heartbeat_only() {
+async fn fct_04_an_equal_put_moves_the_heartbeat_only(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let key = key(kind, "limits");
         let mut raw = bench.raw().await;
         let [_, entries, _] = counts(&mut raw, table(kind)).await;
@@ -139,12 +138,12 @@ async fn fct_04_an_equal_put_moves_the_heartbeat_only() {
         assert_eq!(seen, [(first.version.id.to_string(), at(199))]);
     }
 }
+on_each!(fct_04_an_equal_put_moves_the_heartbeat_only);
 
 /// FCT-05: a retired version has no successor; a second retirement finds nothing and claims nothing.
-#[tokio::test]
-async fn fct_05_a_retired_version_is_over_and_cannot_be_retired_again() {
+async fn fct_05_a_retired_version_is_over_and_cannot_be_retired_again(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let key = key(kind, "owner");
         bench.fresh(&put(&key, "1"), at(100)).await;
         let retired = bench.retire(&key, at(200)).await.unwrap();
@@ -164,12 +163,12 @@ async fn fct_05_a_retired_version_is_over_and_cannot_be_retired_again() {
         assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
     }
 }
+on_each!(fct_05_a_retired_version_is_over_and_cannot_be_retired_again);
 
 /// FCT-05: of two who retire one version at once, one does and the other is told that there is none.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fct_05_of_two_racing_retirements_one_wins() {
+async fn fct_05_of_two_racing_retirements_one_wins(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let other = bench.second_handle().await;
         let key = key(kind, "owner");
         for round in 0..20 {
@@ -183,11 +182,11 @@ async fn fct_05_of_two_racing_retirements_one_wins() {
         assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
     }
 }
+on_each!(fct_05_of_two_racing_retirements_one_wins, 4);
 
 /// FCT-06: what cannot be stored is refused before anything is written: no row, no heartbeat, no entry.
-#[tokio::test]
-async fn fct_06_what_cannot_be_stored_leaves_nothing() {
-    let bench = Bench::sqlite().await;
+async fn fct_06_what_cannot_be_stored_leaves_nothing(on: On) {
+    let bench = Bench::on(on).await;
     bench.host("web-1").await;
     let before = bench.dump().await;
     let long = format!("\"{}\"", "x".repeat(262_143));
@@ -233,12 +232,12 @@ async fn fct_06_what_cannot_be_stored_leaves_nothing() {
     assert!("known".parse::<FactType>().is_err());
     assert_eq!(bench.dump().await, before);
 }
+on_each!(fct_06_what_cannot_be_stored_leaves_nothing);
 
 /// FCT-06: a value of exactly the largest size and depth is stored, and so is one that begins 5 minutes ahead.
-#[tokio::test]
-async fn fct_06_what_is_just_within_the_limits_is_stored() {
+async fn fct_06_what_is_just_within_the_limits_is_stored(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let long = format!("\"{}\"", "\u{1}".repeat(43_690));
         let deep = format!("{}1{}", "[".repeat(64), "]".repeat(64));
         for (name, value) in [("long", &long), ("deep", &deep)] {
@@ -253,12 +252,12 @@ async fn fct_06_what_is_just_within_the_limits_is_stored() {
         assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
     }
 }
+on_each!(fct_06_what_is_just_within_the_limits_is_stored);
 
 /// FCT-07: recorded times strictly increase, also when the clock steps back by an hour, which is on record.
-#[tokio::test]
-async fn fct_07_recorded_times_increase_when_the_clock_steps_back() {
+async fn fct_07_recorded_times_increase_when_the_clock_steps_back(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let key = key(kind, "owner");
         let mut newest = at(0);
         for (n, now) in [at(7_200), at(7_200), at(3_600), at(3_601), at(7_300)].into_iter().enumerate() {
@@ -272,11 +271,11 @@ async fn fct_07_recorded_times_increase_when_the_clock_steps_back() {
         assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
     }
 }
+on_each!(fct_07_recorded_times_increase_when_the_clock_steps_back);
 
 /// FCT-02, FCT-08: one active version of a key by a unique index, and `seq` by a statement that computes it.
-#[tokio::test]
-async fn fct_02_fct_08_the_catalog_has_the_unique_keys() {
-    let bench = Bench::sqlite().await;
+async fn fct_02_fct_08_the_catalog_has_the_unique_keys(on: On) {
+    let bench = Bench::on(on).await;
     let mut raw = bench.raw().await;
     for (kind, columns) in [
         (ClaimKind::Fact, ["subject", "predicate", "fact_type"]),
@@ -288,19 +287,19 @@ async fn fct_02_fct_08_the_catalog_has_the_unique_keys() {
         let unique = raw.unique_keys(table).await;
         assert!(unique.contains(&(key, "t_superseded IS NULL".to_owned())), "{unique:?}");
         assert_eq!(raw.key(table).await, ["tenant_id", "seq"]);
-        let seq =
-            format!("SELECT type || ' ' || \"notnull\" FROM pragma_table_info('{table}') WHERE name = 'seq'");
-        assert_eq!(raw.column(&seq).await, ["INTEGER 1"]);
     }
-    let sequences = "SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_sequence'";
+    let sequences = match on {
+        On::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_sequence'",
+        On::Postgres => "SELECT count(*) FROM pg_class WHERE relkind = 'S'",
+    };
     assert_eq!(raw.number(sequences).await, 0);
 }
+on_each!(fct_02_fct_08_the_catalog_has_the_unique_keys);
 
 /// FCT-09: refused, conflicting and rolled back puts consume no number.
-#[tokio::test]
-async fn fct_09_seq_has_no_gaps_after_refusals_and_rollbacks() {
+async fn fct_09_seq_has_no_gaps_after_refusals_and_rollbacks(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let mut raw = bench.raw().await;
         let mut stored = 0;
         for n in 0_i64..1_000 {
@@ -334,12 +333,12 @@ async fn fct_09_seq_has_no_gaps_after_refusals_and_rollbacks() {
         assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
     }
 }
+on_each!(fct_09_seq_has_no_gaps_after_refusals_and_rollbacks);
 
 /// FCT-03, LED-10: whatever statement of a replacement is refused, all of it leaves no trace.
-#[tokio::test]
-async fn fct_03_a_put_that_fails_at_any_statement_leaves_everything_as_it_was() {
+async fn fct_03_a_put_that_fails_at_any_statement_leaves_everything_as_it_was(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let key = key(kind, "owner");
         bench.fresh(&put(&key, "1"), at(100)).await;
         let mut raw = bench.raw().await;
@@ -370,11 +369,11 @@ async fn fct_03_a_put_that_fails_at_any_statement_leaves_everything_as_it_was() 
         assert_eq!(writes, known);
     }
 }
+on_each!(fct_03_a_put_that_fails_at_any_statement_leaves_everything_as_it_was);
 
 /// FCT-11: the token is what the requirement says, and a writer with an old one is refused and told the current one.
-#[tokio::test]
-async fn fct_11_compare_and_set_names_the_current_token() {
-    let bench = Bench::sqlite().await;
+async fn fct_11_compare_and_set_names_the_current_token(on: On) {
+    let bench = Bench::on(on).await;
     let fact = key(ClaimKind::Fact, "owner");
     let first = bench
         .fresh(&Put { expected: Some(Expected::Absent), ..put(&fact, "{\"b\":1,\"a\":\"é\"}") }, at(100))
@@ -412,12 +411,12 @@ async fn fct_11_compare_and_set_names_the_current_token() {
         assert_eq!(bench.dump().await, before);
     }
 }
+on_each!(fct_11_compare_and_set_names_the_current_token);
 
 /// FCT-11: of 20 writers who all saw the same version, or none, one wins.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fct_11_of_twenty_racing_writers_one_wins() {
+async fn fct_11_of_twenty_racing_writers_one_wins(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let handles = [bench.clone(), bench.second_handle().await];
         let key = key(kind, "owner");
         let mut expected = Expected::Absent;
@@ -443,11 +442,11 @@ async fn fct_11_of_twenty_racing_writers_one_wins() {
         assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
     }
 }
+on_each!(fct_11_of_twenty_racing_writers_one_wins, 4);
 
 /// FCT-15: a value is stored as the canonical text that was hashed.
-#[tokio::test]
-async fn fct_15_values_come_back_byte_for_byte() {
-    let bench = Bench::sqlite().await;
+async fn fct_15_values_come_back_byte_for_byte(on: On) {
+    let bench = Bench::on(on).await;
     let mut raw = bench.raw().await;
     let scalars: String = (0..=0x10_ffff_u32).step_by(97).filter_map(char::from_u32).collect();
     let all = String::from_utf8(ledger::canonical::to_bytes(&scalars).unwrap()).unwrap();
@@ -474,12 +473,12 @@ async fn fct_15_values_come_back_byte_for_byte() {
     }
     assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
 }
+on_each!(fct_15_values_come_back_byte_for_byte);
 
 /// FCT-27: what one tenant puts, retires and reads never touches another's.
-#[tokio::test]
-async fn fct_27_two_tenants_have_their_own_versions_and_numbers() {
+async fn fct_27_two_tenants_have_their_own_versions_and_numbers(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let other = bench.other_tenant("other").await;
         let key = key(kind, "owner");
         for n in 0..3 {
@@ -496,3 +495,4 @@ async fn fct_27_two_tenants_have_their_own_versions_and_numbers() {
         assert_eq!(other.ledger_problems().await, Vec::<String>::new());
     }
 }
+on_each!(fct_27_two_tenants_have_their_own_versions_and_numbers);

@@ -6,7 +6,7 @@ use model::{ClaimKey, ClaimKind, Subject, Timestamp};
 use store::facts::read::{Instants, Wanted};
 use store::facts::{Put, Stored, Written};
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 use crate::claims::{KINDS, key, put};
 
 /// Operations of one run; `PLUMB_MODEL_OPERATIONS` asks for more.
@@ -101,12 +101,11 @@ async fn write(bench: &Bench, model: &mut Vec<Known>, choices: &mut Choices, (ki
 
 /// FCT-12, FCT-13: random puts, back-dated puts and retirements; then what was so at any instant, as far as any number
 /// of entries says, for one key and for all.
-#[tokio::test]
-async fn fct_12_fct_13_as_of_agrees_with_a_model_of_lists() {
+async fn fct_12_fct_13_as_of_agrees_with_a_model_of_lists(on: On) {
     let asked = std::env::var_os("PLUMB_MODEL_OPERATIONS");
     let operations = asked.map_or(OPERATIONS, |text| text.to_str().unwrap().parse().unwrap());
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let (mut model, mut choices) = (Vec::new(), Choices(7));
         let subject = Subject::parse("fleet:web").unwrap();
         let mut answers = Vec::new();
@@ -147,12 +146,12 @@ async fn fct_12_fct_13_as_of_agrees_with_a_model_of_lists() {
         assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
     }
 }
+on_each!(fct_12_fct_13_as_of_agrees_with_a_model_of_lists);
 
 /// FCT-12: of what one transaction recorded, a tree that ends within it has the first part only.
-#[tokio::test]
-async fn fct_12_a_tree_that_ends_before_an_entry_does_not_know_it() {
+async fn fct_12_a_tree_that_ends_before_an_entry_does_not_know_it(on: On) {
     for kind in KINDS {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         let key = key(kind, "owner");
         let first = bench.fresh(&put(&key, "1"), at(100)).await;
         let second = bench.fresh(&put(&key, "2"), at(200)).await;
@@ -167,3 +166,4 @@ async fn fct_12_a_tree_that_ends_before_an_entry_does_not_know_it() {
         assert!(first.log_index < second.log_index);
     }
 }
+on_each!(fct_12_a_tree_that_ends_before_an_entry_does_not_know_it);

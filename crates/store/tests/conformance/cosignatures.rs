@@ -5,7 +5,7 @@ use model::Digest;
 use store::cosignatures::StoredCosignature;
 use store::log::StoredCheckpoint;
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 
 /// Stores heads of these sizes.
 async fn heads(bench: &Bench, sizes: &[u64]) {
@@ -32,9 +32,8 @@ fn cosignature(size: u64, key_name: &str, seconds: i64) -> StoredCosignature {
     }
 }
 
-#[tokio::test]
-async fn led_32_cosignatures_are_kept_with_their_checkpoint_and_the_first_of_a_key_stays() {
-    let bench = Bench::sqlite().await;
+async fn led_32_cosignatures_are_kept_with_their_checkpoint_and_the_first_of_a_key_stays(on: On) {
+    let bench = Bench::on(on).await;
     heads(&bench, &[3, 5]).await;
     let (db, tenant) = (&bench.db, &bench.tenant);
     let (first, second) = (cosignature(3, "w/b", 1), cosignature(3, "w/a", 2));
@@ -49,10 +48,10 @@ async fn led_32_cosignatures_are_kept_with_their_checkpoint_and_the_first_of_a_k
     assert_eq!(db.newest_cosigned(tenant, "w/a", "0badcafe").await.unwrap(), Some(3));
     assert_eq!(db.newest_cosigned(tenant, "w/a", "00000000").await.unwrap(), None);
 }
+on_each!(led_32_cosignatures_are_kept_with_their_checkpoint_and_the_first_of_a_key_stays);
 
-#[tokio::test]
-async fn led_32_a_cosignature_of_no_checkpoint_or_of_another_log_is_not_stored() {
-    let bench = Bench::sqlite().await;
+async fn led_32_a_cosignature_of_no_checkpoint_or_of_another_log_is_not_stored(on: On) {
+    let bench = Bench::on(on).await;
     heads(&bench, &[3]).await;
     assert!(bench.db.store_cosignature(&bench.tenant, &cosignature(4, "w", 1)).await.is_err());
     let other = bench.other_tenant("other").await;
@@ -60,3 +59,4 @@ async fn led_32_a_cosignature_of_no_checkpoint_or_of_another_log_is_not_stored()
     bench.db.store_cosignature(&bench.tenant, &cosignature(3, "w", 1)).await.unwrap();
     assert_eq!(other.db.list_every_cosignature(&other.tenant).await.unwrap(), []);
 }
+on_each!(led_32_a_cosignature_of_no_checkpoint_or_of_another_log_is_not_stored);

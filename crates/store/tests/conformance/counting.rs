@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 use crate::naive::{Naive, Snapshot, snapshot};
 use crate::raw::Raw;
 use crate::story::{Done, Finding};
@@ -15,6 +15,8 @@ use crate::story::{Done, Finding};
 /// Random sequences of the requirement, and those of every test run, which are the first of them.
 const SEQUENCES: usize = 10_000;
 const SEQUENCES_A_RUN: usize = 3_000;
+/// Sequences that a server lives: each step is several round trips there.
+const SEQUENCES_A_SERVER: usize = 100;
 /// Sequences in one database; each has a host of its own.
 const SEQUENCES_A_DATABASE: usize = 500;
 /// Databases that are filled at the same time.
@@ -150,8 +152,8 @@ fn checks(wanted: &Snapshot) -> Vec<String> {
 }
 
 /// Lives the sequences in one database; returns how many scans were applied.
-async fn live_in_one_database(sequences: Vec<Vec<Step>>, with_ledger: bool) -> usize {
-    let bench = Bench::sqlite().await;
+async fn live_in_one_database(on: On, sequences: Vec<Vec<Step>>, with_ledger: bool) -> usize {
+    let bench = Bench::on(on).await;
     let mut raw = bench.raw().await;
     let mut scans = 0;
     for (n, steps) in sequences.iter().enumerate() {
@@ -170,15 +172,16 @@ async fn live_in_one_database(sequences: Vec<Vec<Step>>, with_ledger: bool) -> u
 }
 
 /// Lives so many sequences, always the same ones.
-async fn check_sequences(count: usize) {
+async fn check_sequences(on: On, count: usize) {
     let seed = [7; 32];
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let strategy = sequences();
     let mut lots = Vec::new();
-    for _lot in 0..count / SEQUENCES_A_DATABASE {
+    let size = count.min(SEQUENCES_A_DATABASE);
+    for _lot in 0..count / size {
         let lot: Vec<Vec<Step>> =
-            (0..SEQUENCES_A_DATABASE).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect();
+            (0..size).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect();
         lots.push(lot);
     }
     let mut running = tokio::task::JoinSet::new();
@@ -189,25 +192,25 @@ async fn check_sequences(count: usize) {
             && let Some(lot) = lots.next()
         {
             // The ledger is the subject of other tests; one database is enough here.
-            running.spawn(live_in_one_database(lot, lots.len() == 0));
+            running.spawn(live_in_one_database(on, lot, lots.len() == 0));
         }
         let Some(done) = running.join_next().await else { break };
         scans += done.unwrap();
-        lived += SEQUENCES_A_DATABASE;
+        lived += size;
     }
     assert_eq!(lived, count);
     assert!(scans > 2 * count, "{scans} scans are too few to say anything");
 }
 
 /// TLW-07: random sequences of full and partial scans, failures, added and retired rules and replays.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn checks_and_counts_equal_a_model_that_updates_every_row() {
-    check_sequences(SEQUENCES_A_RUN).await;
+async fn checks_and_counts_equal_a_model_that_updates_every_row(on: On) {
+    check_sequences(on, if on == On::Sqlite { SEQUENCES_A_RUN } else { SEQUENCES_A_SERVER }).await;
 }
+on_each!(checks_and_counts_equal_a_model_that_updates_every_row, 2);
 
 /// TLW-07: all 10,000 of them.
 #[ignore = "takes minutes without optimization; the first 3,000 run always"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn checks_and_counts_equal_the_model_in_all_10_000_sequences() {
-    check_sequences(SEQUENCES).await;
+    check_sequences(On::Sqlite, SEQUENCES).await;
 }

@@ -13,7 +13,7 @@ use store::blobs::Store;
 use store::log::StoredEntry;
 use store::rebuild::{Registry, Rendered, key_in_entries};
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 use crate::story::{all_pass, findings};
 
 /// Tables whose rows are written once, so that they have exactly one entry.
@@ -176,9 +176,8 @@ fn committed(entries: &[StoredEntry]) -> BTreeMap<(String, String), Committed> {
 
 /// LED-09, LED-10: after a day of everything, the log verifies, each row is what its newest entry says,
 /// and nothing is said of rows that are not there.
-#[tokio::test]
-async fn every_row_is_what_its_newest_entry_says() {
-    let bench = Bench::sqlite().await;
+async fn every_row_is_what_its_newest_entry_says(on: On) {
+    let bench = Bench::on(on).await;
     let record = bench.host_record("web-1");
     let host = bench.put_host(&record, at(0)).await.unwrap().host_id;
     bench.trust("web-1", "key-a", at(10)).await.unwrap();
@@ -198,11 +197,11 @@ async fn every_row_is_what_its_newest_entry_says() {
         assert!(rows.iter().any(|row| row.table == table), "{table}");
     }
 }
+on_each!(every_row_is_what_its_newest_entry_says);
 
 /// LED-08: an entry has exactly these members and never a value; the body carries the value, whatever its size.
-#[tokio::test]
-async fn entries_are_small_and_values_stand_in_bodies_only() {
-    let bench = Bench::sqlite().await;
+async fn entries_are_small_and_values_stand_in_bodies_only(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     bench.scan(host, &all_pass(3), at(100)).await;
     let marker = "a-value-that-must-not-stand-in-an-entry";
@@ -222,11 +221,11 @@ async fn entries_are_small_and_values_stand_in_bodies_only() {
     }
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(entries_are_small_and_values_stand_in_bodies_only);
 
 /// LED-09: the same record twice has two nonces, so bodies cannot be guessed from their digests.
-#[tokio::test]
-async fn equal_records_have_different_bodies() {
-    let bench = Bench::sqlite().await;
+async fn equal_records_have_different_bodies(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     bench.scan(host, &all_pass(50), at(100)).await;
     let entries = bench.entries().await;
@@ -236,13 +235,13 @@ async fn equal_records_have_different_bodies() {
         .collect();
     assert_eq!(nonces.len(), entries.len());
 }
+on_each!(equal_records_have_different_bodies);
 
 /// LED-12, TLW-28: eight writers of three tenants through two handles lose nothing, and no index is missing.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn eight_concurrent_writers_of_three_tenants_lose_nothing() {
+async fn eight_concurrent_writers_of_three_tenants_lose_nothing(on: On) {
     const WRITERS: usize = 8;
     const SCANS: i64 = 5;
-    let first = Bench::sqlite().await;
+    let first = Bench::on(on).await;
     let second = first.second_handle().await;
     let tenants = [first.clone(), second.other_tenant("b").await, first.other_tenant("c").await];
     let mut writers = tokio::task::JoinSet::new();
@@ -271,11 +270,11 @@ async fn eight_concurrent_writers_of_three_tenants_lose_nothing() {
     }
     assert_eq!(scans, WRITERS * usize::try_from(SCANS).unwrap());
 }
+on_each!(eight_concurrent_writers_of_three_tenants_lose_nothing, 4);
 
 /// LED-12: the database itself refuses an entry that is not the next one, and a head that shrinks.
-#[tokio::test]
-async fn the_database_refuses_gaps_and_shrinking_heads() {
-    let bench = Bench::sqlite().await;
+async fn the_database_refuses_gaps_and_shrinking_heads(on: On) {
+    let bench = Bench::on(on).await;
     bench.host("web-1").await;
     let mut raw = bench.raw().await;
     let before = bench.dump().await;
@@ -290,3 +289,4 @@ async fn the_database_refuses_gaps_and_shrinking_heads() {
     raw.run("DELETE FROM log_heads").await.unwrap_err();
     assert_eq!(bench.dump().await, before);
 }
+on_each!(the_database_refuses_gaps_and_shrinking_heads);

@@ -6,7 +6,7 @@ use model::{ClaimKey, Subject};
 use store::facts::graph::{Direction, Reached, Walk};
 use store::facts::read::Instants;
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 use crate::claims::put;
 use crate::claims_as_of::Choices;
 
@@ -57,9 +57,8 @@ fn said(told: Vec<Reached>) -> Vec<(u32, String, String, String)> {
 
 /// FCT-17: random graphs with cycles, every direction, with and without a relation, at every depth, now and before a
 /// part of the edges was retired.
-#[tokio::test]
-async fn fct_17_walks_agree_with_a_walk_in_memory() {
-    let bench = Bench::sqlite().await;
+async fn fct_17_walks_agree_with_a_walk_in_memory(on: On) {
+    let bench = Bench::on(on).await;
     let mut choices = Choices(17);
     let mut edges: BTreeSet<Edge> = BTreeSet::new();
     while edges.len() < EDGES {
@@ -103,11 +102,11 @@ async fn fct_17_walks_agree_with_a_walk_in_memory() {
         }
     }
 }
+on_each!(fct_17_walks_agree_with_a_walk_in_memory);
 
 /// FCT-17, FCT-27: a walk ends on a cycle, and never leaves its tenant.
-#[tokio::test]
-async fn fct_17_fct_27_a_walk_ends_on_a_cycle_and_at_the_tenants_border() {
-    let bench = Bench::sqlite().await;
+async fn fct_17_fct_27_a_walk_ends_on_a_cycle_and_at_the_tenants_border(on: On) {
+    let bench = Bench::on(on).await;
     let other = bench.other_tenant("other").await;
     let edge = |from, to| ClaimKey::Edge { subject: node(from), relation: "r".to_owned(), target: node(to) };
     for (from, to) in [(1, 2), (2, 1), (2, 2)] {
@@ -123,3 +122,4 @@ async fn fct_17_fct_27_a_walk_ends_on_a_cycle_and_at_the_tenants_border() {
     let (one, two) = ("service:n0001", "service:n0002");
     assert_eq!(told, [(1, one, two), (2, two, one), (2, two, two)]);
 }
+on_each!(fct_17_fct_27_a_walk_ends_on_a_cycle_and_at_the_tenants_border);

@@ -3,7 +3,7 @@
 use model::record::HostRecord;
 use store::StoreError;
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 use crate::story::all_pass;
 
 async fn check_exists(bench: &Bench, record: &HostRecord) {
@@ -14,19 +14,18 @@ async fn check_exists(bench: &Bench, record: &HostRecord) {
 }
 
 /// LED-10: the refusal leaves no entry either.
-#[tokio::test]
-async fn a_taken_name_or_address_is_refused_and_writes_nothing() {
-    let bench = Bench::sqlite().await;
+async fn a_taken_name_or_address_is_refused_and_writes_nothing(on: On) {
+    let bench = Bench::on(on).await;
     bench.host("web-1").await;
     let other = bench.host_record("web-2");
     check_exists(&bench, &HostRecord { name: "web-1".to_owned(), ..other.clone() }).await;
     check_exists(&bench, &HostRecord { address: "web-1".to_owned(), ..other }).await;
 }
+on_each!(a_taken_name_or_address_is_refused_and_writes_nothing);
 
 /// TLW-17: a host that is marked as removed keeps its findings, and its name is free again.
-#[tokio::test]
-async fn a_removed_host_keeps_its_results_and_frees_its_name() {
-    let bench = Bench::sqlite().await;
+async fn a_removed_host_keeps_its_results_and_frees_its_name(on: On) {
+    let bench = Bench::on(on).await;
     let record = bench.host_record("web-1");
     let host = bench.put_host(&record, at(0)).await.unwrap().host_id;
     bench.scan(host, &all_pass(3), at(100)).await;
@@ -38,11 +37,11 @@ async fn a_removed_host_keeps_its_results_and_frees_its_name() {
     assert_eq!(bench.db.list_hosts(&bench.tenant).await.unwrap().len(), 2);
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(a_removed_host_keeps_its_results_and_frees_its_name);
 
 /// A host comes back as it was saved, and another tenant does not see it.
-#[tokio::test]
-async fn a_host_comes_back_as_it_was_saved_to_its_own_tenant_only() {
-    let bench = Bench::sqlite().await;
+async fn a_host_comes_back_as_it_was_saved_to_its_own_tenant_only(on: On) {
+    let bench = Bench::on(on).await;
     let record =
         HostRecord { sudo: true, port: 65_535, profile_id: "cis".to_owned(), ..bench.host_record("a b") };
     let saved = bench.put_host(&record, at(10)).await.unwrap();
@@ -53,3 +52,4 @@ async fn a_host_comes_back_as_it_was_saved_to_its_own_tenant_only() {
     assert!(other.db.find_host(&other.tenant, saved.host_id).await.unwrap().is_none());
     assert!(other.db.list_hosts(&other.tenant).await.unwrap().is_empty());
 }
+on_each!(a_host_comes_back_as_it_was_saved_to_its_own_tenant_only);

@@ -5,7 +5,7 @@ use model::record::{HostKeyRecord, KeySource};
 use store::StoreError;
 use store::keys::FirstUse;
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 
 fn key(address: &str, name: &str) -> HostKeyRecord {
     HostKeyRecord {
@@ -43,9 +43,8 @@ impl Bench {
 }
 
 /// SSH-07: the second of two first contacts with different keys is told what is known and stores nothing.
-#[tokio::test]
-async fn the_second_first_contact_with_another_key_stores_nothing() {
-    let bench = Bench::sqlite().await;
+async fn the_second_first_contact_with_another_key_stores_nothing(on: On) {
+    let bench = Bench::on(on).await;
     assert_eq!(bench.trust("web-1", "key-a", at(10)).await.unwrap(), FirstUse::Stored);
     let before = bench.dump().await;
     let FirstUse::AlreadyKnown(known) = bench.trust("web-1", "key-b", at(20)).await.unwrap() else {
@@ -56,11 +55,11 @@ async fn the_second_first_contact_with_another_key_stores_nothing() {
     assert_eq!(bench.dump().await, before);
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(the_second_first_contact_with_another_key_stores_nothing);
 
 /// SSH-07: the same from two handles at once, many times.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_first_contacts_at_once_store_one_key() {
-    let first = Bench::sqlite().await;
+async fn two_first_contacts_at_once_store_one_key(on: On) {
+    let first = Bench::on(on).await;
     let second = first.second_handle().await;
     for round in 0..20 {
         let address = format!("host-{round}");
@@ -73,11 +72,11 @@ async fn two_first_contacts_at_once_store_one_key() {
     }
     assert!(first.ledger_problems().await.is_empty());
 }
+on_each!(two_first_contacts_at_once_store_one_key, 4);
 
 /// SSH-05: ports are apart, a revoked key stays known, what was seen survives a restart.
-#[tokio::test]
-async fn keys_are_known_per_address_and_port_and_survive_a_restart() {
-    let bench = Bench::sqlite().await;
+async fn keys_are_known_per_address_and_port_and_survive_a_restart(on: On) {
+    let bench = Bench::on(on).await;
     bench.trust("web-1", "key-a", at(10)).await.unwrap();
     bench.db.saw_key(&bench.tenant, ("web-1", 22, "SHA256:key-a"), at(500)).await.unwrap();
     bench.revoke("web-1", "key-a", at(600)).await;
@@ -91,13 +90,14 @@ async fn keys_are_known_per_address_and_port_and_survive_a_restart() {
     assert!(matches!(contact, FirstUse::AlreadyKnown(_)), "a revoked key is still a known key");
     assert!(again.ledger_problems().await.is_empty());
 }
+on_each!(keys_are_known_per_address_and_port_and_survive_a_restart);
 
 /// SSH-05: another tenant knows nothing of it.
-#[tokio::test]
-async fn keys_of_one_tenant_are_not_known_to_another() {
-    let bench = Bench::sqlite().await;
+async fn keys_of_one_tenant_are_not_known_to_another(on: On) {
+    let bench = Bench::on(on).await;
     bench.trust("web-1", "key-a", at(10)).await.unwrap();
     let other = bench.other_tenant("other").await;
     assert!(other.db.list_keys(&other.tenant, None).await.unwrap().is_empty());
     assert_eq!(other.trust("web-1", "key-b", at(20)).await.unwrap(), FirstUse::Stored);
 }
+on_each!(keys_of_one_tenant_are_not_known_to_another);

@@ -5,7 +5,7 @@ use model::{FailureReason, HostId, RunStatus};
 use store::StoreError;
 use store::locks::Claim;
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 use crate::story::{Begun, LEASE_US, findings};
 
 impl Bench {
@@ -28,9 +28,8 @@ impl Bench {
 }
 
 /// JOB-17: the second claim is told who holds the host and until when, and writes nothing.
-#[tokio::test]
-async fn a_second_claim_is_busy_at_once_and_writes_nothing() {
-    let bench = Bench::sqlite().await;
+async fn a_second_claim_is_busy_at_once_and_writes_nothing(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let other = bench.host("web-2").await;
     bench.begin_as(host, ("a", ""), 100).await.unwrap();
@@ -45,11 +44,11 @@ async fn a_second_claim_is_busy_at_once_and_writes_nothing() {
     assert_eq!(bench.dump().await, before);
     second.begin_as(other, ("b", ""), 120).await.unwrap();
 }
+on_each!(a_second_claim_is_busy_at_once_and_writes_nothing);
 
 /// JOB-17: of many claims at once through two handles one gets the host.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_ten_claims_at_once_one_gets_the_host() {
-    let first = Bench::sqlite().await;
+async fn of_ten_claims_at_once_one_gets_the_host(on: On) {
+    let first = Bench::on(on).await;
     let second = first.second_handle().await;
     let host = first.host("web-1").await;
     let mut claims = tokio::task::JoinSet::new();
@@ -67,6 +66,7 @@ async fn of_ten_claims_at_once_one_gets_the_host() {
     }
     assert_eq!((got, busy), (1, 9));
 }
+on_each!(of_ten_claims_at_once_one_gets_the_host, 4);
 
 async fn check_stale(bench: &Bench, stale: &Begun) {
     let batch = bench.batch(&stale.scan, &findings(&[("r1", Pass, "stale")]), at(900)).await;
@@ -94,9 +94,8 @@ async fn check_abandoned(bench: &Bench, left: &Begun, ended_at: i64) {
 }
 
 /// JOB-19, JOB-18: a lease that ran out is free at that instant, not before; the late holder writes nothing.
-#[tokio::test]
-async fn a_lease_that_ran_out_is_free_and_its_late_holder_writes_nothing() {
-    let bench = Bench::sqlite().await;
+async fn a_lease_that_ran_out_is_free_and_its_late_holder_writes_nothing(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let late = bench.begin_as(host, ("a", ""), 100).await.unwrap();
     assert!(bench.db.holds(&bench.tenant, late.fence).await.unwrap());
@@ -111,22 +110,22 @@ async fn a_lease_that_ran_out_is_free_and_its_late_holder_writes_nothing() {
     check_stale(&bench, &late).await;
     assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
 }
+on_each!(a_lease_that_ran_out_is_free_and_its_late_holder_writes_nothing);
 
 /// JOB-19: a holder that is known to be dead does not keep the host until its lease ends.
-#[tokio::test]
-async fn the_lease_of_a_dead_holder_is_free_at_once() {
-    let bench = Bench::sqlite().await;
+async fn the_lease_of_a_dead_holder_is_free_at_once(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let dead = bench.begin_as(host, ("a", ""), 100).await.unwrap();
     bench.begin_as(host, ("b", "a"), 101).await.unwrap();
     check_abandoned(&bench, &dead, 101).await;
     check_stale(&bench, &dead).await;
 }
+on_each!(the_lease_of_a_dead_holder_is_free_at_once);
 
 /// JOB-18: an apply under the lease of another host, or of another run of the host, writes nothing.
-#[tokio::test]
-async fn a_fence_of_another_host_or_run_writes_nothing() {
-    let bench = Bench::sqlite().await;
+async fn a_fence_of_another_host_or_run_writes_nothing(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let other = bench.host("web-2").await;
     let begun = bench.begin_as(host, ("a", ""), 100).await.unwrap();
@@ -140,11 +139,11 @@ async fn a_fence_of_another_host_or_run_writes_nothing() {
     assert!(matches!(err, StoreError::StaleFence), "{err:?}");
     assert_eq!(bench.dump().await, before);
 }
+on_each!(a_fence_of_another_host_or_run_writes_nothing);
 
 /// JOB-19: an ended scan gives the host back, completed or failed.
-#[tokio::test]
-async fn an_ended_scan_gives_the_host_back() {
-    let bench = Bench::sqlite().await;
+async fn an_ended_scan_gives_the_host_back(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     bench.scan(host, &findings(&[("r1", Pass, "v1")]), at(100)).await;
     let begun = bench.begin(host, true, at(120)).await.unwrap();
@@ -152,3 +151,4 @@ async fn an_ended_scan_gives_the_host_back() {
     let third = bench.begin(host, true, at(140)).await.unwrap();
     assert_eq!(third.fence.token, 3);
 }
+on_each!(an_ended_scan_gives_the_host_back);

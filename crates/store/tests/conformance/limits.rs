@@ -5,11 +5,11 @@ use model::{EVIDENCE_BYTES_MAX, RuleId};
 use store::StoreError;
 use store::apply::{BATCH_BYTES_MAX, Batch, Blob, RESULTS_MAX};
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 use crate::story::{Begun, all_pass, blob, evidence, findings, rule_set};
 
-async fn begun() -> (Bench, Begun, Batch) {
-    let bench = Bench::sqlite().await;
+async fn begun(on: On) -> (Bench, Begun, Batch) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let begun = bench.begin(host, true, at(100)).await.unwrap();
     let found = findings(&[("r1", Pass, "v1"), ("r2", Fail, "v2")]);
@@ -37,9 +37,8 @@ async fn refusal(batch: Batch, bench: &Bench, begun: &Begun) -> StoreError {
 }
 
 /// TLW-11: the largest evidence document is stored to the byte.
-#[tokio::test]
-async fn evidence_of_262144_bytes_is_stored() {
-    let (bench, begun, mut batch) = begun().await;
+async fn evidence_of_262144_bytes_is_stored(on: On) {
+    let (bench, begun, mut batch) = begun(on).await;
     let large = evidence_of(262_144, 1);
     assert_eq!(large.bytes.len(), EVIDENCE_BYTES_MAX);
     batch.evidence[0] = large.clone();
@@ -48,11 +47,11 @@ async fn evidence_of_262144_bytes_is_stored() {
     assert_eq!(bench.evidence(large.sha256).await, Some(large.bytes));
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(evidence_of_262144_bytes_is_stored);
 
 /// TLW-11: one byte more refuses the whole batch and names rule, size and limit.
-#[tokio::test]
-async fn evidence_of_262145_bytes_refuses_the_batch_before_any_insert() {
-    let (bench, begun, mut batch) = begun().await;
+async fn evidence_of_262145_bytes_refuses_the_batch_before_any_insert(on: On) {
+    let (bench, begun, mut batch) = begun(on).await;
     let large = evidence_of(262_145, 1);
     batch.changes[1].evidence_sha256 = large.sha256;
     batch.evidence[1] = large;
@@ -63,11 +62,11 @@ async fn evidence_of_262145_bytes_refuses_the_batch_before_any_insert() {
         other => panic!("{other:?}"),
     }
 }
+on_each!(evidence_of_262145_bytes_refuses_the_batch_before_any_insert);
 
 /// TLW-12: 10,000 results are accepted, one more is refused.
-#[tokio::test]
-async fn ten_thousand_results_are_accepted_and_one_more_is_refused() {
-    let (bench, begun, mut batch) = begun().await;
+async fn ten_thousand_results_are_accepted_and_one_more_is_refused(on: On) {
+    let (bench, begun, mut batch) = begun(on).await;
     let mut rules: Vec<RuleId> = batch.rules.clone();
     rules.extend(all_pass(RESULTS_MAX - 1).into_iter().map(|finding| finding.rule));
     assert_eq!(rules.len(), 10_001);
@@ -84,11 +83,11 @@ async fn ten_thousand_results_are_accepted_and_one_more_is_refused() {
     let stored = bench.db.load_rule_set(&bench.tenant, batch.rule_set).await.unwrap();
     assert_eq!(stored.len(), 10_000);
 }
+on_each!(ten_thousand_results_are_accepted_and_one_more_is_refused);
 
 /// TLW-12: 64 MiB of evidence are accepted, one byte more is refused.
-#[tokio::test]
-async fn evidence_of_64_mib_is_accepted_and_one_byte_more_is_refused() {
-    let (bench, begun, mut batch) = begun().await;
+async fn evidence_of_64_mib_is_accepted_and_one_byte_more_is_refused(on: On) {
+    let (bench, begun, mut batch) = begun(on).await;
     let whole = BATCH_BYTES_MAX / EVIDENCE_BYTES_MAX;
     assert_eq!(whole * EVIDENCE_BYTES_MAX, 67_108_864);
     // The two that the changes name, and as many more as fill the rest but for one document.
@@ -107,22 +106,22 @@ async fn evidence_of_64_mib_is_accepted_and_one_byte_more_is_refused() {
     let stored = "SELECT sum(byte_size) FROM evidence WHERE byte_size = length(body)";
     assert_eq!(raw.number(stored).await, 67_108_864);
 }
+on_each!(evidence_of_64_mib_is_accepted_and_one_byte_more_is_refused);
 
 /// TLW-12: a rule that stands twice is named.
-#[tokio::test]
-async fn a_rule_that_stands_twice_refuses_the_batch() {
-    let (bench, begun, mut batch) = begun().await;
+async fn a_rule_that_stands_twice_refuses_the_batch(on: On) {
+    let (bench, begun, mut batch) = begun(on).await;
     batch.rules.push(batch.rules[1].clone());
     match refusal(batch, &bench, &begun).await {
         StoreError::DuplicateRule { rule } => assert_eq!(rule.as_str(), "r2"),
         other => panic!("{other:?}"),
     }
 }
+on_each!(a_rule_that_stands_twice_refuses_the_batch);
 
 /// TLW-12: evidence that breaks its schema is refused: no JSON, an unknown or missing member, another schema.
-#[tokio::test]
-async fn evidence_that_breaks_its_schema_refuses_the_batch() {
-    let (bench, begun, batch) = begun().await;
+async fn evidence_that_breaks_its_schema_refuses_the_batch(on: On) {
+    let (bench, begun, batch) = begun(on).await;
     let good = String::from_utf8(evidence("d").bytes).unwrap();
     let broken = [
         "not JSON".to_owned(),
@@ -150,11 +149,11 @@ async fn evidence_that_breaks_its_schema_refuses_the_batch() {
     let err = bench.apply(begun.fence, &batch, at(110)).await.unwrap_err();
     assert!(matches!(err, StoreError::EvidenceInvalid { .. }), "{err:?}");
 }
+on_each!(evidence_that_breaks_its_schema_refuses_the_batch);
 
 /// TLW-12: no evidence is stored as `{}`.
-#[tokio::test]
-async fn empty_evidence_is_stored_as_an_empty_object() {
-    let (bench, begun, mut batch) = begun().await;
+async fn empty_evidence_is_stored_as_an_empty_object(on: On) {
+    let (bench, begun, mut batch) = begun(on).await;
     let empty = blob(b"{}");
     batch.changes[0].evidence_sha256 = empty.sha256;
     batch.evidence[0] = empty.clone();
@@ -162,11 +161,11 @@ async fn empty_evidence_is_stored_as_an_empty_object() {
     assert_eq!(bench.evidence(empty.sha256).await, Some(b"{}".to_vec()));
     assert_eq!(bench.result(begun.scan.host_id, "r1").await.evidence_sha256, empty.sha256);
 }
+on_each!(empty_evidence_is_stored_as_an_empty_object);
 
 /// LED-09: rows take what changes share from the scan, so a change that says otherwise is refused.
-#[tokio::test]
-async fn a_change_that_contradicts_its_scan_refuses_the_batch() {
-    let (bench, begun, batch) = begun().await;
+async fn a_change_that_contradicts_its_scan_refuses_the_batch(on: On) {
+    let (bench, begun, batch) = begun(on).await;
     let before = bench.dump().await;
     let other_host = bench.host_record("other").host_id;
     let contradictions: [fn(&mut Batch); 7] = [
@@ -189,3 +188,4 @@ async fn a_change_that_contradicts_its_scan_refuses_the_batch() {
     bench.apply(begun.fence, &elsewhere, at(110)).await.unwrap_err();
     assert_eq!(bench.dump().await, before);
 }
+on_each!(a_change_that_contradicts_its_scan_refuses_the_batch);

@@ -1,6 +1,6 @@
 //! A snapshot answers from one moment on all its connections, however much is written meanwhile (LED-27).
 
-use crate::bench::Bench;
+use crate::bench::{Bench, On};
 
 /// Reads the size of the log and the number of hosts, each on whatever connection is free.
 async fn seen(bench: &Bench) -> (u64, usize) {
@@ -8,9 +8,8 @@ async fn seen(bench: &Bench) -> (u64, usize) {
     (size, bench.db.list_hosts(&bench.tenant).await.unwrap().len())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_snapshot_answers_from_one_moment_while_another_process_writes() {
-    let bench = Bench::sqlite().await;
+async fn a_snapshot_answers_from_one_moment_while_another_process_writes(on: On) {
+    let bench = Bench::on(on).await;
     let writer = bench.second_handle().await;
     let writing = tokio::spawn(async move {
         for number in 0..200 {
@@ -37,3 +36,4 @@ async fn a_snapshot_answers_from_one_moment_while_another_process_writes() {
     bench.host("one more").await;
     assert_eq!(seen(&bench).await, (403, 201));
 }
+on_each!(a_snapshot_answers_from_one_moment_while_another_process_writes, 2);

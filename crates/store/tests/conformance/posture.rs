@@ -7,7 +7,7 @@ use model::{Severity, Timestamp};
 use store::blobs::Store;
 use store::posture::RuleState;
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 use crate::naive::{Naive, snapshot};
 use crate::story::{Done, Finding, all_pass, findings};
 
@@ -44,9 +44,8 @@ fn around(boundaries: &[Timestamp]) -> Vec<Timestamp> {
 }
 
 /// POS-10: both axes at every instant around each of five scans; at or before counts.
-#[tokio::test]
-async fn answers_around_each_boundary_of_five_scans_equal_a_replayed_model() {
-    let bench = Bench::sqlite().await;
+async fn answers_around_each_boundary_of_five_scans_equal_a_replayed_model(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let naive = five_scans(&bench, host).await;
     let mut compared = 0;
@@ -60,11 +59,11 @@ async fn answers_around_each_boundary_of_five_scans_equal_a_replayed_model() {
     assert_eq!(compared, 30 * 30);
     assert_eq!(naive.newest().len(), 4);
 }
+on_each!(answers_around_each_boundary_of_five_scans_equal_a_replayed_model);
 
 /// POS-10: nothing is known before the first scan, nor by anybody who had not recorded it yet.
-#[tokio::test]
-async fn nothing_is_known_before_the_first_scan() {
-    let bench = Bench::sqlite().await;
+async fn nothing_is_known_before_the_first_scan(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let naive = five_scans(&bench, host).await;
     let [measured, recorded] = naive.boundaries()[..2] else { panic!("no scan") };
@@ -75,11 +74,11 @@ async fn nothing_is_known_before_the_first_scan() {
     assert!(full((measured.plus_micros(-1), Timestamp::MAX)).await.unwrap().is_none());
     assert!(full((measured, recorded)).await.unwrap().is_some());
 }
+on_each!(nothing_is_known_before_the_first_scan);
 
 /// POS-12: the newest check is the newest at or before the instant; a silent week adds none.
-#[tokio::test]
-async fn a_silent_week_is_not_a_check() {
-    let bench = Bench::sqlite().await;
+async fn a_silent_week_is_not_a_check(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     bench.scan(host, &findings(&[("r1", Pass, "v1")]), at(100)).await;
     bench.scan(host, &findings(&[("r1", Pass, "v1")]), at(200)).await;
@@ -91,11 +90,11 @@ async fn a_silent_week_is_not_a_check() {
         assert_eq!((answer[0].last_checked_at, answer[0].check_count), (checked, count), "{instant}");
     }
 }
+on_each!(a_silent_week_is_not_a_check);
 
 /// POS-13: stored answers, asked again after 30 more scans and the host's removal, are the same.
-#[tokio::test]
-async fn answers_for_past_instants_never_change() {
-    let bench = Bench::sqlite().await;
+async fn answers_for_past_instants_never_change(on: On) {
+    let bench = Bench::on(on).await;
     let record = bench.host_record("web-1");
     let host = bench.put_host(&record, at(0)).await.unwrap().host_id;
     let naive = five_scans(&bench, host).await;
@@ -118,6 +117,7 @@ async fn answers_for_past_instants_never_change() {
         assert_eq!(bench.as_of(host, valid_at, recorded_at).await, answer);
     }
 }
+on_each!(answers_for_past_instants_never_change);
 
 /// Everything a scan found, from its manifest and the log alone.
 async fn read_back(bench: &Bench, done: &Done) -> Vec<(ManifestItem, Vec<u8>)> {
@@ -142,9 +142,8 @@ async fn read_back(bench: &Bench, done: &Done) -> Vec<(ManifestItem, Vec<u8>)> {
 }
 
 /// TLW-29: scan 1 of 30 reads as it was reported, after 29 more.
-#[tokio::test]
-async fn all_results_of_the_first_of_30_scans_come_from_manifest_and_log() {
-    let bench = Bench::sqlite().await;
+async fn all_results_of_the_first_of_30_scans_come_from_manifest_and_log(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let mut found = all_pass(20);
     found[3].status = Fail;
@@ -172,12 +171,12 @@ async fn all_results_of_the_first_of_30_scans_come_from_manifest_and_log() {
     let tables = raw.tables().await;
     assert!(!tables.iter().any(|table| table.contains("baseline") || table == "results"), "{tables:?}");
 }
+on_each!(all_results_of_the_first_of_30_scans_come_from_manifest_and_log);
 
 /// POS-06: a rule that the next full scan leaves out stops counting and keeps its history; a partial scan
 /// makes nothing vanish.
-#[tokio::test]
-async fn only_the_current_corpus_votes_and_history_stays() {
-    let bench = Bench::sqlite().await;
+async fn only_the_current_corpus_votes_and_history_stays(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let rules = "SELECT rule_id FROM host_rule_state_current ORDER BY rule_id";
     bench.scan(host, &findings(&[("r1", Pass, "v1"), ("r2", Fail, "v1")]), at(100)).await;
@@ -193,3 +192,4 @@ async fn only_the_current_corpus_votes_and_history_stays() {
     assert_eq!(current, ["r2", "r3"]);
     assert_eq!(bench.result(host, "r1").await.last_checked_at, at(100));
 }
+on_each!(only_the_current_corpus_votes_and_history_stays);

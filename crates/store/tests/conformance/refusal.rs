@@ -87,7 +87,7 @@ SELECT tenant_id, 'body', hex(zeroblob(32)), log_id, 1000000, 1 FROM log_heads;
 INSERT INTO log_prunings (tenant_id, log_id, from_index, to_index, log_index)
 SELECT tenant_id, log_id, 1000000, 1000256, 1 FROM log_heads;
 INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_index)
-SELECT tenant_id, 'evidence', hex(zeroblob(32)), log_id, NULL, 1 FROM log_heads";
+SELECT tenant_id, 'evidence', hex(zeroblob(32)), log_id, NULL, 2 FROM log_heads";
 
 pub(crate) fn list(columns: &[String]) -> String {
     columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ")

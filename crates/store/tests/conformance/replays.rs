@@ -3,7 +3,7 @@
 use model::Status::{Fail, Pass};
 use store::apply::Applied;
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, On, at};
 use crate::story::{Done, all_pass, findings};
 
 /// How many replays run at once.
@@ -30,9 +30,8 @@ async fn check_replays(bench: &Bench, done: &Done) {
 }
 
 /// TLW-10: a scan that changed something, one that changed nothing, and an old one after newer ones.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn replayed_scans_change_nothing_one_by_one_or_ten_at_once() {
-    let bench = Bench::sqlite().await;
+async fn replayed_scans_change_nothing_one_by_one_or_ten_at_once(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let first = bench.scan(host, &all_pass(20), at(100)).await;
     check_replays(&bench, &first).await;
@@ -43,11 +42,11 @@ async fn replayed_scans_change_nothing_one_by_one_or_ten_at_once() {
     check_replays(&bench, &first).await;
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(replayed_scans_change_nothing_one_by_one_or_ten_at_once, 4);
 
 /// TLW-10: ten first applies of one scan at once, through two handles: one writes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn ten_applies_of_one_scan_at_once_write_it_once() {
-    let bench = Bench::sqlite().await;
+async fn ten_applies_of_one_scan_at_once_write_it_once(on: On) {
+    let bench = Bench::on(on).await;
     let second = bench.second_handle().await;
     let host = bench.host("web-1").await;
     let begun = bench.begin(host, true, at(100)).await.unwrap();
@@ -66,3 +65,4 @@ async fn ten_applies_of_one_scan_at_once_write_it_once() {
     assert_eq!(bench.result(host, "r1").await.check_count, 1);
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(ten_applies_of_one_scan_at_once_write_it_once, 4);

@@ -5,7 +5,7 @@ use model::Timestamp;
 use model::record::{AuditPhase, AuditRecord};
 use serde_json::Value;
 
-use crate::bench::{Bench, HOUR, SECOND, at};
+use crate::bench::{Bench, HOUR, On, SECOND, at};
 use crate::story::findings;
 
 impl Bench {
@@ -28,9 +28,8 @@ impl Bench {
 }
 
 /// TLW-30: one hour back between two scans: the log goes on, the step is on record, valid time is the caller's.
-#[tokio::test]
-async fn a_clock_stepped_back_by_an_hour_never_turns_recorded_time_back() {
-    let bench = Bench::sqlite().await;
+async fn a_clock_stepped_back_by_an_hour_never_turns_recorded_time_back(on: On) {
+    let bench = Bench::on(on).await;
     let host = bench.host("web-1").await;
     let first = bench.scan(host, &findings(&[("r1", Pass, "v1")]), at(10_000)).await;
     let begun = bench.begin(host, true, at(10_020).plus_micros(-HOUR)).await.unwrap();
@@ -54,12 +53,12 @@ async fn a_clock_stepped_back_by_an_hour_never_turns_recorded_time_back() {
     assert_eq!(raw.column(rows).await, [wanted.clone(), wanted]);
     assert!(bench.ledger_problems().await.is_empty());
 }
+on_each!(a_clock_stepped_back_by_an_hour_never_turns_recorded_time_back);
 
 /// TLW-30: up to one second of difference between two machines' clocks is not worth a record; more is.
-#[tokio::test]
-async fn a_step_back_of_one_second_is_not_recorded_and_one_microsecond_more_is() {
+async fn a_step_back_of_one_second_is_not_recorded_and_one_microsecond_more_is(on: On) {
     for (behind, records) in [(SECOND, 0), (SECOND + 1, 1)] {
-        let bench = Bench::sqlite().await;
+        let bench = Bench::on(on).await;
         bench.put_host(&bench.host_record("web-1"), at(100)).await.unwrap();
         let now = at(100).plus_micros(-behind);
         bench.put_host(&bench.host_record("web-2"), now).await.unwrap();
@@ -68,11 +67,11 @@ async fn a_step_back_of_one_second_is_not_recorded_and_one_microsecond_more_is()
         assert!(bench.ledger_problems().await.is_empty());
     }
 }
+on_each!(a_step_back_of_one_second_is_not_recorded_and_one_microsecond_more_is);
 
 /// TLW-30, LED-12: a clock that stands still gives each transaction a time of its own.
-#[tokio::test]
-async fn transactions_under_a_standing_clock_have_rising_times() {
-    let bench = Bench::sqlite().await;
+async fn transactions_under_a_standing_clock_have_rising_times(on: On) {
+    let bench = Bench::on(on).await;
     let mut recorded: Vec<Timestamp> = Vec::new();
     for n in 0..5 {
         let host = bench.put_host(&bench.host_record(&format!("h{n}")), at(100)).await.unwrap();
@@ -82,3 +81,4 @@ async fn transactions_under_a_standing_clock_have_rising_times() {
     assert_eq!(recorded, wanted);
     assert!(bench.step_backs().await.is_empty());
 }
+on_each!(transactions_under_a_standing_clock_have_rising_times);
