@@ -110,7 +110,7 @@ pub fn batch(count: usize) -> Vec<AuditRecord> {
 async fn open(data: &Path, mode: Mode) -> Result<App, BenchError> {
     let config = Config {
         data_dir: data.to_owned(),
-        database_url: None,
+        database: app::Database::default(),
         anchor: None,
         retention_bodies_days: 0,
         policy: None,

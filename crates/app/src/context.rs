@@ -10,6 +10,7 @@ use store::{Db, Tenant};
 use uuid::Uuid;
 
 use crate::content::Content;
+use crate::database::Database;
 use crate::error::Error;
 use crate::witness::ConfiguredPolicy;
 
@@ -42,10 +43,10 @@ impl Clock {
 /// Where things are and who acts. Filled in by the surface.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Holds `plumb.db` and `ledger.key`.
+    /// Holds `ledger.key`, and `plumb.db` unless there is another database.
     pub data_dir: PathBuf,
     /// Another database than the one in the data directory.
-    pub database_url: Option<String>,
+    pub database: Database,
     /// How long bodies are kept at least. Days; 0 for ever.
     pub retention_bodies_days: u32,
     /// File on another trust domain that every checkpoint is appended to.

@@ -70,6 +70,8 @@ impl std::error::Error for Error {
 impl From<StoreError> for Error {
     fn from(err: StoreError) -> Self {
         let kind = match &err {
+            StoreError::Open { problem: Problem::MigrationEdited { .. }, .. }
+            | StoreError::Database { problem: Problem::MigrationEdited { .. }, .. } => Kind::Config,
             StoreError::Open { .. } | StoreError::Database { .. } => Kind::Unavailable,
             StoreError::HostBusy { .. }
             | StoreError::StaleFence

@@ -8,6 +8,7 @@ pub mod content;
 mod context;
 pub mod continued;
 pub mod credentials;
+mod database;
 pub mod demo;
 pub mod erase;
 mod error;
@@ -35,6 +36,7 @@ pub mod why;
 pub mod witness;
 
 pub use context::{App, Clock, Config};
+pub use database::Database;
 pub use error::{Error, Kind};
-pub use open::{Mode, open};
+pub use open::{Migrated, Mode, migrate, open};
 pub use store::registry;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use ledger::Signer;
@@ -13,14 +13,13 @@ use zeroize::Zeroizing;
 
 use crate::content::Content;
 use crate::context::{App, Config, new_uuid, random};
+use crate::database::Place;
 use crate::error::{Error, Kind};
 use crate::rotate;
 use crate::witness::ConfiguredPolicy;
 
 /// The one tenant before there is a service (decision on identity).
 pub(crate) const TENANT_SLUG: &str = "default";
-/// Name of the database file in the data directory.
-const DATABASE_FILE: &str = "plumb.db";
 /// Name of the signing key's file in the data directory.
 pub(crate) const KEY_FILE: &str = "ledger.key";
 /// First word of the key file: its format and version.
@@ -48,8 +47,11 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
         Mode::Create | Mode::Existing => Content::open(config.content_dir.as_deref())?,
         Mode::Ledger => Content::none()?,
     });
-    let path = database_path(config)?;
-    if mode != Mode::Create && !path.exists() {
+    let place = config.database.place(&config.data_dir)?;
+    if let Place::File(path) = &place
+        && mode != Mode::Create
+        && !path.exists()
+    {
         return Err(Error::new(Kind::Unavailable, format!("there is no database at {}", path.display()))
             .hint("run `plumb scan` first, or name the data directory by --data-dir"));
     }
@@ -61,7 +63,7 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
             (tenant, signer, false)
         }
         None if mode != Mode::Create => {
-            return Err(Error::new(Kind::Unavailable, format!("{} holds no ledger", path.display()))
+            return Err(Error::new(Kind::Unavailable, format!("{} holds no ledger", db.place()))
                 .hint("restore it from your backup, or run `plumb scan` to begin one"));
         }
         None => make_tenant(config, &db).await?,
@@ -84,41 +86,45 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
     })
 }
 
-/// Opens the database, making it and the data directory where they are missing.
+/// Opens the database. A file is made where it is missing, and so is the data directory; a server's database has to be
+/// there, with the schema of this program.
 pub(crate) async fn open_database(config: &Config) -> Result<Db, Error> {
-    let path = database_path(config)?;
+    let place = config.database.place(&config.data_dir)?;
     make_folder(&config.data_dir)?;
-    Ok(Db::open(&path).await?)
+    match place {
+        Place::File(path) => Ok(Db::open(&path).await?),
+        Place::Server(server) => Ok(Db::connect(&server).await?),
+    }
 }
 
-fn database_path(config: &Config) -> Result<PathBuf, Error> {
-    let Some(url) = &config.database_url else {
-        return Ok(config.data_dir.join(DATABASE_FILE));
-    };
-    let scheme = url.split(':').next().unwrap_or_default();
-    match scheme {
-        "sqlite" => {
-            let path = url.trim_start_matches("sqlite:");
-            let path = path.strip_prefix("//").unwrap_or(path);
-            if path.is_empty() || path.contains(":memory:") {
-                let message = "PLUMB_DATABASE_URL names no file";
-                return Err(Error::new(Kind::Config, message).hint("write sqlite:///path/to/plumb.db"));
-            }
-            Ok(PathBuf::from(path))
+/// What bringing a schema up to date came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// For people: the file, or server and name.
+    pub place: String,
+    /// The version that a server's schema was brought from, 0 for none; nothing when it is told of no change.
+    pub from: Option<i64>,
+    pub now: u32,
+}
+
+/// Brings the schema of a database up to date, as the user that the settings name.
+///
+/// # Errors
+/// When the database cannot be used, is newer than this program, or a migration was edited after it was applied.
+pub async fn migrate(config: &Config) -> Result<Migrated, Error> {
+    let now = store::SCHEMA_VERSION;
+    match config.database.place(&config.data_dir)? {
+        Place::File(path) => {
+            make_folder(&config.data_dir)?;
+            // Opening a file does it.
+            Db::open(&path).await?.close().await;
+            Ok(Migrated { place: path.display().to_string(), from: None, now })
         }
-        "postgres" | "postgresql" => {
-            let message = "PLUMB_DATABASE_URL names a PostgreSQL database, which this version cannot use";
-            Err(Error::new(Kind::Config, message).hint("unset it, or write sqlite:///path/to/plumb.db"))
+        Place::Server(server) => {
+            let before = Db::migrate(&server).await?.unwrap_or(0);
+            let from = (before != i64::from(now)).then_some(before);
+            Ok(Migrated { place: server.place().to_owned(), from, now })
         }
-        // The rest of the text may hold a password, so only the scheme is shown.
-        other => Err(Error::new(
-            Kind::Config,
-            format!(
-                "PLUMB_DATABASE_URL has the unknown scheme {:?}",
-                other.chars().take(20).collect::<String>()
-            ),
-        )
-        .hint("write sqlite:///path/to/plumb.db")),
     }
 }
 

@@ -34,6 +34,10 @@ pub(crate) struct Global {
     /// Folder of the database and the signing key [default: ~/.local/share/plumbline]
     #[arg(long, global = true, value_name = "DIR", env = "PLUMB_DATA_DIR", hide_env_values = true)]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Another database than the file in the data directory: sqlite:///FILE or postgres://USER@HOST/NAME. The password
+    /// comes by PLUMB_DATABASE_PASSWORD or PLUMB_DATABASE_PASSWORD_FILE [env: PLUMB_DATABASE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database: Option<String>,
     /// Use the rules in this folder instead of the shipped ones
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) content: Option<PathBuf>,
@@ -95,6 +99,8 @@ pub(crate) enum Command {
     /// Cosign checkpoints of other ledgers, so that none can show two histories
     #[command(subcommand)]
     Witness(WitnessCommand),
+    /// Bring the schema of the database up to date; a PostgreSQL database needs this once for each new version
+    Migrate,
     /// Scan two recorded hosts on two dates, to look around without any host
     Demo(DemoArgs),
 }

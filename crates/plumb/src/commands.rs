@@ -21,6 +21,7 @@ use crate::cli::{
     LedgerCommand,
 };
 use crate::exit::Exit;
+use crate::output::clean;
 use crate::{config, console};
 
 /// Runs a command and says what went wrong, in one line and a hint.
@@ -97,8 +98,17 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             over(recorded(global).await?, async |app| graph::run(app, &command).await).await
         }
         Command::Witness(command) => witness::run(command).await,
+        Command::Migrate => migrate(global).await,
         Command::Demo(args) => demo::run(global, &args).await,
     }
+}
+
+/// Brings the schema up to date.
+async fn migrate(global: &Global) -> Result<Exit, Error> {
+    let done = app::migrate(&config::load_for_migration(global)).await?;
+    let from = done.from.map_or_else(String::new, |from| format!(", brought from version {from}"));
+    console::print(format!("{}: schema version {}{from}\n", clean(&done.place), done.now).as_bytes())?;
+    Ok(Exit::Success)
 }
 
 async fn fact_command(global: &Global, command: FactCommand) -> Result<Exit, Error> {

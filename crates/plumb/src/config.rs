@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use app::credentials::Secrets;
-use app::{Clock, Config};
+use app::{Clock, Config, Database};
 use secrecy::SecretString;
 
 use crate::cli::Global;
@@ -37,13 +37,48 @@ fn login_name() -> String {
 pub(crate) fn load(global: &Global) -> Config {
     Config {
         data_dir: global.data_dir.clone().unwrap_or_else(default_data_dir),
-        database_url: read("PLUMB_DATABASE_URL"),
+        database: database(global),
         anchor: global.ledger_anchor.clone(),
         retention_bodies_days: global.retention_bodies_days,
         policy: global.ledger_policy.clone(),
         content_dir: global.content.clone(),
         actor: format!("local:{}", login_name()),
         clock: Clock::System,
+    }
+}
+
+/// Builds the configuration of a migration, which may have a database user of its own: variables with
+/// `PLUMB_MIGRATE_DATABASE_` take the place of all that begin with `PLUMB_DATABASE_`.
+pub(crate) fn load_for_migration(global: &Global) -> Config {
+    let own = database_of("PLUMB_MIGRATE_DATABASE");
+    let config = load(global);
+    if own.is_default() { config } else { Config { database: own, ..config } }
+}
+
+fn database(global: &Global) -> Database {
+    let of_environment = database_of("PLUMB_DATABASE");
+    match &global.database {
+        Some(url) => {
+            Database { url: Some(SecretString::from(url.as_str())), is_url_public: true, ..of_environment }
+        }
+        None => of_environment,
+    }
+}
+
+/// Reads where the database is from the variables with this prefix.
+fn database_of(prefix: &str) -> Database {
+    let variable = |name: &str| read(&format!("{prefix}_{name}"));
+    Database {
+        url: variable("URL").map(SecretString::from),
+        is_url_public: false,
+        host: variable("HOST"),
+        port: variable("PORT"),
+        name: variable("NAME"),
+        user: variable("USER"),
+        password: variable("PASSWORD").map(SecretString::from),
+        password_file: variable("PASSWORD_FILE").map(PathBuf::from),
+        sslmode: variable("SSLMODE"),
+        sslrootcert: variable("SSLROOTCERT").map(PathBuf::from),
     }
 }
 

@@ -22,7 +22,8 @@ pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Error>
     let chapters = app::demo::chapters()?;
     let first = chapters.first().ok_or_else(|| Error::new(Kind::Internal, "the demo has no chapters"))?;
     let clock = Clock::At(first.at);
-    let config = Config { data_dir: folder.clone(), database_url: None, policy: None, clock, ..base };
+    let config =
+        Config { data_dir: folder.clone(), database: app::Database::default(), policy: None, clock, ..base };
     let opened = app::open(&config, Mode::Create).await?;
     for chapter in chapters {
         let app = opened.at(chapter.at);

@@ -42,7 +42,7 @@ fn wait<T>(work: impl Future<Output = T>) -> T {
 fn config(data: &Path) -> Config {
     Config {
         data_dir: data.to_owned(),
-        database_url: None,
+        database: app::Database::default(),
         retention_bodies_days: 0,
         anchor: None,
         policy: None,

@@ -1,0 +1,219 @@
+//! Which database: a SQLite file, or a database of a PostgreSQL server. Put together from an address and single
+//! settings, of which the single ones win; no error and no debug text shows a password (DBS-24, DBS-25).
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret as _, SecretString};
+use store::{Server, SslMode};
+use url::Url;
+
+use crate::error::{Error, Kind};
+
+/// Name of the database file in the data directory.
+const DATABASE_FILE: &str = "plumb.db";
+/// The port of a server that names none.
+const PORT: u16 = 5432;
+/// Longest password. Bytes.
+const PASSWORD_BYTES_MAX: usize = 4_096;
+/// Most of an unknown word that is shown. Characters.
+const SHOWN_MAX: usize = 20;
+
+/// Where the database is, as the user said it. Secrets are not shown.
+#[derive(Debug, Clone, Default)]
+pub struct Database {
+    /// `sqlite:///path` or `postgres://user:password@host:port/name?sslmode=...`; may hold a password.
+    pub url: Option<SecretString>,
+    /// The address was said where everybody sees it: on the command line.
+    pub is_url_public: bool,
+    pub host: Option<String>,
+    pub port: Option<String>,
+    pub name: Option<String>,
+    pub user: Option<String>,
+    pub password: Option<SecretString>,
+    pub password_file: Option<PathBuf>,
+    pub sslmode: Option<String>,
+    pub sslrootcert: Option<PathBuf>,
+}
+
+/// Where the database is.
+#[derive(Debug)]
+pub(crate) enum Place {
+    File(PathBuf),
+    Server(Box<Server>),
+}
+
+fn refused(message: impl Into<String>) -> Error {
+    Error::new(Kind::Config, message)
+}
+
+impl Database {
+    /// Tells whether nothing was said, so that the file in the data directory is meant.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.url.is_none() && self.fields().iter().all(|(_variable, field)| !field)
+    }
+
+    /// Returns which of the single settings are given, by their variables.
+    fn fields(&self) -> [(&'static str, bool); 8] {
+        [
+            ("PLUMB_DATABASE_HOST", self.host.is_some()),
+            ("PLUMB_DATABASE_PORT", self.port.is_some()),
+            ("PLUMB_DATABASE_NAME", self.name.is_some()),
+            ("PLUMB_DATABASE_USER", self.user.is_some()),
+            ("PLUMB_DATABASE_PASSWORD", self.password.is_some()),
+            ("PLUMB_DATABASE_PASSWORD_FILE", self.password_file.is_some()),
+            ("PLUMB_DATABASE_SSLMODE", self.sslmode.is_some()),
+            ("PLUMB_DATABASE_SSLROOTCERT", self.sslrootcert.is_some()),
+        ]
+    }
+
+    /// Finds out where the database is.
+    ///
+    /// # Errors
+    /// When a part is missing, unknown or out of its range; says which and what would be right.
+    pub(crate) fn place(&self, data_dir: &Path) -> Result<Place, Error> {
+        if self.is_default() {
+            return Ok(Place::File(data_dir.join(DATABASE_FILE)));
+        }
+        let text = self.url.as_ref().map_or("postgres://", |url| url.expose_secret());
+        match text.split(':').next().unwrap_or_default() {
+            "sqlite" => self.file(text),
+            "postgres" | "postgresql" => Ok(Place::Server(Box::new(self.server(text)?))),
+            // The rest of the text may hold a password, so only the scheme is shown.
+            other => {
+                let shown: String = other.chars().take(SHOWN_MAX).collect();
+                let message = format!("PLUMB_DATABASE_URL has the unknown scheme {shown:?}");
+                Err(refused(message).hint("write sqlite:///path/to/plumb.db or postgres://user@host/name"))
+            }
+        }
+    }
+
+    fn file(&self, text: &str) -> Result<Place, Error> {
+        if let Some((variable, _given)) = self.fields().iter().find(|(_variable, given)| *given) {
+            let message = format!("{variable} is for PostgreSQL, and PLUMB_DATABASE_URL names a SQLite file");
+            return Err(refused(message).hint("unset one of them"));
+        }
+        let path = text.trim_start_matches("sqlite:");
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() || path.contains(":memory:") {
+            let message = "PLUMB_DATABASE_URL names no file";
+            return Err(refused(message).hint("write sqlite:///path/to/plumb.db"));
+        }
+        Ok(Place::File(PathBuf::from(path)))
+    }
+
+    fn server(&self, text: &str) -> Result<Server, Error> {
+        let url = parse(text)?;
+        if self.is_url_public && url.password().is_some() {
+            let message = "a password on the command line can be seen by every user of this machine";
+            return Err(refused(message)
+                .hint("set PLUMB_DATABASE_PASSWORD_FILE, PLUMB_DATABASE_PASSWORD or PLUMB_DATABASE_URL"));
+        }
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let of_url = |text: &str| Some(decoded(text)).filter(|text| !text.is_empty());
+        let options = Options::read(&url)?;
+        let host = self.host.clone().or(options.host).or_else(|| url.host_str().and_then(of_url));
+        let name = self.name.clone().or_else(|| of_url(url.path().trim_start_matches('/')));
+        let user = self.user.clone().or_else(|| of_url(url.username()));
+        let (Some(host), Some(name), Some(user)) = (&host, &name, &user) else {
+            let parts =
+                [("host", host.is_none()), ("database name", name.is_none()), ("user", user.is_none())];
+            let missing: Vec<&str> =
+                parts.iter().filter(|(_part, missing)| *missing).map(|(part, _)| *part).collect();
+            let message = format!("the address of the database names no {}", missing.join(", no "));
+            return Err(refused(message).hint(
+                "write postgres://user@host/name, or set PLUMB_DATABASE_HOST, PLUMB_DATABASE_NAME and PLUMB_DATABASE_USER",
+            ));
+        };
+        let port = match &self.port {
+            Some(text) => text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
+                let shown: String = text.chars().take(SHOWN_MAX).collect();
+                refused(format!("PLUMB_DATABASE_PORT is {shown:?}, which is no port from 1 to 65535"))
+            })?,
+            None => url.port().unwrap_or(PORT),
+        };
+        let mut server = Server::new((host, port), name, user);
+        if let Some(password) = self.password(url.password().map(decoded))? {
+            server = server.password(password.expose_secret());
+        }
+        let word = self.sslmode.as_deref().map(|word| ("PLUMB_DATABASE_SSLMODE", word));
+        let word = word.or_else(|| options.sslmode.as_deref().map(|word| ("sslmode", word)));
+        let mode = word.map_or(Ok(SslMode::Prefer), |(what, word)| ssl_mode(what, word))?;
+        let root = self.sslrootcert.clone().or(options.sslrootcert);
+        Ok(server.ssl(mode, root.as_deref()))
+    }
+
+    /// Returns the password: a single setting wins over the one in the address.
+    fn password(&self, of_url: Option<String>) -> Result<Option<SecretString>, Error> {
+        let path = match (&self.password, &self.password_file) {
+            (Some(_), Some(_)) => {
+                let message = "PLUMB_DATABASE_PASSWORD and PLUMB_DATABASE_PASSWORD_FILE are both set";
+                return Err(refused(message).hint("unset one of them"));
+            }
+            (Some(password), None) => return Ok(Some(password.clone())),
+            (None, None) => return Ok(of_url.map(SecretString::from)),
+            (None, Some(path)) => path,
+        };
+        let unusable = |problem: String| refused(format!("the password file {} {problem}", path.display()));
+        let meta = fs::metadata(path).map_err(|err| unusable(format!("cannot be read: {err}")))?;
+        if meta.permissions().mode() & 0o007 != 0 {
+            return Err(unusable("can be used by everybody".to_owned()).hint("chmod 600 it"));
+        }
+        if meta.len() > PASSWORD_BYTES_MAX as u64 {
+            return Err(unusable(format!("has more than {PASSWORD_BYTES_MAX} bytes")));
+        }
+        let text = fs::read_to_string(path).map_err(|err| unusable(format!("cannot be read: {err}")))?;
+        Ok(Some(SecretString::from(text.trim_end_matches(['\r', '\n']))))
+    }
+}
+
+/// Reads an address; what is wrong with it is said without its text, which may hold a password.
+fn parse(text: &str) -> Result<Url, Error> {
+    Url::parse(text).map_err(|err| {
+        let message = format!("the address of the database cannot be read: {err}");
+        refused(message)
+            .hint("write special characters of a password as %XX, or set PLUMB_DATABASE_PASSWORD instead")
+    })
+}
+
+/// What stands behind the question mark of an address.
+#[derive(Default)]
+struct Options {
+    /// The folder of a socket, which cannot stand where a host does.
+    host: Option<String>,
+    sslmode: Option<String>,
+    sslrootcert: Option<PathBuf>,
+}
+
+impl Options {
+    fn read(url: &Url) -> Result<Self, Error> {
+        let mut options = Self::default();
+        for (name, value) in url.query_pairs() {
+            match &*name {
+                "host" => options.host = Some(value.into_owned()),
+                "sslmode" => options.sslmode = Some(value.into_owned()),
+                "sslrootcert" => options.sslrootcert = Some(PathBuf::from(value.into_owned())),
+                other => {
+                    let shown: String = other.chars().take(SHOWN_MAX).collect();
+                    let message = format!("the address of the database has the unknown option {shown:?}");
+                    return Err(refused(message).hint("host, sslmode and sslrootcert are known"));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn ssl_mode(what: &str, word: &str) -> Result<SslMode, Error> {
+    SslMode::ALL.iter().find(|(known, _mode)| *known == word).map(|(_word, mode)| *mode).ok_or_else(|| {
+        let shown: String = word.chars().take(SHOWN_MAX).collect();
+        let known: Vec<&str> = SslMode::ALL.iter().map(|(word, _mode)| *word).collect();
+        refused(format!("{what} is {shown:?}")).hint(format!("write one of {}", known.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use super::{Database, Place};
+
+fn url(text: &str) -> Database {
+    Database { url: Some(SecretString::from(text)), ..Database::default() }
+}
+
+/// What a database is, or why not.
+fn said(database: &Database) -> String {
+    match database.place(Path::new("/data")) {
+        Ok(Place::File(path)) => path.display().to_string(),
+        Ok(Place::Server(server)) => server.place().to_owned(),
+        Err(err) => format!("refused: {err}"),
+    }
+}
+
+#[test]
+fn dbs_24_addresses_and_single_settings_come_together_and_single_ones_win() {
+    let host = |url: Database| Database { host: Some("db2".to_owned()), ..url };
+    for (database, wanted) in [
+        (Database::default(), "/data/plumb.db"),
+        (url("sqlite:///tmp/x.db"), "/tmp/x.db"),
+        (url("postgres://ann@db/plumb"), "plumb on db:5432 as ann"),
+        (url("postgresql://ann:p%40ss@db:99/plumb?sslmode=require"), "plumb on db:99 as ann"),
+        (url("postgres://ann@localhost/plumb?host=/run/pg"), "plumb on /run/pg:5432 as ann"),
+        (host(url("postgres://ann@db/plumb")), "plumb on db2:5432 as ann"),
+    ] {
+        assert_eq!(said(&database), wanted);
+    }
+    let single = Database {
+        host: Some("db".to_owned()),
+        port: Some("7".to_owned()),
+        name: Some("n".to_owned()),
+        user: Some("u".to_owned()),
+        ..Database::default()
+    };
+    assert_eq!(said(&single), "n on db:7 as u");
+}
+
+#[test]
+fn dbs_24_what_is_missing_unknown_or_out_of_range_is_named() {
+    for (text, words) in [
+        ("postgres://", "names no host, no database name, no user"),
+        ("postgres://ann@/plumb", "no host"),
+        ("postgres://db/plumb", "names no user"),
+        ("postgres://ann@db", "names no database name"),
+        ("postgres://ann@db:99999/plumb", "invalid port number"),
+        ("postgres://ann@db/plumb?sslmode=perhaps", "sslmode is \"perhaps\""),
+        ("postgres://ann@db/plumb?ssl=on", "unknown option \"ssl\""),
+        ("mysql://ann@db/plumb", "unknown scheme \"mysql\""),
+        ("sqlite:", "names no file"),
+    ] {
+        let said = said(&url(text));
+        assert!(said.starts_with("refused: ") && said.contains(words), "{text}: {said}");
+    }
+    for port in ["0", "65536", "99999", "abc", "-1"] {
+        let database = Database { port: Some(port.to_owned()), ..url("postgres://ann@db/plumb") };
+        let said = said(&database);
+        assert!(said.contains("PLUMB_DATABASE_PORT") && said.contains("1 to 65535"), "{port}: {said}");
+    }
+    let mixed = Database { host: Some("db".to_owned()), ..url("sqlite:///x") };
+    assert!(said(&mixed).contains("PLUMB_DATABASE_HOST is for PostgreSQL"));
+}
+
+#[test]
+fn dbs_25_nothing_shows_a_password() {
+    let planted = "hush-hush";
+    let single = Database { password: Some(SecretString::from(planted)), ..url("postgres://ann@db/plumb") };
+    for database in [
+        single,
+        url("postgres://ann:hush-hush@db/plumb"),
+        url("postgres://ann:hush-hush@db:99999/plumb"),
+        url("postgres://ann:hush-hush@db/plumb?sslmode=x"),
+        url("postgres://ann:hush-hush@/plumb"),
+    ] {
+        let place = database.place(Path::new("/data"));
+        let shown = format!("{database:?} {place:?} {}", said(&database));
+        assert!(!shown.contains(planted), "{shown}");
+    }
+}
