@@ -44,7 +44,7 @@ fn dbs_24_addresses_and_single_settings_come_together_and_single_ones_win() {
 fn dbs_24_what_is_missing_unknown_or_out_of_range_is_named() {
     for (text, words) in [
         ("postgres://", "names no host, no database name, no user"),
-        ("postgres://ann@/plumb", "no host"),
+        ("postgres://ann@/plumb", "empty host"),
         ("postgres://db/plumb", "names no user"),
         ("postgres://ann@db", "names no database name"),
         ("postgres://ann@db:99999/plumb", "invalid port number"),

@@ -24,6 +24,7 @@ mod proof;
 mod prove;
 mod record;
 mod scan;
+mod server;
 mod ssh;
 mod strangers;
 mod support;

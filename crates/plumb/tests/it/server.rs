@@ -1,0 +1,175 @@
+//! The product on a PostgreSQL database: one story through every kind of command, and what is said when the server, its
+//! schema or the settings are not right.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use testkit::net::closed_port;
+use testkit::postgres::{Cluster, Database};
+use testkit::process::Output;
+
+use crate::support::{World, assert_code, json, world, yes};
+
+/// A password that no address can carry as it is.
+const PASSWORD: &str = "p@ss/w:?#%";
+
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| Cluster::shared().unwrap())
+}
+
+/// A database whose owner logs in over the port with [`PASSWORD`], under the database's name.
+fn database() -> Database<'static> {
+    let database = cluster().database(None).unwrap();
+    let name = database.name();
+    let make = format!(
+        "DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'; ALTER DATABASE {name} OWNER TO {name}"
+    );
+    database.sql(&make).unwrap();
+    database
+}
+
+/// A data directory over that database, by single settings.
+fn on(database: &Database<'_>) -> World {
+    world()
+        .env("PLUMB_DATABASE_HOST", "127.0.0.1")
+        .env("PLUMB_DATABASE_PORT", &cluster().port().to_string())
+        .env("PLUMB_DATABASE_NAME", database.name())
+        .env("PLUMB_DATABASE_USER", database.name())
+        .env("PLUMB_DATABASE_PASSWORD", PASSWORD)
+}
+
+/// Checks a refusal: its status, its words, and that no password is in it.
+#[track_caller]
+fn check(done: &Output, code: i32, words: &[&str]) {
+    assert_code(done, code);
+    for word in words {
+        assert!(done.stderr.contains(word), "{word}: {}", done.stderr);
+    }
+    assert!(!done.stderr.contains(PASSWORD) && !done.stderr.contains("hush"), "{}", done.stderr);
+}
+
+/// DBS-24: every kind of command works on a server as it does on a file, and what is exported verifies offline.
+#[test]
+fn dbs_24_the_whole_story_works_on_postgresql() {
+    let database = database();
+    let world = on(&database);
+    let content = yes(&world);
+    assert_code(&world.plumb(&["migrate"]), 0);
+    assert_code(&world.plumb(&["host", "add", "localhost", "--name", "here"]), 0);
+    for _time in 0..2 {
+        assert_code(&world.plumb(&["scan", "here", "--content", &content, "--quiet"]), 0);
+    }
+    let hosts = json(&world.plumb(&["host", "list", "--format", "json"]));
+    assert_eq!(hosts[0]["host"]["name"], "here", "{hosts:#}");
+    let why = world.plumb(&["why", "yes_rule", "--host", "here", "--content", &content]);
+    assert!(why.stdout.contains("status     pass"), "{why:?}");
+    let posture = world.plumb(&["posture", "here", "--content", &content]);
+    assert!(posture.stdout.contains("yes_rule\tpass"), "{posture:?}");
+    for words in [&["ledger", "verify"][..], &["state", "verify"]] {
+        assert_code(&world.plumb(words), 0);
+    }
+    let proof = world.path("proof");
+    assert_code(&world.plumb(&["ledger", "export", "--output", proof.to_str().unwrap()]), 0);
+    let status = json(&world.plumb(&["ledger", "status", "--format", "json"]));
+    let vkey = status["vkey"].as_str().unwrap();
+    let stranger = crate::support::world();
+    assert_code(&stranger.plumb(&["verify", proof.to_str().unwrap(), "--vkey", vkey]), 0);
+    assert!(!world.database().exists(), "a file was made beside the server's database");
+    // What the ledger does not vouch for is found here too.
+    database.sql("ALTER TABLE hosts DISABLE TRIGGER ALL; UPDATE hosts SET username = 'mallory'").unwrap();
+    let verified = world.plumb(&["ledger", "verify"]);
+    assert_code(&verified, 2);
+    assert!(verified.stdout.contains("hosts"), "{verified:?}");
+}
+
+/// DBS-24: an address and single settings come together, the single ones win, and a password may come from a file.
+#[test]
+fn dbs_24_single_settings_win_over_the_address_and_a_file_has_the_password() {
+    let database = database();
+    let (name, port) = (database.name(), cluster().port());
+    let file = |mode| {
+        let world = world();
+        let path = world.path("password");
+        fs::write(&path, format!("{PASSWORD}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        world
+            .env("PLUMB_DATABASE_URL", &format!("postgres://{name}:hush@127.0.0.1:{port}/elsewhere"))
+            .env("PLUMB_DATABASE_NAME", name)
+            .env("PLUMB_DATABASE_PASSWORD_FILE", &path)
+    };
+    assert_code(&file(0o600).plumb(&["migrate"]), 0);
+    check(&file(0o644).plumb(&["migrate"]), 78, &["password", "chmod 600"]);
+    let public = format!("postgres://{name}:hush@127.0.0.1:{port}/{name}");
+    check(&world().plumb(&["host", "list", "--database", &public]), 78, &["command line", "PASSWORD_FILE"]);
+    let flag = on(&database).plumb(&["migrate", "--database", &format!("postgres://127.0.0.1:1/{name}")]);
+    assert_code(&flag, 0);
+}
+
+/// DBS-20, DBS-21: each cause is said within ten seconds, with host, port, database and user and without the password.
+#[test]
+fn dbs_20_a_server_that_cannot_be_used_is_told_by_its_cause() {
+    let database = database();
+    let closed = closed_port().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_port = silent.local_addr().unwrap().port().to_string();
+    let table: [(&str, &str, &[&str]); 5] = [
+        ("PLUMB_DATABASE_PORT", &closed.port().to_string(), &["onnection refused", "127.0.0.1"]),
+        ("PLUMB_DATABASE_PORT", &silent_port, &["did not answer within 5 s", &silent_port]),
+        ("PLUMB_DATABASE_HOST", "no-such-host.invalid", &["no-such-host.invalid"]),
+        ("PLUMB_DATABASE_PASSWORD", "hush-hush", &["password authentication failed"]),
+        ("PLUMB_DATABASE_NAME", "not_there", &["\"not_there\" does not exist"]),
+    ];
+    for (variable, value, words) in table {
+        let begun = Instant::now();
+        let done = on(&database).env(variable, value).plumb(&["host", "list"]);
+        check(&done, 69, words);
+        assert!(done.stderr.contains(database.name()), "{}", done.stderr);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{variable}={value}: {:?}", begun.elapsed());
+    }
+    let wrong_port = on(&database).env("PLUMB_DATABASE_PORT", "99999").plumb(&["host", "list"]);
+    check(&wrong_port, 78, &["PLUMB_DATABASE_PORT", "1 to 65535"]);
+}
+
+/// DBS-26, DBS-27: only `plumb migrate` changes the schema; the second time it does nothing, two at once both end well,
+/// and a migration that was edited after it was applied is told by its checksum.
+#[test]
+fn dbs_26_dbs_27_only_migrate_changes_the_schema_of_a_server() {
+    let database = database();
+    let world = on(&database);
+    check(&world.plumb(&["scan", "localhost"]), 69, &["no schema of ours", "plumb migrate"]);
+    assert_eq!(database.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").unwrap(), "0\n");
+    let (one, two) = (world.start(&["migrate"]).unwrap(), world.start(&["migrate"]).unwrap());
+    for done in [one, two].map(|running| running.finish(testkit::wait::LONG).unwrap()) {
+        assert_code(&done, 0);
+    }
+    let before = database.sql("SELECT * FROM schema_migrations ORDER BY version").unwrap();
+    assert_code(&world.plumb(&["migrate"]), 0);
+    assert_eq!(database.sql("SELECT * FROM schema_migrations ORDER BY version").unwrap(), before);
+    database.sql("INSERT INTO schema_migrations VALUES (9999, 'later', 'x')").unwrap();
+    check(&world.plumb(&["host", "list"]), 69, &["version 9999", "newer plumb"]);
+    database.sql("DELETE FROM schema_migrations WHERE version IN (4, 9999)").unwrap();
+    check(&world.plumb(&["host", "list"]), 69, &["schema is version 3", "plumb migrate"]);
+    database.sql("UPDATE schema_migrations SET sha256 = 'x' WHERE version = 1").unwrap();
+    check(&world.plumb(&["migrate"]), 78, &["migration 1 was applied with another text"]);
+}
+
+/// DBS-26: a migration may have a database user of its own.
+#[test]
+fn dbs_26_a_migration_has_a_user_of_its_own() {
+    let database = database();
+    let owner = format!(
+        "postgres://{}:p%40ss%2Fw%3A%3F%23%25@127.0.0.1:{}/{}",
+        database.name(),
+        cluster().port(),
+        database.name()
+    );
+    let world =
+        on(&database).env("PLUMB_DATABASE_USER", "nobody_at_all").env("PLUMB_MIGRATE_DATABASE_URL", &owner);
+    assert_code(&world.plumb(&["migrate"]), 0);
+    check(&world.plumb(&["host", "list"]), 69, &["authentication failed", "nobody_at_all"]);
+}
