@@ -222,3 +222,6 @@ impl Problem {
 pub(crate) fn doing(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
     move |source| StoreError::Database { doing, problem: Problem::of(&source), source }
 }
+
+#[cfg(test)]
+mod tests;
