@@ -9,7 +9,6 @@ change.step memory.op audit.record log.genesis log.started log.config key.rotate
 body.erased hold.changed seam""".split()
 INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z"
 LIMITS = {"bodies": 1_048_576, "evidence": 262_144, "manifests": 16_777_216}
-
 def demand(holds, place, said):
     if not holds:
         raise ValueError(f"{place}: {said}")
@@ -70,7 +69,7 @@ def tile_path(level, index, width):
 class Bundle:  # bundle.md, entry.md
     def __init__(self, folder):
         self.folder, self.last, self.absent, self.rotations, self.continues = folder, "", {}, [], None
-        self.paths, self.seen, self.erased, self.segments = set(), set(), set(), {"sealed": set(), "pruned": set()}
+        self.paths, self.seen, self.erased, self.expired, self.sealed, self.pruned = (set() for _ in range(6))
         for root, _, names in os.walk(folder):
             self.paths.update(os.path.relpath(os.path.join(root, name), folder) for name in names)
         self.paths -= {path for path in self.paths if path.startswith("continues/")}  # a bundle of its own
@@ -92,9 +91,9 @@ class Bundle:  # bundle.md, entry.md
         leaves = self.tiles(size, root)
         for bundle in range(first // 256, -(-last // 256)):
             self.entries(bundle, origin.rpartition("/")[2], leaves)
-        pruned = [range(*segment) for segment in set.intersection(*self.segments.values())]
+        pruned = [range(*segment) for segment in self.sealed & self.pruned]
         for digest, (place, index) in self.absent.items():
-            gone = digest in self.erased or any(index in segment for segment in pruned)
+            gone = digest in self.erased | self.expired or any(index in segment for segment in pruned)
             demand(gone, place, f"{digest} is not there and no entry erased or pruned it")
         known, older = [trusted], [line["path"] for line in manifest["files"] if line["path"] not in files]
         for path in sorted(older, key=lambda path: int(path.removeprefix("checkpoints/"))):  # from one key to the next
@@ -157,9 +156,10 @@ class Bundle:  # bundle.md, entry.md
             demand(len(data) == entry["body_len"], place, "the body has another length")
             self.continues = value["row"].get("continues") if entry["kind"] == "log.genesis" else self.continues
             if entry["kind"] == "body.erased":
-                self.erased.add(value["row"]["detail"]["erased_sha256"])
+                gone = value["row"]["detail"]  # for good; or by retention, until a later entry names it again
+                (self.expired if "retention_days" in gone else self.erased).add(gone["erased_sha256"])
             if entry["kind"].startswith("segment."):
-                self.segments[entry["kind"][8:]].add(tuple(value["row"]["detail"][name] for name in ("from", "to")))
+                getattr(self, entry["kind"][8:]).add(tuple(value["row"]["detail"][name] for name in ("from", "to")))
             if entry["kind"] == "key.rotated":
                 old, new, gone = (value["row"]["detail"][name] for name in ("old_vkey", "new_vkey", "old_revoked"))
                 self.rotations.append((index, vkey(old, place), vkey(new, place), gone))
@@ -168,6 +168,7 @@ class Bundle:  # bundle.md, entry.md
         for name, member in members:
             if name in ("evidence_sha256", "manifest_sha256") and member is not None:
                 self.blob({"e": "evidence", "m": "manifests"}[name[0]], member, place)
+                self.expired.discard(member)
             elif isinstance(member, (dict, list)):
                 self.references(member.items() if isinstance(member, dict) else enumerate(member), place)
     def blob(self, folder, digest, place=None, index=None):  # nothing when it is not there
@@ -192,7 +193,6 @@ def verify(folder, keys):  # the log, and those that it goes on with (bundle.md,
         demand(last[3] and is_named and fits, older, "it is not the log that is named, as it was kept")
         print(f"continues {last[0]} of {last[1]} entries: {last[1] - found[1]} from {found[1]} on are missing")
     return head
-
 if __name__ == "__main__":
     try:
         print(verify(sys.argv[1], sys.argv[2:]) and "ok")

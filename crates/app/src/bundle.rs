@@ -2,13 +2,13 @@
 
 mod spanning;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use ledger::Report;
 use ledger::bundle::{CONTINUES, Options, Verified, verify_one_of};
-use ledger::{Hash, Report};
+use ledger::verify::Erased;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
@@ -28,7 +28,7 @@ pub fn verify_folder(folder: &Path, options: &Options<'_>, earlier: &[PathBuf]) 
 }
 
 /// Verifies one bundle, without those of other logs; `erased` is what entries of these erased.
-fn verify_one(folder: &Path, options: &Options<'_>, erased: &BTreeSet<Hash>) -> Result<Verified, Error> {
+fn verify_one(folder: &Path, options: &Options<'_>, erased: &Erased) -> Result<Verified, Error> {
     let unreadable = |err: &io::Error| {
         Error::new(Kind::Unavailable, format!("could not read the bundle {}: {err}", folder.display()))
     };

@@ -40,6 +40,26 @@ impl Clock {
     }
 }
 
+/// How long records are kept at least, for each class. Days; 0 for ever. Entries are, whatever is said here (LED-38).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    pub bodies_days: u32,
+    /// From when the evidence was not current any more (TLW-33).
+    pub evidence_days: u32,
+    pub access_log_days: u32,
+}
+
+impl Retention {
+    /// The shortest retention of evidence. Days.
+    pub const EVIDENCE_DAYS_MIN: u32 = 90;
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { bodies_days: 0, evidence_days: 0, access_log_days: 365 }
+    }
+}
+
 /// Where things are and who acts. Filled in by the surface.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -47,8 +67,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Another database than the one in the data directory.
     pub database: Database,
-    /// How long bodies are kept at least. Days; 0 for ever.
-    pub retention_bodies_days: u32,
+    /// How long records are kept at least.
+    pub retention: Retention,
+    /// How far behind the newest entry that it covers a cosignature may be. Seconds.
+    pub stamp_max_lag_seconds: u64,
     /// File on another trust domain that every checkpoint is appended to.
     pub anchor: Option<PathBuf>,
     /// Policy file with the witnesses of this log.
@@ -68,7 +90,8 @@ pub struct App {
     pub(crate) signer: std::sync::Arc<Signer>,
     pub(crate) key_path: PathBuf,
     pub(crate) anchor: Option<PathBuf>,
-    pub(crate) retention_bodies_days: u32,
+    pub(crate) retention: Retention,
+    pub(crate) stamp_max_lag_seconds: u64,
     pub(crate) policy: Option<std::sync::Arc<ConfiguredPolicy>>,
     pub(crate) content: std::sync::Arc<Content>,
     pub(crate) actor: String,

@@ -223,6 +223,13 @@ impl App {
         Ok((self.over(&log.tenant), position - log.first_position))
     }
 
+    /// Returns where the current log begins, counted on through all logs of the tenant.
+    pub(crate) async fn first_position(&self) -> Result<u64, Error> {
+        let logs = self.db.list_logs(self.tenant.id).await?;
+        let own = logs.into_iter().find(|log| log.tenant.log == self.tenant.log);
+        own.map(|log| log.first_position).ok_or_else(|| Error::internal("the log has no head"))
+    }
+
     /// Returns the keys of the log, and those of the logs that it goes on with.
     pub(crate) async fn keys_of_all(&self) -> Result<Vec<VerifierKey>, Error> {
         let mut keys = self.keys().await?;

@@ -97,6 +97,7 @@ impl App {
             blob,
             erased_sha256,
             erased_size: Some(size as u64),
+            retention_days: None,
             reason: reason.to_owned(),
             approved_by: approved_by.to_owned(),
         };
@@ -107,14 +108,12 @@ impl App {
         ];
         for (blob, store, member) in named.into_iter().filter(|_named| !body_only) {
             let Some(text) = row.get(member).and_then(Value::as_str) else { continue };
-            if !self.db.erased(&self.tenant, blob).await?.contains(text) {
-                let sha256 = text.parse().map_err(|err| Error::internal(format!("{member}: {err}")))?;
-                // The same bytes may be what another host answered.
-                subjects
-                    .extend(self.db.hosts_naming(&self.tenant, sha256).await?.into_iter().map(subject_of));
-                let bytes = self.db.find_blob(&self.tenant, store, sha256).await?.unwrap_or_default();
-                blobs.push(erased(blob, sha256, bytes.len()));
-            }
+            let sha256 = text.parse().map_err(|err| Error::internal(format!("{member}: {err}")))?;
+            // What is gone already was erased before, or by retention.
+            let Some(bytes) = self.db.find_blob(&self.tenant, store, sha256).await? else { continue };
+            // The same bytes may be what another host answered.
+            subjects.extend(self.db.hosts_naming(&self.tenant, sha256).await?.into_iter().map(subject_of));
+            blobs.push(erased(blob, sha256, bytes.len()));
         }
         self.refuse_held(index, &subjects).await?;
         Ok(blobs)

@@ -5,12 +5,14 @@ use std::io::Read as _;
 use std::path::Path;
 
 use ledger::EntryKind;
+use ledger::policy::LAG_SECONDS_DEFAULT;
+use ledger::verify::LogEvents;
 use model::Digest;
-use model::record::{LogEvent, Started};
+use model::record::{Configured, LogEvent, Started};
 use sha2::{Digest as _, Sha256};
 use store::events::StoredEvent;
 
-use crate::context::App;
+use crate::context::{App, Retention};
 use crate::error::{Error, Kind};
 
 /// Bytes of the program's file that are hashed at a time.
@@ -32,43 +34,70 @@ impl App {
         Ok(events)
     }
 
-    /// Records what this program is and which evidence it leaves, unless the newest start said the same.
+    /// Records what this program is, which evidence it leaves and how long it keeps what, unless the newest records
+    /// of it say the same.
     ///
     /// # Errors
     /// When the program's file cannot be read or the record not be written.
     pub async fn record_start(&self) -> Result<(), Error> {
-        let newest = self.newest_start().await?;
         let started = Started { binary_sha256: binary_digest()?, ..self.promises() };
-        if newest.as_ref() == Some(&started) {
+        let configured = self.kept();
+        let mut events = Vec::new();
+        if self.newest_start().await?.as_ref() != Some(&started) {
+            events.push(LogEvent::Started(started));
+        }
+        if self.newest_config().await?.as_ref() != Some(&configured) {
+            events.push(LogEvent::Configured(configured));
+        }
+        if events.is_empty() {
             return Ok(());
         }
-        let detail = serde_json::json!({"version": started.version});
-        self.record(&[LogEvent::Started(started)], "ledger.started", &detail).await
+        let detail = serde_json::json!({"version": env!("CARGO_PKG_VERSION")});
+        self.record(&events, "ledger.started", &detail).await
     }
 
     /// Records a start where what is promised differs from what was promised last. Where nothing was ever
-    /// promised but checkpoints, nothing is recorded. The program's file is not looked at for that: reading
-    /// and hashing it would cost a command more than its work.
+    /// promised but what goes without saying, nothing is recorded. The program's file is not looked at for that:
+    /// reading and hashing it would cost a command more than its work.
     pub(crate) async fn note_start(&self) -> Result<(), Error> {
         let newest = self.newest_start().await?;
         let now = self.promises();
         let same = match newest {
             Some(newest) => Started { binary_sha256: now.binary_sha256, ..newest } == now,
-            None => !now.expects_anchor && now.policy_sha256.is_none() && now.retention_bodies_days == 0,
+            None => {
+                !now.expects_anchor
+                    && now.policy_sha256.is_none()
+                    && self.retention == Retention::default()
+                    && self.stamp_max_lag_seconds == LAG_SECONDS_DEFAULT
+            }
         };
         if same { Ok(()) } else { self.record_start().await }
     }
 
     async fn newest_start(&self) -> Result<Option<Started>, Error> {
         let newest = self.db.newest_event(&self.tenant, EntryKind::LogStarted).await?;
-        Ok(newest.and_then(|stored| match stored.record.event {
-            LogEvent::Started(started) => Some(started),
-            LogEvent::KeyRotated(_)
-            | LogEvent::SegmentSealed(_)
-            | LogEvent::SegmentPruned(_)
-            | LogEvent::BodyErased(_)
-            | LogEvent::HoldChanged(_) => None,
-        }))
+        let Some(LogEvent::Started(started)) = newest.map(|stored| stored.record.event) else {
+            return Ok(None);
+        };
+        Ok(Some(started))
+    }
+
+    async fn newest_config(&self) -> Result<Option<Configured>, Error> {
+        let newest = self.db.newest_event(&self.tenant, EntryKind::LogConfig).await?;
+        let Some(LogEvent::Configured(configured)) = newest.map(|stored| stored.record.event) else {
+            return Ok(None);
+        };
+        Ok(Some(configured))
+    }
+
+    /// Returns what starts declared, as far as it says how late cosignatures may be (LED-35).
+    pub(crate) async fn declared(&self) -> Result<LogEvents, Error> {
+        let starts = self.db.list_events(&self.tenant, Some(EntryKind::LogStarted)).await?;
+        let lags = starts.into_iter().filter_map(|stored| {
+            let LogEvent::Started(started) = stored.record.event else { return None };
+            Some((stored.index, started.stamp_max_lag_seconds.unwrap_or(LAG_SECONDS_DEFAULT)))
+        });
+        Ok(LogEvents { lags: lags.collect(), ..LogEvents::default() })
     }
 
     /// Says what this program promises; its digest is filled in where it matters.
@@ -79,7 +108,19 @@ impl App {
             schema_version: store::SCHEMA_VERSION,
             expects_anchor: self.anchor.is_some(),
             policy_sha256: self.policy.as_ref().map(|policy| policy.sha256),
-            retention_bodies_days: self.retention_bodies_days,
+            retention_bodies_days: self.retention.bodies_days,
+            retention_evidence_days: Some(self.retention.evidence_days),
+            retention_access_log_days: Some(self.retention.access_log_days),
+            stamp_max_lag_seconds: Some(self.stamp_max_lag_seconds),
+        }
+    }
+
+    /// Says how long records are kept.
+    fn kept(&self) -> Configured {
+        Configured {
+            retention_bodies_days: self.retention.bodies_days,
+            retention_evidence_days: self.retention.evidence_days,
+            retention_access_log_days: self.retention.access_log_days,
         }
     }
 }

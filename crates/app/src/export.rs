@@ -180,10 +180,13 @@ impl App {
         ];
         for (store, folder, blob, digests) in sets {
             let erased = self.db.erased(&self.tenant, blob).await?;
-            for digest in digests.iter().filter(|digest| !erased.contains(&digest.to_string())) {
-                let bytes = self.db.find_blob(&self.tenant, store, *digest).await?;
-                let missing = || Error::internal(format!("{} {digest} is missing", store.table()));
-                let bytes = bytes.ok_or_else(missing)?;
+            for digest in digests {
+                let Some(bytes) = self.db.find_blob(&self.tenant, store, *digest).await? else {
+                    if erased.contains(&digest.to_string()) {
+                        continue;
+                    }
+                    return Err(Error::internal(format!("{} {digest} is missing", store.table())));
+                };
                 if let Some(file) = writer.blob(folder, &bytes).map_err(|err| broken(&err))? {
                     sink.write(&file)?;
                 }

@@ -35,7 +35,7 @@ pub mod verify;
 pub mod why;
 pub mod witness;
 
-pub use context::{App, Clock, Config};
+pub use context::{App, Clock, Config, Retention};
 pub use database::Database;
 pub use error::{Error, Kind};
 pub use open::{Migrated, Mode, migrate, open};

@@ -306,7 +306,8 @@ impl App {
         }
         for blob in [ErasedBlob::Evidence, ErasedBlob::Manifest] {
             if self.db.erased(&self.tenant, blob).await?.contains(&sha256.to_string()) {
-                let message = format!("the evidence with the digest {sha256} was erased on purpose");
+                let message =
+                    format!("the evidence with the digest {sha256} was erased on purpose or by retention");
                 return Err(Error::new(Kind::NotFound, message)
                     .hint("`plumb ledger events` shows when, why and who approved it"));
             }

@@ -1,5 +1,7 @@
-//! Retention: the bodies of old sealed segments leave the database; their bundles have them (LED-38, LED-40).
-//! Entries, tiles and checkpoints stay, and so do the rows.
+//! Retention: the bodies of old sealed segments leave the database; their bundles have them (LED-38, LED-40). So does
+//! old evidence (TLW-33). Entries, tiles and checkpoints stay, and so do the rows.
+
+mod evidence;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,32 +23,58 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// A segment whose bodies were removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pruned {
+pub struct Segment {
     pub from: u64,
     pub to: u64,
 }
 
+/// What retention removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pruned {
+    pub segments: Vec<Segment>,
+    pub evidence: evidence::Removed,
+}
+
 impl App {
-    /// Removes the bodies of every sealed segment that is older than the declared retention and whose bundle
-    /// is in the archive and verifies.
+    /// Removes what is older than the declared retention: the bodies of every sealed segment whose bundle is in the
+    /// archive and verifies, and evidence that is not current any more.
     ///
     /// # Errors
-    /// When bodies are kept for ever, nobody else approved it, a hold protects a segment, or its bundle is not
-    /// what was sealed. Segments before that one are pruned then.
-    pub async fn prune(
+    /// When all is kept for ever, nobody else approved it, there is no archive to prune bodies by, a hold protects a
+    /// segment, or its bundle is not what was sealed. Segments before that one are pruned then.
+    pub async fn prune(&self, archive: Option<&Path>, approval: (&str, &str)) -> Result<Pruned, Error> {
+        self.check_approval(approval)?;
+        if self.retention.bodies_days == 0 && self.retention.evidence_days == 0 {
+            return Err(Error::new(Kind::Denied, "bodies are kept for ever, and so is evidence")
+                .hint("declare another retention by --retention-bodies-days or --retention-evidence-days"));
+        }
+        if self.retention.bodies_days > 0 && archive.is_none() {
+            let message = "no archive is named, which has the bodies that are to be pruned";
+            return Err(Error::new(Kind::Usage, message).hint("name its folder by --archive"));
+        }
+        self.note_start().await?;
+        let mut pruned = Pruned::default();
+        if let Some(archive) = archive.filter(|_archive| self.retention.bodies_days > 0) {
+            pruned.segments = self.prune_bodies(archive, approval).await?;
+        }
+        if self.retention.evidence_days > 0 {
+            pruned.evidence = self.prune_evidence(approval).await?;
+        }
+        Ok(pruned)
+    }
+
+    /// Returns the end of a retention: what is older than this may go.
+    pub(crate) fn oldest_kept(&self, days: u32) -> Timestamp {
+        Timestamp::from_micros(self.now().as_micros() - i64::from(days) * DAY_US)
+    }
+
+    async fn prune_bodies(
         &self,
         archive: &Path,
         (reason, approved_by): (&str, &str),
-    ) -> Result<Vec<Pruned>, Error> {
-        self.check_approval((reason, approved_by))?;
-        let days = self.retention_bodies_days;
-        if days == 0 {
-            return Err(Error::new(Kind::Denied, "bodies are kept for ever").hint(
-                "declare another retention by --retention-bodies-days or PLUMB_RETENTION_BODIES_DAYS",
-            ));
-        }
-        self.note_start().await?;
-        let oldest_kept = Timestamp::from_micros(self.now().as_micros() - i64::from(days) * DAY_US);
+    ) -> Result<Vec<Segment>, Error> {
+        let days = self.retention.bodies_days;
+        let oldest_kept = self.oldest_kept(days);
         let done = self.db.pruned(&self.tenant).await?;
         let mut pruned = Vec::new();
         for stored in self.db.list_events(&self.tenant, Some(EntryKind::SegmentSealed)).await? {
@@ -70,7 +98,7 @@ impl App {
             let detail = json!({"reason": reason, "approved_by": approved_by});
             let audit = self.audit("ledger.pruned", AuditPhase::Event, subject, &detail)?;
             self.db.prune((&self.tenant, &audit), (&event, &kept), self.now(), &mut random).await?;
-            pruned.push(Pruned { from: seal.from, to: seal.to });
+            pruned.push(Segment { from: seal.from, to: seal.to });
         }
         Ok(pruned)
     }
@@ -138,6 +166,7 @@ pub(crate) const fn is_needed(kind: EntryKind) -> bool {
         kind,
         EntryKind::LogGenesis
             | EntryKind::LogStarted
+            | EntryKind::LogConfig
             | EntryKind::KeyRotated
             | EntryKind::SegmentSealed
             | EntryKind::SegmentPruned

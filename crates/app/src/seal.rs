@@ -68,14 +68,26 @@ impl App {
         Ok(Some(Sealed { folder, from, to, bundle_sha256 }))
     }
 
-    /// Returns the end of the longest range that explains itself: one whose erased bodies were erased by entries
-    /// that are in it, too. The rest waits until those are old enough.
+    /// Returns the end of the longest range that explains itself: one whose erased bodies and evidence were erased by
+    /// entries that are in it, too. The rest waits until those are old enough.
     async fn before_open_erasures(&self, from: u64, end: u64) -> Result<u64, Error> {
+        let erasures = self.db.list_events(&self.tenant, Some(EntryKind::BodyErased)).await?;
+        let first_position = self.first_position().await?;
         let mut to = end;
-        for stored in self.db.list_events(&self.tenant, Some(EntryKind::BodyErased)).await?.iter().rev() {
-            let LogEvent::BodyErased(erased) = &stored.record.event else { continue };
-            if stored.index >= to && (from..to).contains(&erased.erased_index) {
-                to = erased.erased_index - erased.erased_index % ROOT_STEP;
+        // Each turn but the last leaves at least one step of entries out.
+        while to > from {
+            let before = to;
+            for stored in erasures.iter().rev() {
+                let LogEvent::BodyErased(erased) = &stored.record.event else { continue };
+                if stored.index >= to && (from..to).contains(&erased.erased_index) {
+                    to = erased.erased_index - erased.erased_index % ROOT_STEP;
+                }
+            }
+            // Several entries may name the same evidence, and an erasure names one of them.
+            let named = self.db.first_naming_gone((&self.tenant, first_position), (from, to)).await?;
+            to = named.map_or(to, |index| index - index % ROOT_STEP);
+            if to == before {
+                break;
             }
         }
         Ok(to)
@@ -89,7 +101,8 @@ impl App {
             | LogEvent::SegmentPruned(_)
             | LogEvent::BodyErased(_)
             | LogEvent::HoldChanged(_)
-            | LogEvent::Started(_) => None,
+            | LogEvent::Started(_)
+            | LogEvent::Configured(_) => None,
         }))
     }
 

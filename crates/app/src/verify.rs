@@ -28,9 +28,10 @@ use older::check_order;
 use rows::{Commitments, record_of};
 use tiles::TileCheck;
 
-/// Entries of a log that may have no checkpoint yet: its first one, and the start of the product with its audit
-/// record. Whoever is killed between these and the first checkpoint has lost nothing; the next command signs it.
-const BEGINNING: u64 = 3;
+/// Entries of a log that may have no checkpoint yet: its first one, the start of the product, its configuration, and
+/// the audit record of both. Whoever is killed between these and the first checkpoint has lost nothing; the next
+/// command signs it.
+const BEGINNING: u64 = 4;
 /// Most checkpoints that are read back.
 const CHECKPOINTS_MAX: u32 = 1_000_000;
 /// Most checked references that are remembered.
@@ -231,6 +232,7 @@ impl App {
                     blob: erased.blob.as_str().to_owned(),
                     sha256: erased.erased_sha256.to_string(),
                     erased_index: i64::try_from(erased.erased_index).ok().filter(|_index| of_body),
+                    retention_days: erased.retention_days.map(i64::from),
                     log_index: i64::try_from(stored.index).unwrap_or(i64::MAX),
                 });
             }
@@ -381,7 +383,8 @@ impl App {
             | LogEvent::SegmentSealed(_)
             | LogEvent::SegmentPruned(_)
             | LogEvent::HoldChanged(_)
-            | LogEvent::Started(_) => None,
+            | LogEvent::Started(_)
+            | LogEvent::Configured(_) => None,
         });
         Ok(sizes.collect())
     }

@@ -19,6 +19,11 @@ pub use parse::{
 pub const TOLERANCE_SECONDS: u64 = 300;
 /// How much later than the newest entry that it covers a cosignature may be, unless set otherwise (LED-35). Seconds.
 pub const LAG_SECONDS_DEFAULT: u64 = 86_400;
+/// The least that this may be set to. Seconds.
+pub const LAG_SECONDS_MIN: u64 = 60;
+/// The most that this may be set to. Seconds. Who rewrites a log can rewrite what it declares, too: what is stamped
+/// again later than this is found whatever the log says.
+pub const LAG_SECONDS_MAX: u64 = 604_800;
 
 /// Known logs, known witnesses, and the quorum.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,17 +73,13 @@ enum Member {
 pub struct Window {
     /// Time of the newest entry that the checkpoint covers. Seconds since 1970 UTC.
     pub newest_entry: u64,
-    /// Latest a cosignature may be behind that entry. Seconds; [`LAG_SECONDS_DEFAULT`] unless set otherwise.
+    /// Latest a cosignature may be behind that entry. Seconds; see [`LogEvents::lag_before`].
+    ///
+    /// [`LogEvents::lag_before`]: crate::verify::LogEvents::lag_before
     pub lag: u64,
 }
 
 impl Window {
-    /// Makes the window of a newest entry with the default lag.
-    #[must_use]
-    pub const fn of(newest_entry: u64) -> Self {
-        Self { newest_entry, lag: LAG_SECONDS_DEFAULT }
-    }
-
     /// Tells where a cosignature's time lies.
     #[must_use]
     pub const fn judge(self, time: u64) -> Timing {

@@ -47,7 +47,7 @@ pub struct Verifier {
     heads: BTreeMap<u64, Vec<Claim>>,
     newest_head: u64,
     absent: Vec<Absent>,
-    erased: BTreeSet<Hash>,
+    erased: Erased,
     /// Correlation ids of intents that no outcome closed.
     intents: BTreeSet<String>,
     events: LogEvents,
@@ -87,6 +87,18 @@ impl Absent {
     }
 }
 
+/// Why bytes are not there any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// They were destroyed for good.
+    Erased,
+    /// Retention removed them; a later entry that names them means that they came back (TLW-33).
+    Expired,
+}
+
+/// What entries of `body.erased` account for, by digest.
+pub type Erased = BTreeMap<Hash, Gone>;
+
 /// What [`Verifier::push`] found out about an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
@@ -112,7 +124,7 @@ impl Verifier {
             heads: BTreeMap::new(),
             newest_head: 0,
             absent: Vec::new(),
-            erased: BTreeSet::new(),
+            erased: Erased::new(),
             intents: BTreeSet::new(),
             events: LogEvents::default(),
             roots: Vec::new(),
@@ -144,20 +156,23 @@ impl Verifier {
     }
 
     /// Takes over what the entries of another log of the same records erased.
-    pub fn also_erased(&mut self, erased: &BTreeSet<Hash>) {
-        self.erased.extend(erased);
+    pub fn also_erased(&mut self, erased: &Erased) {
+        for (digest, gone) in erased {
+            self.erased.entry(*digest).or_insert(*gone);
+        }
     }
 
-    /// Returns the digests of what the entries so far erased.
+    /// Returns what the entries so far erased.
     #[must_use]
-    pub fn erased(&self) -> &BTreeSet<Hash> {
+    pub fn erased(&self) -> &Erased {
         &self.erased
     }
 
-    /// Tells whether some entry so far erased the bytes with this digest, as 64 hexadecimal digits.
+    /// Tells whether the entries so far account for the absence of the bytes with this digest, as 64 hexadecimal
+    /// digits.
     #[must_use]
     pub fn is_erased(&self, sha256: &str) -> bool {
-        hex::decode(sha256).is_some_and(|digest| self.erased.contains(&digest))
+        hex::decode(sha256).is_some_and(|digest| self.erased.contains_key(&digest))
     }
 
     /// Adds a finding of the caller.
@@ -269,8 +284,11 @@ impl Verifier {
     #[must_use]
     pub fn finish(mut self) -> Report {
         for absent in std::mem::take(&mut self.absent) {
-            if self.erased.contains(&absent.digest) {
-                self.report.erased += 1;
+            if let Some(gone) = self.erased.get(&absent.digest) {
+                match gone {
+                    Gone::Erased => self.report.erased += 1,
+                    Gone::Expired => self.report.expired += 1,
+                }
             } else if absent.folder == Folder::Bodies && self.events.is_pruned(absent.index) {
                 self.report.pruned += 1;
             } else {

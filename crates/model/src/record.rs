@@ -285,6 +285,9 @@ pub enum LogEvent {
     /// What this program is and which evidence to expect of it (LED-30).
     #[serde(rename = "log.started")]
     Started(Started),
+    /// How long records are kept from here on (LED-38).
+    #[serde(rename = "log.config")]
+    Configured(Configured),
 }
 
 impl LogEvent {
@@ -298,6 +301,7 @@ impl LogEvent {
             Self::BodyErased(_) => "body.erased",
             Self::HoldChanged(_) => "hold.changed",
             Self::Started(_) => "log.started",
+            Self::Configured(_) => "log.config",
         }
     }
 }
@@ -374,6 +378,9 @@ pub struct BodyErased {
     /// How many bytes they were; not said by older erasures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_size: Option<u64>,
+    /// Which retention removed them; absent where somebody asked for it. Days (TLW-33).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
     pub reason: String,
     pub approved_by: String,
 }
@@ -406,6 +413,26 @@ pub struct Started {
     pub policy_sha256: Option<Digest>,
     /// How long bodies are kept here at least. Days; 0 for ever (LED-38).
     pub retention_bodies_days: u32,
+    /// How long evidence that is not current any more is. Days; 0 for ever; not said by older starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_evidence_days: Option<u32>,
+    /// How long records of access are. Days; 0 for ever; not said by older starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_access_log_days: Option<u32>,
+    /// How far behind the newest entry that it covers a cosignature may be (LED-35). Seconds; not said by older
+    /// starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp_max_lag_seconds: Option<u64>,
+}
+
+/// See [`LogEvent::Configured`]. Entries are kept for ever, whatever is said here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configured {
+    /// As in [`Started`], and so the others.
+    pub retention_bodies_days: u32,
+    pub retention_evidence_days: u32,
+    pub retention_access_log_days: u32,
 }
 
 /// One result in a scan manifest: enough to prove a verdict that did not change.

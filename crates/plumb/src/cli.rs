@@ -1,6 +1,7 @@
 //! The command line: what can be asked, in the words of the guide.
 
 mod facts;
+mod values;
 
 use std::path::PathBuf;
 
@@ -49,8 +50,20 @@ pub(crate) struct Global {
     pub(crate) ledger_anchor: Option<PathBuf>,
     /// How long recorded values are kept at least, in days; 0 for ever
     #[arg(long, global = true, value_name = "DAYS", env = "PLUMB_RETENTION_BODIES_DAYS", default_value_t = 0,
-        value_parser = clap::value_parser!(u32).range(0..=36_500), hide_env_values = true)]
+        value_parser = values::days, hide_env_values = true)]
     pub(crate) retention_bodies_days: u32,
+    /// How long evidence is kept at least after it stopped being current, in days; 0 for ever, else 90 or more
+    #[arg(long, global = true, value_name = "DAYS", env = "PLUMB_RETENTION_EVIDENCE_DAYS", default_value_t = 0,
+        value_parser = values::evidence_days, hide_env_values = true)]
+    pub(crate) retention_evidence_days: u32,
+    /// How long records of access are kept at least, in days; 0 for ever
+    #[arg(long, global = true, value_name = "DAYS", env = "PLUMB_RETENTION_ACCESS_LOG_DAYS", default_value_t = 365,
+        value_parser = values::days, hide_env_values = true)]
+    pub(crate) retention_access_log_days: u32,
+    /// How far behind the newest entry that it covers a cosignature may be, in seconds
+    #[arg(long, global = true, value_name = "SECONDS", env = "PLUMB_STAMP_MAX_LAG_SECONDS", default_value_t = 86_400,
+        value_parser = values::lag_seconds, hide_env_values = true)]
+    pub(crate) stamp_max_lag_seconds: u64,
     /// No progress and no notes; results and errors only
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
@@ -410,7 +423,7 @@ pub(crate) enum LedgerCommand {
     RotateKey(RotateKeyArgs),
     /// Destroy the recorded values behind an entry; the entry and all proofs stay
     Erase(EraseArgs),
-    /// Remove the recorded values of sealed segments that are older than the retention; their bundles have them
+    /// Remove what is older than the retention: recorded values of sealed segments, and old evidence
     Prune(PruneArgs),
     /// Forbid erasures
     #[command(subcommand)]
@@ -503,9 +516,9 @@ pub(crate) struct EraseArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
-    /// Folder with the bundles that `plumb ledger seal` wrote
+    /// Folder with the bundles that `plumb ledger seal` wrote; needed to prune recorded values
     #[arg(long, value_name = "DIR")]
-    pub(crate) archive: PathBuf,
+    pub(crate) archive: Option<PathBuf>,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use app::credentials::Secrets;
-use app::{Clock, Config, Database};
+use app::{Clock, Config, Database, Retention};
 use secrecy::SecretString;
 
 use crate::cli::Global;
@@ -39,7 +39,12 @@ pub(crate) fn load(global: &Global) -> Config {
         data_dir: global.data_dir.clone().unwrap_or_else(default_data_dir),
         database: database(global),
         anchor: global.ledger_anchor.clone(),
-        retention_bodies_days: global.retention_bodies_days,
+        retention: Retention {
+            bodies_days: global.retention_bodies_days,
+            evidence_days: global.retention_evidence_days,
+            access_log_days: global.retention_access_log_days,
+        },
+        stamp_max_lag_seconds: global.stamp_max_lag_seconds,
         policy: global.ledger_policy.clone(),
         content_dir: global.content.clone(),
         actor: format!("local:{}", login_name()),

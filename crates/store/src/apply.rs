@@ -13,7 +13,7 @@ use crate::append::{Appender, Draft, Nonces, broken, to_i64};
 use crate::db::{Rows, Sql, Tx, query};
 use crate::error::{StoreError, doing};
 use crate::locks::{self, Fence};
-use crate::{Db, Tenant, dialect, hosts, scans};
+use crate::{Db, Tenant, dialect, hosts, retention, scans};
 
 /// Most results of one scan (TLW-12).
 pub const RESULTS_MAX: usize = 10_000;
@@ -227,7 +227,7 @@ async fn write_blobs(tx: &mut Tx, tenant: &Tenant, batch: &Batch, at: Timestamp)
         .execute(&mut *tx)
         .await
         .map_err(doing("store the evidence"))?;
-    Ok(())
+    retention::put_back(tx, tenant, &batch.evidence).await
 }
 
 async fn write_changes(

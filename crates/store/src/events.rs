@@ -29,6 +29,8 @@ pub struct StoredErasure {
     pub sha256: String,
     /// The entry whose body it was.
     pub erased_index: Option<i64>,
+    /// The retention that removed them. Days.
+    pub retention_days: Option<i64>,
     /// The entry that records the erasure.
     pub log_index: i64,
 }
@@ -42,6 +44,7 @@ const fn entry_kind(event: &LogEvent) -> EntryKind {
         LogEvent::BodyErased(_) => EntryKind::BodyErased,
         LogEvent::HoldChanged(_) => EntryKind::HoldChanged,
         LogEvent::Started(_) => EntryKind::LogStarted,
+        LogEvent::Configured(_) => EntryKind::LogConfig,
     }
 }
 
@@ -78,12 +81,7 @@ impl Db {
         let said = "erase the bytes";
         self.overwrite_deleted().await?;
         let mut tx = self.begin(tenant.id, said).await?;
-        let events: Vec<LogEvent> = erasures.iter().cloned().map(LogEvent::BodyErased).collect();
-        let indexes = put(&mut tx, (tenant, audit), &events, now, nonces).await?;
-        for (erased, index) in erasures.iter().zip(indexes) {
-            note_erasure(&mut tx, tenant, erased, index).await?;
-            empty(&mut tx, tenant, erased).await?;
-        }
+        erase_within(&mut tx, (tenant, audit), erasures, now, nonces).await?;
         tx.commit().await.map_err(doing(said))?;
         self.fold_wal().await
     }
@@ -275,10 +273,10 @@ impl Db {
     /// When the database cannot be read.
     pub async fn list_erasures(&self, tenant: &Tenant) -> Result<BTreeSet<StoredErasure>, StoreError> {
         query(
-            "SELECT blob, sha256, erased_index, log_index
+            "SELECT blob, sha256, erased_index, retention_days, log_index
              FROM log_erasures
              WHERE tenant_id = $1 AND log_id = $2
-             ORDER BY blob, sha256
+             ORDER BY log_index
              LIMIT $3",
         )
         .bind(tenant.id.to_string())
@@ -295,6 +293,7 @@ impl Db {
                 blob: row.text("blob")?,
                 sha256: row.text("sha256")?,
                 erased_index: row.maybe_int("erased_index")?,
+                retention_days: row.maybe_int("retention_days")?,
                 log_index: row.int("log_index")?,
             })
         })
@@ -390,6 +389,23 @@ pub(crate) fn read_event(row: &Row) -> Result<LogEventRecord, StoreError> {
     })
 }
 
+/// Records erasures and empties what they name; returns the indexes of their entries.
+pub(crate) async fn erase_within(
+    tx: &mut Tx,
+    (tenant, audit): (&Tenant, &AuditRecord),
+    erasures: &[BodyErased],
+    now: Timestamp,
+    nonces: Nonces<'_>,
+) -> Result<Vec<u64>, StoreError> {
+    let events: Vec<LogEvent> = erasures.iter().cloned().map(LogEvent::BodyErased).collect();
+    let indexes = put(tx, (tenant, audit), &events, now, nonces).await?;
+    for (erased, index) in erasures.iter().zip(&indexes) {
+        note_erasure(tx, tenant, erased, *index).await?;
+        empty(tx, tenant, erased).await?;
+    }
+    Ok(indexes)
+}
+
 async fn note_erasure(
     tx: &mut Tx,
     tenant: &Tenant,
@@ -398,14 +414,15 @@ async fn note_erasure(
 ) -> Result<(), StoreError> {
     let of_body = erased.blob == ErasedBlob::Body;
     query(
-        "INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_index)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, retention_days, log_index)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(tenant.id.to_string())
     .bind(erased.blob.as_str())
     .bind(erased.erased_sha256.to_string())
     .bind(tenant.log.to_string())
     .bind(of_body.then(|| to_i64(erased.erased_index)).transpose()?)
+    .bind(erased.retention_days.map(i64::from))
     .bind(to_i64(index)?)
     .execute(&mut *tx)
     .await
@@ -424,10 +441,12 @@ async fn empty(tx: &mut Tx, tenant: &Tenant, erased: &BodyErased) -> Result<(), 
                SELECT first_position FROM log_heads WHERE tenant_id = $1 AND log_id = $2) AND $4 <> '' AND length($5) = 0",
         ],
         ErasedBlob::Evidence => {
-            &["UPDATE evidence SET body = $5 WHERE tenant_id = $1 AND $2 <> '' AND $3 >= 0 AND sha256 = $4"]
+            &["UPDATE evidence SET body = $5
+               WHERE tenant_id = $1 AND $2 <> '' AND $3 >= 0 AND sha256 = $4 AND length(body) > 0"]
         }
         ErasedBlob::Manifest => {
-            &["UPDATE manifests SET body = $5 WHERE tenant_id = $1 AND $2 <> '' AND $3 >= 0 AND sha256 = $4"]
+            &["UPDATE manifests SET body = $5
+               WHERE tenant_id = $1 AND $2 <> '' AND $3 >= 0 AND sha256 = $4 AND length(body) > 0"]
         }
     };
     for (position, sql) in statements.iter().enumerate() {

@@ -23,6 +23,7 @@ pub mod posture;
 pub mod proof;
 pub mod rebuild;
 pub mod registry;
+pub mod retention;
 pub mod scans;
 mod strays;
 

@@ -298,6 +298,7 @@ pub const TABLES: &[Table] = &[
             ("sha256", Rebuilt),
             ("log_id", Rebuilt),
             ("erased_index", Rebuilt),
+            ("retention_days", Rebuilt),
             ("log_index", Rebuilt),
         ],
     },
@@ -310,6 +311,7 @@ pub const TABLES: &[Table] = &[
             EntryKind::BodyErased,
             EntryKind::HoldChanged,
             EntryKind::LogStarted,
+            EntryKind::LogConfig,
         ],
         guard: Guard::AppendOnly,
         columns: &[

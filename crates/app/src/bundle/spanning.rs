@@ -1,13 +1,12 @@
 //! Verifying bundles of logs that go on with each other (LED-39): each as a bundle of its own, and together how
 //! much of the older ones is here.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ledger::bundle::{CHECKPOINT, CONTINUES, Options, SMALL_FILE_BYTES_MAX, Verified};
 use ledger::note::Note;
-use ledger::verify::{Continuation, Continued, Place};
-use ledger::{Finding, FindingCode, Hash, Report, TreeHead};
+use ledger::verify::{Continuation, Continued, Erased, Place};
+use ledger::{Finding, FindingCode, Report, TreeHead};
 
 use super::{read_file, verify_one};
 use crate::error::{Error, Kind};
@@ -19,7 +18,7 @@ const LOGS_MAX: usize = 100;
 struct Older {
     account: Continued,
     findings: Vec<Finding>,
-    erased: BTreeSet<Hash>,
+    erased: Erased,
     /// The log that it goes on with in turn, and where bundles of that one may lie.
     next: Option<Continuation>,
     folders: Vec<PathBuf>,
@@ -30,7 +29,7 @@ pub(super) fn verify(folder: &Path, options: &Options<'_>, earlier: &[PathBuf]) 
     let is_ours = |head: &&TreeHead| origin.as_ref().is_none_or(|origin| head.origin == *origin);
     let against: Vec<TreeHead> = options.against.iter().filter(is_ours).cloned().collect();
     let own = Options { against: &against, ..*options };
-    let mut ours = verify_one(folder, &own, &BTreeSet::new())?;
+    let mut ours = verify_one(folder, &own, &Erased::new())?;
     let mut erased = ours.erased.clone();
     let mut folders = vec![folder.join(CONTINUES)];
     let mut others: Vec<TreeHead> = options.against.iter().filter(|head| !is_ours(head)).cloned().collect();
@@ -98,7 +97,7 @@ fn verify_older(
     continuation: &Continuation,
     bundles: &[(PathBuf, Option<TreeHead>)],
     (options, known): (&Options<'_>, &[TreeHead]),
-    erased: &BTreeSet<Hash>,
+    erased: &Erased,
 ) -> Result<Older, Error> {
     let origin = &continuation.head.origin;
     let mut findings = Vec::new();
@@ -107,7 +106,7 @@ fn verify_older(
         findings.push(Finding::new(FindingCode::KeyUnknown, detail));
     }
     let mut newest: Option<(Verified, &Path)> = None;
-    let mut own = BTreeSet::new();
+    let mut own = Erased::new();
     for (path, head) in bundles {
         let size = head.as_ref().map_or(0, |head| head.size);
         // What a bundle claims itself shows nothing; what another one claims has to fit.

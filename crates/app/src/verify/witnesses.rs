@@ -46,7 +46,7 @@ impl App {
             // A checkpoint that does not read is a finding of its own.
             let Some(note) = note.and_then(|stored| Note::parse(&stored.note).ok()) else { continue };
             // An entry that does not read is a finding of its own.
-            let window = self.readable_window(*size).await?;
+            let window = self.readable_window(*size, verifier.events().lag_before(*size)).await?;
             let note = with_lines(note, lines, &mut found);
             found.extend(check_times(policy, &note, (*size, window), &mut last_times));
             witnessed |= policy.judge(&note, window).is_ok_and(|verdict| verdict.satisfied);
@@ -61,7 +61,8 @@ impl App {
             (false, true | false) => EvidenceState::Failed,
         };
         found.into_iter().for_each(|finding| verifier.add(finding));
-        verifier.report_mut().witness_lag = self.witness_lag().await?;
+        let lag = self.witness_lag_under(verifier.events()).await?;
+        verifier.report_mut().witness_lag = lag;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ledger::note::{Note, NoteSignature};
-use ledger::verify::WitnessLag;
+use ledger::verify::{LogEvents, WitnessLag};
 use store::cosignatures::StoredCosignature;
 
 use crate::context::App;
@@ -18,6 +18,11 @@ impl App {
     /// # Errors
     /// When the database cannot be read. What does not read as a checkpoint or a cosignature counts as none.
     pub async fn witness_lag(&self) -> Result<Option<WitnessLag>, Error> {
+        self.witness_lag_under(&self.declared().await?).await
+    }
+
+    /// As [`App::witness_lag`]; `events` say how late cosignatures may be.
+    pub(crate) async fn witness_lag_under(&self, events: &LogEvents) -> Result<Option<WitnessLag>, Error> {
         if self.policy.as_ref().is_none_or(|configured| configured.policy.needs_no_witness()) {
             return Ok(None);
         }
@@ -27,7 +32,7 @@ impl App {
         }
         let mut size = 0;
         for (of, lines) in by_size.iter().rev() {
-            if self.is_witnessed(*of, lines).await? {
+            if self.is_witnessed((*of, events.lag_before(*of)), lines).await? {
                 size = *of;
                 break;
             }
@@ -40,7 +45,11 @@ impl App {
         Ok(Some(WitnessLag { size, since: Some(since.to_string()), seconds, alarm: seconds > ALARM_SECONDS }))
     }
 
-    async fn is_witnessed(&self, size: u64, lines: &[StoredCosignature]) -> Result<bool, Error> {
+    async fn is_witnessed(
+        &self,
+        (size, lag): (u64, u64),
+        lines: &[StoredCosignature],
+    ) -> Result<bool, Error> {
         let Some(configured) = &self.policy else { return Ok(false) };
         let checkpoint = self.db.find_checkpoint(&self.tenant, size).await?;
         let Some(mut note) = checkpoint.and_then(|stored| Note::parse(&stored.note).ok()) else {
@@ -48,7 +57,7 @@ impl App {
         };
         let lines = lines.iter().filter_map(|stored| stored.line.strip_suffix('\n'));
         note.signatures.extend(lines.filter_map(NoteSignature::parse));
-        let window = self.readable_window(size).await?;
+        let window = self.readable_window(size, lag).await?;
         Ok(configured.policy.judge(&note, window).is_ok_and(|verdict| verdict.satisfied))
     }
 }

@@ -153,7 +153,8 @@ impl App {
 
     /// Returns when cosignatures of the head of this size count; nothing for an empty log.
     pub(crate) async fn window(&self, size: u64) -> Result<Option<Window>, Error> {
-        let window = self.readable_window(size).await?;
+        let lag = self.declared().await?.lag_before(size);
+        let window = self.readable_window(size, lag).await?;
         if window.is_none() && size > 0 {
             return Err(Error::internal(format!("entry {} of the log does not read", size - 1)));
         }
@@ -161,13 +162,14 @@ impl App {
     }
 
     /// As [`App::window`]; nothing where the newest entry does not read, too, so that times are not compared.
-    pub(crate) async fn readable_window(&self, size: u64) -> Result<Option<Window>, Error> {
+    pub(crate) async fn readable_window(&self, size: u64, lag: u64) -> Result<Option<Window>, Error> {
         let Some(last) = size.checked_sub(1) else { return Ok(None) };
         let entry = self.db.list_entries(&self.tenant, (last, 1)).await?.pop();
         let at = entry
             .and_then(|stored| Entry::parse(&stored.entry).ok())
             .and_then(|entry| entry.at.parse::<Timestamp>().ok());
-        Ok(at.and_then(|at| u64::try_from(at.as_micros() / 1_000_000).ok()).map(Window::of))
+        let newest_entry = at.and_then(|at| u64::try_from(at.as_micros() / 1_000_000).ok());
+        Ok(newest_entry.map(|newest_entry| Window { newest_entry, lag }))
     }
 }
 

@@ -1,7 +1,5 @@
 //! Verifies a bundle: checkpoint, keys, tiles, entries, bodies, blobs, and that nothing else is in it.
 
-use std::collections::BTreeSet;
-
 use super::files::Files;
 use super::handover::Handovers;
 use super::log::LogCheck;
@@ -10,13 +8,14 @@ use super::tiles::check_tiles;
 use super::{CHECKPOINT, MANIFEST, SMALL_FILE_BYTES_MAX, VKEYS};
 use crate::canonical::first_difference;
 use crate::checkpoint::{self, CheckpointError, TreeHead};
+use crate::entry::instant_seconds;
+use crate::hex;
 use crate::note::{Note, NoteError, VerifierKey};
-use crate::policy::Policy;
+use crate::policy::{Policy, Window};
 use crate::tile::{TileId, read_root};
 use crate::verify::{
-    Continuation, Finding, FindingCode, LogEvents, Place, Report, Verifier, judge_witnesses,
+    Continuation, Erased, Finding, FindingCode, LogEvents, Place, Report, Verifier, judge_witnesses,
 };
-use crate::{Hash, hex};
 
 /// What a bundle is verified against.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +34,8 @@ pub struct Verified {
     pub report: Report,
     /// The log that this one goes on with, where the bundle has the entry that says so.
     pub continues: Option<Continuation>,
-    /// Digests of what its entries erased.
-    pub erased: BTreeSet<Hash>,
+    /// What its entries erased.
+    pub erased: Erased,
 }
 
 /// Verifies a bundle and reports what is wrong with it, down to the entry or the byte.
@@ -54,7 +53,7 @@ pub fn verify_bundle<E>(
     read: impl FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
     options: &Options<'_>,
 ) -> Result<Report, E> {
-    let mut verified = verify_one_of(paths, read, options, &BTreeSet::new())?;
+    let mut verified = verify_one_of(paths, read, options, &Erased::new())?;
     verified.report.continues = verified.continues.iter().map(|named| named.account(0, false)).collect();
     Ok(verified.report)
 }
@@ -68,7 +67,7 @@ pub fn verify_one_of<E>(
     paths: impl IntoIterator<Item = Result<String, E>>,
     read: impl FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
     options: &Options<'_>,
-    erased: &BTreeSet<Hash>,
+    erased: &Erased,
 ) -> Result<Verified, E> {
     let mut files = Files::new(read);
     let mut early = Verifier::new(None, 0);
@@ -83,7 +82,7 @@ pub fn verify_one_of<E>(
     let Some(claim) = claim else {
         files.survey(paths, 0, Range::whole(0), &mut early)?;
         let report = Report { root: None, ..early.finish() };
-        return Ok(Verified { report, continues: None, erased: BTreeSet::new() });
+        return Ok(Verified { report, continues: None, erased: Erased::new() });
     };
     let range = manifest.as_ref().map(|manifest| manifest.range).filter(|range| range.fits(claim.size));
     let range = range.unwrap_or(Range::whole(claim.size));
@@ -98,10 +97,9 @@ pub fn verify_one_of<E>(
     if let Some(read) = &head {
         read.judge(&keys, &events, &mut verifier);
         if let Some(policy) = options.policy {
-            // A range that ends before the checkpoint does not tell when its newest entry was written.
-            let newest = (range.to == claim.size).then(|| verifier.last_at().to_owned());
+            let window = window(&verifier, &claim, range);
             let place = Place::file(CHECKPOINT, 0);
-            judge_witnesses(verifier.report_mut(), policy, &read.bytes, newest.as_deref(), &place);
+            judge_witnesses(verifier.report_mut(), policy, &read.bytes, window, &place);
         }
     }
 
@@ -126,6 +124,15 @@ pub fn verify_one_of<E>(
     report.root = Some(hex::encode(&claim.root));
     report.origin = Some(claim.origin);
     Ok(Verified { report, continues: events.continues, erased: own })
+}
+
+/// Returns when the checkpoint must have been cosigned. A range that ends before it does not tell when its newest
+/// entry was written, nor does one without a start tell what an earlier one declared: then nothing is compared.
+fn window(verifier: &Verifier, head: &TreeHead, range: Range) -> Option<Window> {
+    let events = verifier.events();
+    let is_told = range.to == head.size && (range.from == 0 || events.expected.is_some());
+    let newest_entry = instant_seconds(verifier.last_at()).filter(|_seconds| is_told)?;
+    Some(Window { newest_entry, lag: events.lag_before(head.size) })
 }
 
 /// The checkpoint of a bundle, read. A head that is not trusted is still used to locate damage.

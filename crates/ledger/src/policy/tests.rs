@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::parse::PolicyProblem;
-use super::{Policy, Timing, Window};
+use super::{LAG_SECONDS_DEFAULT, Policy, Timing, Window};
 use crate::checkpoint::{CheckpointError, TreeHead};
 use crate::cosignature::Cosigner;
+use crate::entry::instant_seconds;
 use crate::note::{Note, NoteError, Signer};
 use crate::tree::empty_root;
 use crate::verify::{EvidenceState, FindingCode, Place, Report, judge_witnesses};
@@ -66,7 +67,7 @@ fn led_34_a_checkpoint_of_a_public_log_satisfies_its_public_witnesses() {
     };
     for needed in 1..=3 {
         let policy = Policy::parse(text(needed).as_bytes()).unwrap();
-        let (signed, verdict) = policy.check(SIGSUM_NOTE.as_bytes(), Some(Window::of(SEEN))).unwrap();
+        let (signed, verdict) = policy.check(SIGSUM_NOTE.as_bytes(), Some(due(SEEN))).unwrap();
         assert_eq!(signed.head.size, 12_851);
         assert_eq!(verdict.satisfied, needed < 3, "{needed}");
         let who: Vec<_> = verdict.cosigned.iter().map(|one| (one.witness.name.as_str(), one.time)).collect();
@@ -136,16 +137,15 @@ fn led_35_a_cosignature_counts_from_five_minutes_before_the_newest_entry_to_a_da
     for (newest, timing) in
         [(1_000, Timing::InTime), (1_300, Timing::InTime), (1_301, Timing::TooEarly), (0, Timing::InTime)]
     {
-        let (_head, verdict) =
-            policy(text).check(checkpoint(&[1]).as_bytes(), Some(Window::of(newest))).unwrap();
+        let (_head, verdict) = policy(text).check(checkpoint(&[1]).as_bytes(), Some(due(newest))).unwrap();
         assert_eq!(verdict.cosigned[0].timing, timing, "{newest}");
         assert_eq!(verdict.satisfied, timing == Timing::InTime, "{newest}");
     }
     let window = Window { newest_entry: 900, lag: 99 };
     let (_head, verdict) = policy(text).check(checkpoint(&[1]).as_bytes(), Some(window)).unwrap();
     assert_eq!((verdict.cosigned[0].timing, verdict.satisfied), (Timing::TooLate, false));
-    assert_eq!(Window::of(1_000).judge(1_000 + 86_400), Timing::InTime);
-    assert_eq!(Window::of(1_000).judge(1_001 + 86_400), Timing::TooLate);
+    assert_eq!(due(1_000).judge(1_000 + 86_400), Timing::InTime);
+    assert_eq!(due(1_000).judge(1_001 + 86_400), Timing::TooLate);
 }
 
 #[test]
@@ -242,6 +242,11 @@ fn limits_of_a_policy_hold_and_are_above_those_that_must_be_supported() {
     assert_eq!(Policy::parse(long.as_bytes()).unwrap_err().problem, PolicyProblem::TooLong);
 }
 
+/// The window of a newest entry where no start declared another lag.
+fn due(newest_entry: u64) -> Window {
+    Window { newest_entry, lag: LAG_SECONDS_DEFAULT }
+}
+
 /// Judges a checkpoint of [`checkpoint`], whose cosignatures are of 1970-01-01T00:16:40Z, as a verifier does.
 fn judged(text: &str, checkpoint: &str, newest_at: Option<&str>) -> (EvidenceState, Vec<FindingCode>) {
     let mut report = Report::new();
@@ -249,7 +254,7 @@ fn judged(text: &str, checkpoint: &str, newest_at: Option<&str>) -> (EvidenceSta
         &mut report,
         &policy(text),
         checkpoint.as_bytes(),
-        newest_at,
+        newest_at.and_then(instant_seconds).map(due),
         &Place::file("checkpoint", 0),
     );
     report.settle();

@@ -1,13 +1,13 @@
 //! Bodies: digest, length, canonical form, and the few members that every verifier can understand.
 //!
 //! Generic members, whatever the body records: `evidence_sha256` and `manifest_sha256` name blobs at any
-//! depth; in `body.erased`, `row.detail.erased_sha256` names a body or blob that is gone for good; in
-//! `audit.record`, an outcome closes the intent that has its `row.correlation_id`.
+//! depth; in `body.erased`, `row.detail.erased_sha256` names a body or blob that is gone, for good unless
+//! `row.detail.retention_days` stands there, too; in `audit.record`, an outcome closes the intent that has its `row.correlation_id`.
 
 use serde_json::Value;
 
 use super::events::member;
-use super::{ABSENT_MAX, Absent, Finding, FindingCode, OPEN_INTENTS_MAX, Place, Verifier};
+use super::{ABSENT_MAX, Absent, Finding, FindingCode, Gone, OPEN_INTENTS_MAX, Place, Verifier};
 use crate::bundle::Folder;
 use crate::canonical::{self, NotCanonical};
 use crate::entry::{Entry, EntryKind};
@@ -127,7 +127,12 @@ impl Verifier {
         if kind == EntryKind::BodyErased {
             let erased = member(body, &["row", "detail", "erased_sha256"]);
             let erased = erased.and_then(Value::as_str).and_then(hex::decode);
-            self.erased.insert(erased.ok_or("an erasure must name what it erased as erased_sha256")?);
+            let erased = erased.ok_or("an erasure must name what it erased as erased_sha256")?;
+            if member(body, &["row", "detail", "retention_days"]).is_none() {
+                self.erased.insert(erased, Gone::Erased);
+            } else {
+                self.erased.entry(erased).or_insert(Gone::Expired);
+            }
         }
         if kind == EntryKind::AuditRecord {
             let text = |name| member(body, &["row", name]).and_then(Value::as_str);
@@ -142,7 +147,14 @@ impl Verifier {
                 (Some(_) | None, _) => {}
             }
         }
-        find_references(body, references)
+        find_references(body, references)?;
+        for named in references.iter() {
+            // What retention removed came back with this entry, and is expected from here on.
+            if self.erased.get(&named.sha256) == Some(&Gone::Expired) {
+                self.erased.remove(&named.sha256);
+            }
+        }
+        Ok(())
     }
 }
 

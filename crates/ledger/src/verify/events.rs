@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{Continuation, Finding, FindingCode, Verifier};
 use crate::entry::EntryKind;
 use crate::note::VerifierKey;
+use crate::policy::{LAG_SECONDS_DEFAULT, LAG_SECONDS_MAX, LAG_SECONDS_MIN};
 use crate::{Hash, hex};
 
 /// Roots are remembered at multiples of this many entries, where segments end.
@@ -50,6 +51,8 @@ pub struct LogEvents {
     /// Segments whose bodies retention removed, `from..to` each (LED-40).
     pub pruned: Vec<(u64, u64)>,
     pub expected: Option<Expected>,
+    /// Since which entry cosignatures may be how late, where it changed. Seconds (LED-35).
+    pub lags: Vec<(u64, u64)>,
     /// The log that this one goes on with (LED-39).
     pub continues: Option<Continuation>,
 }
@@ -66,6 +69,14 @@ impl LogEvents {
             }
         }
         keys
+    }
+
+    /// Returns how late a cosignature of the checkpoint of this size may be: what the newest of the entries that it
+    /// covers declared, so that no later one can widen it. Seconds (LED-35).
+    #[must_use]
+    pub fn lag_before(&self, size: u64) -> u64 {
+        let declared = self.lags.iter().rev().find(|(index, _lag)| *index < size);
+        declared.map_or(LAG_SECONDS_DEFAULT, |(_index, lag)| *lag)
     }
 
     /// Tells whether retention removed the body of this entry.
@@ -136,6 +147,13 @@ impl Verifier {
             EntryKind::LogStarted => {
                 let expected = expected(index, detail).ok_or("a start must say which evidence to expect")?;
                 self.events.expected = Some(expected);
+                let lag = declared_lag(detail)?;
+                if lag != self.events.lag_before(index) {
+                    if self.events.lags.len() == EVENTS_MAX {
+                        return Err(full());
+                    }
+                    self.events.lags.push((index, lag));
+                }
                 Ok(())
             }
             EntryKind::LogGenesis if index == 0 => {
@@ -212,6 +230,15 @@ fn seal(index: u64, detail: &Value) -> Option<Seal> {
         to: number("to")?,
         root: digest("root")?,
         bundle_sha256: digest("bundle_sha256")?,
+    })
+}
+
+/// Reads how late cosignatures may be from a start on; older starts do not say it.
+fn declared_lag(detail: &Value) -> Result<u64, String> {
+    let Some(said) = detail.get("stamp_max_lag_seconds") else { return Ok(LAG_SECONDS_DEFAULT) };
+    let lag = said.as_u64().filter(|lag| (LAG_SECONDS_MIN..=LAG_SECONDS_MAX).contains(lag));
+    lag.ok_or_else(|| {
+        format!("stamp_max_lag_seconds is not a number from {LAG_SECONDS_MIN} to {LAG_SECONDS_MAX}")
     })
 }
 

@@ -152,6 +152,8 @@ pub struct Report {
     pub bodies_checked: u64,
     /// Bodies and blobs that are gone and that a `body.erased` entry accounts for.
     pub erased: u64,
+    /// Evidence that retention removed, by a `body.erased` entry that names the retention (TLW-33).
+    pub expired: u64,
     /// Bodies that retention removed from here, by a `segment.pruned` entry; the sealed bundle has them.
     pub pruned: u64,
     /// Entries beyond the newest checkpoint.
@@ -187,6 +189,7 @@ impl Report {
             rows_checked: 0,
             bodies_checked: 0,
             erased: 0,
+            expired: 0,
             pruned: 0,
             uncovered_tail: 0,
             orphan_intents: 0,

@@ -154,6 +154,75 @@ fn led_41_only_an_erasure_explains_what_is_gone() {
     assert_eq!(report.first_bad_index, Some(1));
 }
 
+/// What a change says that names this evidence, and what an entry says that retention removed it.
+fn named_and_removed(gone: &str) -> [(EntryKind, serde_json::Value); 2] {
+    let detail = json!({"erased_sha256": gone, "retention_days": 90});
+    [
+        (EntryKind::FindingChanged, json!({"row": {"evidence_sha256": gone}})),
+        (EntryKind::BodyErased, json!({"row": {"detail": detail}})),
+    ]
+}
+
+#[test]
+fn tlw_33_what_retention_removed_is_expected_again_once_a_later_entry_names_it() {
+    let [named, removed] = named_and_removed(&hex::encode(&[7; 32]));
+    // Which entries there are, and what is said when the evidence is not there.
+    for (entries, (found, expired)) in [
+        (vec![&named], (vec![FindingCode::BodyMissing], 0)),
+        (vec![&named, &named, &removed], (vec![], 2)),
+        (vec![&named, &removed, &named], (vec![FindingCode::BodyMissing; 2], 0)),
+        (vec![&named, &removed, &named, &removed], (vec![], 2)),
+    ] {
+        let log: Vec<_> = (0..).zip(&entries).map(|(n, (kind, body))| entry(n, n, *kind, body)).collect();
+        let mut verifier = Verifier::new(None, 0);
+        feed(&mut verifier, &log);
+        let report = verifier.finish();
+        assert_eq!((codes(&report), report.expired, report.erased), (found, expired, 0), "{entries:?}");
+    }
+}
+
+#[test]
+fn tlw_33_what_was_destroyed_on_request_stays_accounted_for_by_that() {
+    let gone = hex::encode(&[7; 32]);
+    let [named, removed] = named_and_removed(&gone);
+    let destroyed = (EntryKind::BodyErased, json!({"row": {"detail": {"erased_sha256": gone}}}));
+    for entries in [[&named, &removed, &destroyed, &named], [&named, &destroyed, &removed, &named]] {
+        let log: Vec<_> = (0..).zip(&entries).map(|(n, (kind, body))| entry(n, n, *kind, body)).collect();
+        let mut verifier = Verifier::new(None, 0);
+        feed(&mut verifier, &log);
+        let report = verifier.finish();
+        assert_eq!((codes(&report), report.expired, report.erased), (vec![], 0, 2), "{entries:?}");
+    }
+}
+
+#[test]
+fn led_35_the_newest_start_that_a_checkpoint_covers_says_how_late_it_may_be_cosigned() {
+    let started = |n, lag: serde_json::Value| {
+        let mut detail = json!({"expects_anchor": false, "policy_sha256": null});
+        if !lag.is_null() {
+            detail["stamp_max_lag_seconds"] = lag;
+        }
+        entry(n, n, EntryKind::LogStarted, &json!({"row": {"detail": detail}}))
+    };
+    let log = [
+        started(0, json!(null)),
+        started(1, json!(3_600)),
+        started(2, json!(3_600)),
+        started(3, json!(604_800)),
+        started(4, json!(null)),
+    ];
+    let mut verifier = Verifier::new(None, 0);
+    feed(&mut verifier, &log);
+    let lags: Vec<u64> = (0..7).map(|size| verifier.events().lag_before(size)).collect();
+    assert_eq!(lags, [86_400, 86_400, 3_600, 3_600, 604_800, 86_400, 86_400]);
+    assert!(verifier.finish().ok);
+    for bad in [json!(59), json!(604_801), json!(-1), json!(60.5), json!("3600"), json!(true)] {
+        let mut verifier = Verifier::new(None, 0);
+        feed(&mut verifier, &[started(0, bad.clone())]);
+        assert_eq!(codes(&verifier.finish()), [FindingCode::Malformed], "{bad}");
+    }
+}
+
 #[test]
 fn bodies_that_break_the_generic_rules_are_malformed() {
     let cases = [
@@ -204,6 +273,7 @@ fn led_29_the_report_has_its_documented_members() {
         "continues",
         "entries",
         "erased",
+        "expired",
         "findings",
         "findings_dropped",
         "first_bad_index",

@@ -1,22 +1,19 @@
 //! Judges the cosignatures of a checkpoint by a policy, as findings (LED-34, LED-35).
 
 use super::{EvidenceState, Finding, FindingCode, Place, Report};
-use crate::entry::instant_seconds;
 use crate::note::{Note, NoteError};
 use crate::policy::{Policy, Timing, Verdict, Window};
 
 /// Judges a signed checkpoint whose log signatures the caller checks, and adds what is wrong to the report.
 ///
-/// `newest_at` is the time of the newest entry that the checkpoint covers, as it stands in the entry; without
-/// it, times are not compared. `place` is where the checkpoint begins.
+/// Without a `window`, times are not compared. `place` is where the checkpoint begins.
 pub fn judge_witnesses(
     report: &mut Report,
     policy: &Policy,
     checkpoint: &[u8],
-    newest_at: Option<&str>,
+    window: Option<Window>,
     place: &Place,
 ) {
-    let window = newest_at.and_then(instant_seconds).map(Window::of);
     let judged = Note::parse(checkpoint).and_then(|note| policy.judge(&note, window));
     let verdict = match judged {
         Ok(verdict) => verdict,

@@ -237,7 +237,7 @@ fn text(report: &Report) -> Result<String, Error> {
     let failed = |err: std::fmt::Error| Error::new(Kind::Internal, format!("could not write: {err}"));
     writeln!(
         out,
-        "{}  {} entries, {} bodies, {} rows, {} checkpoints; {} erased; {} pruned; {} uncovered\nroot {}  keys {}{}",
+        "{}  {} entries, {} bodies, {} rows, {} checkpoints; {} erased; {} pruned; {} evidence removed by retention; {} uncovered\nroot {}  keys {}{}",
         if report.ok { "verified" } else { "NOT VERIFIED" },
         report.entries,
         report.bodies_checked,
@@ -245,6 +245,7 @@ fn text(report: &Report) -> Result<String, Error> {
         report.checkpoints,
         report.erased,
         report.pruned,
+        report.expired,
         report.uncovered_tail,
         report.root.as_deref().unwrap_or("-"),
         if report.key_ids.is_empty() { "-".to_owned() } else { report.key_ids.join(" ") },

@@ -84,13 +84,21 @@ pub(super) async fn erase(app: &App, args: &EraseArgs) -> Result<Exit, Error> {
 }
 
 pub(super) async fn prune(app: &App, args: &PruneArgs) -> Result<Exit, Error> {
-    let pruned = app.prune(&args.archive, (&args.reason, &args.approved_by)).await?;
+    let pruned = app.prune(args.archive.as_deref(), (&args.reason, &args.approved_by)).await?;
     app::checkpoint::cut(app).await?;
-    if pruned.is_empty() {
-        console::note("no sealed segment is older than the retention; nothing was removed");
+    let evidence = &pruned.evidence;
+    if pruned.segments.is_empty() && evidence.blobs.is_empty() {
+        console::note("nothing is older than its retention and not held; nothing was removed");
     }
-    let lines: String = pruned.iter().map(|segment| format!("{}\t{}\n", segment.from, segment.to)).collect();
-    console::print(lines.as_bytes())?;
+    if evidence.held > 0 {
+        console::note(&format!("{} evidence documents are held and stay", evidence.held));
+    }
+    if evidence.is_full {
+        console::note("warning: the log takes no more removals; what is left of old evidence stays");
+    }
+    let segments = pruned.segments.iter().map(|segment| format!("{}\t{}\n", segment.from, segment.to));
+    let blobs = evidence.blobs.iter().map(|sha256| format!("evidence\t{sha256}\n"));
+    console::print(segments.chain(blobs).collect::<String>().as_bytes())?;
     Ok(Exit::Success)
 }
 
@@ -152,13 +160,11 @@ fn said(event: LogEvent) -> String {
             "bodies of entries {}..{}, approved by {}: {}",
             pruned.from, pruned.to, pruned.approved_by, pruned.reason
         ),
-        LogEvent::BodyErased(erased) => format!(
-            "{} of entry {}, approved by {}: {}",
-            erased.blob.as_str(),
-            erased.erased_index,
-            erased.approved_by,
-            erased.reason
-        ),
+        LogEvent::BodyErased(erased) => {
+            let (blob, index, by) = (erased.blob.as_str(), erased.erased_index, &erased.approved_by);
+            let after = erased.retention_days.map_or_else(String::new, |days| format!(" after {days} days"));
+            format!("{blob} of entry {index}{after}, approved by {by}: {}", erased.reason)
+        }
         LogEvent::HoldChanged(hold) => {
             let change = if hold.active { "added" } else { "released" };
             format!("{} {change} on {}: {}", hold.hold, hold.subject, hold.reason)
@@ -166,6 +172,13 @@ fn said(event: LogEvent) -> String {
         LogEvent::Started(started) => {
             let anchor = if started.expects_anchor { "an anchor" } else { "no anchor" };
             format!("plumb {}, {anchor}, program {}", started.version, started.binary_sha256)
+        }
+        LogEvent::Configured(kept) => {
+            let (bodies, evidence) = (kept.retention_bodies_days, kept.retention_evidence_days);
+            let access_log = kept.retention_access_log_days;
+            format!(
+                "kept for days, 0 for ever: bodies {bodies}, evidence {evidence}, access log {access_log}"
+            )
         }
     }
 }

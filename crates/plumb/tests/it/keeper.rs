@@ -454,7 +454,8 @@ fn led_30_a_start_says_what_to_expect_and_is_recorded_once() {
     assert_code(&world.plumb(&["ledger", "init"]), 0);
     let events = json(&world.plumb(&["ledger", "events", "--format", "json"]));
     let events = events.as_array().unwrap();
-    assert_eq!(events.len(), 1, "{events:#?}");
+    let kinds: Vec<_> = events.iter().map(|event| event["event"]["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["log.started", "log.config"], "{events:#?}");
     let detail = &events[0]["event"]["detail"];
     assert_eq!(
         detail["binary_sha256"].as_str().unwrap(),

@@ -5,6 +5,7 @@
 
 mod bytes;
 mod moment;
+mod returned;
 mod workload;
 
 use std::fs;
@@ -12,7 +13,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use app::registry::Vouch;
-use app::{App, Clock, Config, Mode};
+use app::{App, Clock, Config, Mode, Retention};
 use ledger::Report;
 use testkit::fuzz::SplitMix64;
 
@@ -43,7 +44,8 @@ fn config(data: &Path) -> Config {
     Config {
         data_dir: data.to_owned(),
         database: app::Database::default(),
-        retention_bodies_days: 0,
+        retention: Retention::default(),
+        stamp_max_lag_seconds: 86_400,
         anchor: None,
         policy: None,
         content_dir: None,

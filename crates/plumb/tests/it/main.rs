@@ -23,6 +23,7 @@ mod posture;
 mod proof;
 mod prove;
 mod record;
+mod retention;
 mod scan;
 mod server;
 mod ssh;

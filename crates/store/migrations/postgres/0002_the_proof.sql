@@ -12,7 +12,7 @@ CREATE TABLE log_events (
   tenant_id TEXT COLLATE "C" NOT NULL,
   event_id TEXT COLLATE "C" NOT NULL,
   log_id TEXT COLLATE "C" NOT NULL,
-  kind TEXT COLLATE "C" NOT NULL CHECK (kind IN ('log.started', 'key.rotated', 'segment.sealed', 'segment.pruned', 'body.erased', 'hold.changed')),
+  kind TEXT COLLATE "C" NOT NULL CHECK (kind IN ('log.started', 'key.rotated', 'segment.sealed', 'segment.pruned', 'body.erased', 'hold.changed', 'log.config')),
   detail TEXT COLLATE "C" NOT NULL CHECK (json_valid(detail)),
   recorded_at_us BIGINT NOT NULL,
   log_index BIGINT NOT NULL,
@@ -35,19 +35,23 @@ CREATE TABLE log_cosignatures (
 );
 
 -- Which bytes an erasure destroyed: the one thing that lets a body be emptied (LED-41). `erased_index` is the
--- entry whose body it was; null for evidence and manifests, which several entries may name.
+-- entry whose body it was; null for evidence and manifests, which several entries may name. With
+-- `retention_days`, retention removed them: they are put back when they are measured again (TLW-33).
 CREATE TABLE log_erasures (
   tenant_id TEXT COLLATE "C" NOT NULL,
   blob TEXT COLLATE "C" NOT NULL CHECK (blob IN ('body', 'evidence', 'manifest')),
   sha256 TEXT COLLATE "C" NOT NULL CHECK (length(sha256) = 64),
   log_id TEXT COLLATE "C" NOT NULL,
   erased_index BIGINT,
+  retention_days BIGINT CHECK (retention_days IS NULL OR retention_days > 0 AND blob = 'evidence'),
   log_index BIGINT NOT NULL,
-  PRIMARY KEY (tenant_id, blob, sha256),
+  PRIMARY KEY (tenant_id, log_id, log_index),
   FOREIGN KEY (tenant_id, log_id) REFERENCES log_heads (tenant_id, log_id) ON DELETE RESTRICT,
   CHECK ((blob = 'body') = (erased_index IS NOT NULL))
 );
 CREATE UNIQUE INDEX log_erasures_index ON log_erasures (tenant_id, log_id, erased_index) WHERE erased_index IS NOT NULL;
+CREATE INDEX log_erasures_blob ON log_erasures (tenant_id, blob, sha256);
+CREATE INDEX log_erasures_retention ON log_erasures (tenant_id) WHERE retention_days IS NOT NULL;
 
 -- Segments whose bodies were removed: the one other thing that lets bodies be emptied (LED-40).
 CREATE TABLE log_prunings (
@@ -65,7 +69,8 @@ SELECT guard('log_cosignatures', 'UPDATE', 'DELETE', 'TRUNCATE');
 SELECT guard('log_erasures', 'UPDATE', 'DELETE', 'TRUNCATE');
 SELECT guard('log_prunings', 'UPDATE', 'DELETE', 'TRUNCATE');
 
--- A body may be emptied, nothing else, and only where an erasure or a pruning says so.
+-- A body may be emptied, nothing else, and only where an erasure or a pruning says so. Evidence that only retention
+-- emptied may be filled again.
 DROP TRIGGER log_entries_no_update ON log_entries;
 CREATE FUNCTION log_entries_no_update() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
@@ -87,9 +92,12 @@ DROP TRIGGER evidence_no_update ON evidence;
 CREATE FUNCTION evidence_no_update() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
   IF NEW.tenant_id = OLD.tenant_id AND NEW.sha256 = OLD.sha256 AND NEW.byte_size = OLD.byte_size
-    AND NEW.first_seen_at = OLD.first_seen_at AND length(NEW.body) = 0
+    AND NEW.first_seen_at = OLD.first_seen_at
     AND EXISTS (SELECT 1 FROM log_erasures WHERE tenant_id = OLD.tenant_id AND blob = 'evidence'
       AND sha256 = OLD.sha256)
+    AND (length(NEW.body) = 0 OR length(OLD.body) = 0 AND length(NEW.body) = OLD.byte_size
+      AND NOT EXISTS (SELECT 1 FROM log_erasures WHERE tenant_id = OLD.tenant_id AND blob = 'evidence'
+        AND sha256 = OLD.sha256 AND retention_days IS NULL))
   THEN
     RETURN NEW;
   END IF;

@@ -4,7 +4,7 @@ CREATE TABLE log_events (
   tenant_id TEXT NOT NULL,
   event_id TEXT NOT NULL,
   log_id TEXT NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('log.started', 'key.rotated', 'segment.sealed', 'segment.pruned', 'body.erased', 'hold.changed')),
+  kind TEXT NOT NULL CHECK (kind IN ('log.started', 'key.rotated', 'segment.sealed', 'segment.pruned', 'body.erased', 'hold.changed', 'log.config')),
   detail TEXT NOT NULL CHECK (json_valid(detail)),
   recorded_at_us INTEGER NOT NULL,
   log_index INTEGER NOT NULL,
@@ -42,26 +42,30 @@ WHEN EXISTS (SELECT 1 FROM log_cosignatures WHERE tenant_id = NEW.tenant_id AND 
 BEGIN SELECT RAISE(ABORT, 'append-only: log_cosignatures refuses REPLACE'); END;
 
 -- Which bytes an erasure destroyed: the one thing that lets a body be emptied (LED-41). `erased_index` is the
--- entry whose body it was; null for evidence and manifests, which several entries may name.
+-- entry whose body it was; null for evidence and manifests, which several entries may name. With
+-- `retention_days`, retention removed them: they are put back when they are measured again (TLW-33).
 CREATE TABLE log_erasures (
   tenant_id TEXT NOT NULL,
   blob TEXT NOT NULL CHECK (blob IN ('body', 'evidence', 'manifest')),
   sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
   log_id TEXT NOT NULL,
   erased_index INTEGER,
+  retention_days INTEGER CHECK (retention_days IS NULL OR retention_days > 0 AND blob = 'evidence'),
   log_index INTEGER NOT NULL,
-  PRIMARY KEY (tenant_id, blob, sha256),
+  PRIMARY KEY (tenant_id, log_id, log_index),
   FOREIGN KEY (tenant_id, log_id) REFERENCES log_heads (tenant_id, log_id) ON DELETE RESTRICT,
   CHECK ((blob = 'body') = (erased_index IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX log_erasures_index ON log_erasures (tenant_id, log_id, erased_index) WHERE erased_index IS NOT NULL;
+CREATE INDEX log_erasures_blob ON log_erasures (tenant_id, blob, sha256);
+CREATE INDEX log_erasures_retention ON log_erasures (tenant_id) WHERE retention_days IS NOT NULL;
 CREATE TRIGGER log_erasures_no_update BEFORE UPDATE ON log_erasures
 BEGIN SELECT RAISE(ABORT, 'append-only: log_erasures refuses UPDATE'); END;
 CREATE TRIGGER log_erasures_no_delete BEFORE DELETE ON log_erasures
 BEGIN SELECT RAISE(ABORT, 'append-only: log_erasures refuses DELETE'); END;
 CREATE TRIGGER log_erasures_no_replace BEFORE INSERT ON log_erasures
-WHEN EXISTS (SELECT 1 FROM log_erasures WHERE tenant_id = NEW.tenant_id
-  AND (blob = NEW.blob AND sha256 = NEW.sha256 OR log_id = NEW.log_id AND erased_index = NEW.erased_index))
+WHEN EXISTS (SELECT 1 FROM log_erasures WHERE tenant_id = NEW.tenant_id AND log_id = NEW.log_id
+  AND (log_index = NEW.log_index OR erased_index = NEW.erased_index))
 BEGIN SELECT RAISE(ABORT, 'append-only: log_erasures refuses REPLACE'); END;
 
 -- Segments whose bodies were removed: the one other thing that lets bodies be emptied (LED-40).
@@ -83,7 +87,8 @@ WHEN EXISTS (SELECT 1 FROM log_prunings WHERE tenant_id = NEW.tenant_id AND log_
   AND from_index = NEW.from_index)
 BEGIN SELECT RAISE(ABORT, 'append-only: log_prunings refuses REPLACE'); END;
 
--- A body may be emptied, nothing else, and only where an erasure or a pruning says so.
+-- A body may be emptied, nothing else, and only where an erasure or a pruning says so. Evidence that only retention
+-- emptied may be filled again.
 DROP TRIGGER log_entries_no_update;
 CREATE TRIGGER log_entries_no_update BEFORE UPDATE ON log_entries
 WHEN NOT (NEW.tenant_id = OLD.tenant_id AND NEW.log_id = OLD.log_id AND NEW.log_index = OLD.log_index
@@ -96,9 +101,12 @@ BEGIN SELECT RAISE(ABORT, 'append-only: log_entries refuses UPDATE'); END;
 DROP TRIGGER evidence_no_update;
 CREATE TRIGGER evidence_no_update BEFORE UPDATE ON evidence
 WHEN NOT (NEW.tenant_id = OLD.tenant_id AND NEW.sha256 = OLD.sha256 AND NEW.byte_size = OLD.byte_size
-  AND NEW.first_seen_at = OLD.first_seen_at AND length(NEW.body) = 0
+  AND NEW.first_seen_at = OLD.first_seen_at
   AND EXISTS (SELECT 1 FROM log_erasures WHERE tenant_id = OLD.tenant_id AND blob = 'evidence'
-    AND sha256 = OLD.sha256))
+    AND sha256 = OLD.sha256)
+  AND (length(NEW.body) = 0 OR length(OLD.body) = 0 AND length(NEW.body) = OLD.byte_size
+    AND NOT EXISTS (SELECT 1 FROM log_erasures WHERE tenant_id = OLD.tenant_id AND blob = 'evidence'
+      AND sha256 = OLD.sha256 AND retention_days IS NULL)))
 BEGIN SELECT RAISE(ABORT, 'append-only: evidence refuses UPDATE'); END;
 DROP TRIGGER manifests_no_update;
 CREATE TRIGGER manifests_no_update BEFORE UPDATE ON manifests

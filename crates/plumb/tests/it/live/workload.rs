@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use app::host_keys::HostKeyPolicy;
 use app::scan::{Capture, Limits, Narrowing, ScanRequest};
-use app::{App, Config, Mode};
+use app::{App, Config, Mode, Retention};
 use model::Timestamp;
 use testkit::fuzz::SplitMix64;
 use tokio::sync::watch;
@@ -15,9 +15,9 @@ use tokio::sync::watch;
 use super::{SEED, config, wait, wanted};
 
 /// Workloads in every run, unless the environment says otherwise.
-const WORKLOADS: u64 = 20;
+const WORKLOADS: u64 = 8;
 /// One in so many workloads has whole scans, whose hundreds of entries fill segments.
-const LARGE_SHARE: u64 = 20;
+const LARGE_SHARE: u64 = 8;
 /// Acts of a workload, at most.
 const ACTS: u64 = 12;
 const HOUR_US: i64 = 3_600_000_000;
@@ -65,18 +65,7 @@ impl Run {
             let rules = (0..count).map(|_rule| (*self.pick(&RULES)).to_owned()).collect();
             Narrowing { rules, ..Narrowing::default() }
         };
-        let request = ScanRequest {
-            targets: vec![self.app.replay_target(name, capture).await.unwrap()],
-            narrowing,
-            framework: None,
-            policy: HostKeyPolicy::RequireKnown,
-            concurrency: 1,
-            secrets: app::credentials::Secrets::default(),
-            known_hosts: Vec::new(),
-            limits: Limits::default(),
-            stop: watch::channel(false).1,
-        };
-        self.app.scan(request, &mut |_| None, Arc::default(), Arc::new(|_, _| {})).await.unwrap();
+        replayed(&self.app, (name, capture), narrowing).await;
     }
 
     /// Does something; returns whether it was let through.
@@ -106,11 +95,27 @@ impl Run {
                 self.reopen().await;
             }
             8 => drop(self.app.seal(self.now, archive).await?),
-            9 => drop(self.app.prune(archive, approved).await?),
+            9 => drop(self.app.prune(Some(archive), approved).await?),
             _ => self.app.record_start().await?,
         }
         Ok(())
     }
+}
+
+/// Scans a recorded host.
+pub(super) async fn replayed(app: &App, (name, capture): (&str, Capture), narrowing: Narrowing) {
+    let request = ScanRequest {
+        targets: vec![app.replay_target(name, capture).await.unwrap()],
+        narrowing,
+        framework: None,
+        policy: HostKeyPolicy::RequireKnown,
+        concurrency: 1,
+        secrets: app::credentials::Secrets::default(),
+        known_hosts: Vec::new(),
+        limits: Limits::default(),
+        stop: watch::channel(false).1,
+    };
+    app.scan(request, &mut |_| None, Arc::default(), Arc::new(|_, _| {})).await.unwrap();
 }
 
 /// Makes a rule folder of the named rules alone, which is read in no time.
@@ -134,7 +139,7 @@ async fn assert_no_alarm(seed: u64, is_large: bool) -> (u64, u64) {
     let (data, archive) = (folder.path().join("data"), folder.path().join("archive"));
     let config = Config {
         content_dir: (!is_large).then(|| few_rules(folder.path())),
-        retention_bodies_days: 30,
+        retention: Retention { bodies_days: 30, evidence_days: 90, ..Retention::default() },
         anchor: (seed % 2 == 0).then(|| folder.path().join("anchor.log")),
         ..config(&data)
     };

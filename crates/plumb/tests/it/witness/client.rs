@@ -70,7 +70,7 @@ fn led_32_checkpoints_are_cosigned_and_a_dead_witness_costs_one_warning_line() {
     assert_code(&done, 0);
     let warnings: Vec<&str> = done.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
     assert_eq!(warnings.len(), 1, "{done:#?}");
-    assert!(warnings[0].starts_with("warning: witness w2 did not cosign 7 entries: could not connect"));
+    assert!(warnings[0].starts_with("warning: witness w2 did not cosign 8 entries: could not connect"));
     let done = checkpoint(&world, &policy);
     assert_eq!((done.code, cosigned(&done, &vkeys)), (Some(0), 2), "{done:#?}");
     // It comes back and catches up; the others, which are gone now, are not asked again.
@@ -128,10 +128,10 @@ fn led_73_a_forked_log_is_caught_by_its_witness() {
     let done = grown(&fork, &policy, 2);
     assert_code(&done, 2);
     let alarm =
-        "checkpoint_inconsistent: witness w has seen another history of this log than the 7 entries here";
+        "checkpoint_inconsistent: witness w has seen another history of this log than the 8 entries here";
     assert!(done.stderr.lines().any(|line| line == alarm), "{done:#?}");
     // From here on the fork signs nothing, with the policy or without, and the honest copy goes on.
-    let stopped = "rollback_detected: a witness has a checkpoint over 7 entries that this log never had; nothing is signed";
+    let stopped = "rollback_detected: a witness has a checkpoint over 8 entries that this log never had; nothing is signed";
     assert_refused(&grown(&fork, &policy, 3), 70, stopped);
     assert_refused(&fork.plumb(&["host", "add", &support::at_port("root", 4)]), 70, stopped);
     assert_code(&grown(&world, &policy, 2), 0);
@@ -149,14 +149,14 @@ fn led_19_a_restored_old_copy_is_behind_what_its_witness_saw() {
     assert_code(&grown(&world, &policy, 1), 0);
     let done = checkpoint(&old, &policy);
     assert_code(&done, 2);
-    let alarm = "rollback_detected: witness w has seen 7 entries of this log, which has 5";
+    let alarm = "rollback_detected: witness w has seen 8 entries of this log, which has 6";
     assert!(done.stderr.lines().any(|line| line == alarm), "{done:#?}");
     // Nothing is signed until the newest database is back; then all goes on, with the same data folder.
     let refused = grown(&old, &policy, 2);
     assert_refused(
         &refused,
         70,
-        "rollback_detected: a witness has a checkpoint over 7 entries that this log never had",
+        "rollback_detected: a witness has a checkpoint over 8 entries that this log never had",
     );
     assert!(refused.stderr.contains("restore the newest backup"), "{refused:#?}");
     fs::copy(world.database(), old.database()).unwrap();
@@ -295,7 +295,7 @@ fn led_32_whatever_a_witness_answers_the_log_goes_on_and_says_why() {
     let lines: Vec<&str> = done.stderr.lines().collect();
     assert_eq!(lines.len(), bad.len(), "{done:#?}");
     for ((line, (_url, why)), number) in lines.iter().zip(&bad).zip(1..) {
-        let start = format!("warning: witness w{number:02} did not cosign 5 entries: ");
+        let start = format!("warning: witness w{number:02} did not cosign 6 entries: ");
         assert!(line.starts_with(&start) && line.contains(why), "{why:?}: {line:?}");
     }
 }
@@ -311,7 +311,7 @@ fn led_32_a_witness_that_hangs_is_left_after_a_while() {
         written(&world, &format!("log {log}\nwitness w {} {url}\nquorum none\n", cosigner(1).public()));
     let done = checkpoint(&world, &policy);
     assert_code(&done, 0);
-    assert_eq!(done.stderr, "warning: witness w did not cosign 5 entries: no answer within 5 seconds\n");
+    assert_eq!(done.stderr, "warning: witness w did not cosign 6 entries: no answer within 5 seconds\n");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn led_30_witnesses_that_were_promised_and_are_not_named_are_expected() {
     assert_code(&done, 2);
     assert_eq!(codes(&done), ["evidence_expected"]);
     // The entry that promised them: it came with the first checkpoint that was cut under the policy.
-    assert_eq!(json(&done)["findings"][0]["index"], 5);
+    assert_eq!(json(&done)["findings"][0]["index"], 6);
 }
 
 #[test]
@@ -167,4 +167,69 @@ fn led_35_cosignatures_of_one_witness_do_not_go_back_in_time() {
     assert_code(&done, 2);
     assert_eq!(codes(&done), ["stamp_window"]);
     assert!(done.stdout.contains("w cosigned a smaller checkpoint at a later time"), "{done:#?}");
+}
+
+/// A log of this lag whose only witness cosigns that much behind the beginning of the log, once.
+fn stamped(lag: &str, behind: u64) -> (World, String, u64, Output) {
+    let world = world().env("PLUMB_STAMP_MAX_LAG_SECONDS", lag);
+    let log = begun(&world);
+    let status = json(&world.plumb(&["ledger", "status", "--format", "json"]));
+    let begun_at = instant_seconds(status["checkpoint"]["created_at"].as_str().unwrap()).unwrap();
+    let url = scripted(1, move |request| cosigned_at(1, request, begun_at + behind));
+    let policy = written(&world, &format!("log {log}\nwitness w {} {url}\nquorum w\n", cosigner(1).public()));
+    let done = grown(&world, &policy, 1);
+    (world, policy, begun_at, done)
+}
+
+#[test]
+fn led_35_how_late_a_cosignature_may_be_is_what_the_log_declared_before_the_checkpoint() {
+    let late = "the cosignature of witness w does not count";
+    let (world, policy, _begun_at, done) = stamped("86400", 40_000);
+    assert!(done.success() && !done.stderr.contains("warning"), "{done:#?}");
+    assert_code(&live(&world, Some(&policy)), 0);
+    let (world, policy, begun_at, done) = stamped("3600", 40_000);
+    assert!(done.success() && done.stderr.contains(late), "{done:#?}");
+    // The same log, stamped again by hand at the time that did not count: here, and in a bundle.
+    let status = json(&world.plumb(&["ledger", "status", "--format", "json"]));
+    let note = status["checkpoint"]["note"].as_str().unwrap();
+    let line = cosigner(1).cosign(&Note::parse(note.as_bytes()).unwrap().text, begun_at + 40_000).unwrap();
+    sql(
+        &world,
+        &format!(
+            "INSERT INTO log_cosignatures SELECT tenant_id, log_id, size, '{}', '{}', '{}', 1 FROM log_checkpoints \
+             WHERE size = {};",
+            cosigner(1).public().name(),
+            cosigner(1).public().id(),
+            line.to_line(),
+            status["checkpoint"]["size"],
+        ),
+    );
+    let found = |done: &Output| {
+        assert_code(done, 2);
+        assert_eq!(codes(done), ["stamp_window", "witness_quorum"], "{done:#?}");
+    };
+    found(&live(&world, Some(&policy)));
+    let bundle = exported(&world, &["--ledger-policy", &policy]);
+    let verify = |bundle: &str| world.plumb(&["verify", bundle, "--policy", &policy, "--format", "json"]);
+    found(&verify(&bundle));
+    // Neither a setting of whoever verifies nor a later one of the log widens it for that checkpoint.
+    let world = world.env("PLUMB_STAMP_MAX_LAG_SECONDS", "604800");
+    found(&live(&world, Some(&policy)));
+    let done = grown(&world, &policy, 2);
+    assert!(done.success() && done.stderr.contains("warning: witness w did not cosign"), "{done:#?}");
+    found(&live(&world, Some(&policy)));
+}
+
+#[test]
+fn led_35_a_lag_that_is_no_number_of_seconds_within_its_limits_refuses_to_start() {
+    let world = world();
+    for bad in ["", "0", "59", "604801", "-60", "+60", "060", "60.5", "1h", "ten"] {
+        let world = support::world().env("PLUMB_STAMP_MAX_LAG_SECONDS", bad);
+        let done = world.plumb(&["ledger", "init"]);
+        assert_code(&done, 64);
+        let first = done.stderr.lines().next().unwrap();
+        assert!(first.contains("--stamp-max-lag-seconds"), "{bad:?}: {done:#?}");
+        assert!(!world.data().exists(), "{bad:?} began a log");
+    }
+    assert_code(&world.plumb(&["--stamp-max-lag-seconds", "60", "ledger", "init"]), 0);
 }

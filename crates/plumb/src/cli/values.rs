@@ -1,0 +1,37 @@
+//! Numbers of settings, read strictly: digits and nothing else, within their limits (LED-35, LED-38).
+
+use app::Retention;
+use ledger::policy::{LAG_SECONDS_MAX, LAG_SECONDS_MIN};
+
+/// Longest retention. Days.
+const DAYS_MAX: u32 = 36_500;
+
+/// Reads a retention. Days; 0 for ever.
+pub(super) fn days(text: &str) -> Result<u32, String> {
+    let days = plain(text).and_then(|days| u32::try_from(days).ok()).filter(|days| *days <= DAYS_MAX);
+    days.ok_or_else(|| format!("it is not a whole number of days from 0 to {DAYS_MAX}"))
+}
+
+/// Reads the retention of evidence. Days; 0 for ever.
+pub(super) fn evidence_days(text: &str) -> Result<u32, String> {
+    let least = Retention::EVIDENCE_DAYS_MIN;
+    let days = days(text)?;
+    if days > 0 && days < least {
+        return Err(format!("evidence is kept for at least {least} days, or for ever: 0"));
+    }
+    Ok(days)
+}
+
+/// Reads how late a cosignature may be. Seconds.
+pub(super) fn lag_seconds(text: &str) -> Result<u64, String> {
+    let lag = plain(text).filter(|lag| (LAG_SECONDS_MIN..=LAG_SECONDS_MAX).contains(lag));
+    lag.ok_or_else(|| {
+        format!("it is not a whole number of seconds from {LAG_SECONDS_MIN} to {LAG_SECONDS_MAX}")
+    })
+}
+
+/// Reads a number without sign, leading zeros and unit.
+fn plain(text: &str) -> Option<u64> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_number| is_plain)
+}
