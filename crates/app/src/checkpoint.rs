@@ -39,13 +39,18 @@ pub async fn cut(app: &App) -> Result<(), Error> {
     cut_signed(app, None).await.map(|_cut| ())
 }
 
-/// Covers the beginning of a log that has no checkpoint yet: a new one, or one whose first command was killed.
+/// Covers the beginning of a log that has no checkpoint yet, and what a command left uncovered that was killed
+/// (LED-20).
 ///
 /// # Errors
-/// As [`cut`].
+/// As [`cut`] for a log without a checkpoint. For another, what keeps its head from being signed is said where the
+/// command's own entries are to be covered; until then they are recorded.
 pub async fn begin(app: &App) -> Result<(), Error> {
-    if app.db.list_checkpoints(&app.tenant, 1).await?.is_empty() {
-        cut(app).await?;
+    let Some(newest) = app.db.list_checkpoints(&app.tenant, 1).await?.pop() else {
+        return cut(app).await;
+    };
+    if app.db.log_size(&app.tenant).await? > newest.size {
+        drop(cut(app).await);
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use app::scan::{Narrowing, ScanRequest, ScanTarget};
 use app::targets::{Aliases, Overrides, parse};
 use app::{App, Error, Kind};
 use secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{FailLevel, Global, KeyPolicy, ScanArgs};
@@ -37,20 +38,27 @@ async fn run_with(app: &App, (global, args): (&Global, &ScanArgs), secrets: Secr
     Ok(exit(&report, args.fail_on))
 }
 
-/// Scans with progress; a first interrupt asks the hosts to end, a second one ends the program.
+/// Scans with progress; a first SIGINT or SIGTERM asks the hosts to end, a second one ends the program.
 pub(super) async fn scan(app: &App, mut request: ScanRequest, quiet: bool) -> Result<ScanReport, Error> {
     let (stop, stopped) = watch::channel(false);
     request.stop = stopped;
     let names: Vec<String> = request.targets.iter().map(|target| target.text.clone()).collect();
     let (display, listener) = Display::start(&names, quiet);
     let notices: Notices = Arc::new(Mutex::new(Vec::new()));
+    let failed = |err| Error::new(Kind::Unavailable, format!("could not wait for signals: {err}"));
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
     let interrupts = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        for first in [true, false] {
+            tokio::select! {
+                _signal = interrupted.recv() => {}
+                _signal = terminated.recv() => {}
+            }
+            if !first {
+                std::process::exit(i32::from(Exit::Incomplete.code()));
+            }
             console::note("stopping; nothing half-written stays behind");
             stop.send_replace(true);
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(i32::from(Exit::Incomplete.code()));
         }
     });
     let mut ask = |text: &str| prompt(text);

@@ -4,7 +4,9 @@ use testkit::host::TestHost;
 use testkit::process::Running;
 use testkit::wait;
 
-use crate::support::{World, assert_code, at, host, key, logins, not_measured, one_host, shell_rule, world};
+use crate::support::{
+    World, assert_code, at, host, json, key, logins, not_measured, one_host, shell_rule, world,
+};
 
 /// A world and a host whose answer does not come as long as `/run/hold` is there.
 struct Held {
@@ -39,6 +41,11 @@ impl Held {
         assert_code(&self.world.scan(&self.host, &["--content", &self.content]), 0);
     }
 
+    /// Returns how many entries no checkpoint covers.
+    fn uncovered(&self) -> u64 {
+        json(&self.world.plumb(&["ledger", "status", "--format", "json"]))["uncovered"].as_u64().unwrap()
+    }
+
     /// Returns status and reason of every recorded scan, newest first.
     fn recorded(&self) -> Vec<String> {
         let runs = self.world.scans(&at("root", &self.host));
@@ -48,18 +55,40 @@ impl Held {
 }
 
 #[test]
-fn an_interrupt_ends_a_scan_as_cancelled_and_the_next_one_runs_at_once() {
+fn led_20_an_asked_end_records_the_scan_as_cancelled_under_a_checkpoint_and_the_next_one_runs_at_once() {
+    for signal in ["INT", "TERM"] {
+        let held = held();
+        let running = held.start();
+        running.signal(signal).unwrap();
+        let done = running.finish(wait::LONG).unwrap();
+        assert_code(&done, 3);
+        assert!(done.stderr.contains("stopping"), "{}", done.stderr);
+        assert!(done.stdout.contains("NOT MEASURED  cancelled"), "{}", done.stdout);
+        assert_eq!(held.recorded(), ["cancelled cancelled"]);
+        assert_eq!(held.uncovered(), 0, "{signal}");
+        held.scan_unheld();
+        assert_eq!(held.recorded(), ["completed -", "cancelled cancelled"]);
+        assert_code(&held.world.plumb(&["ledger", "verify"]), 0);
+    }
+}
+
+/// LED-20: what a killed program recorded is covered as soon as the next one starts, not when it ends.
+#[test]
+fn led_20_what_a_killed_scan_left_uncovered_is_covered_at_the_next_start() {
     let held = held();
+    held.start().signal("KILL").unwrap();
+    assert!(held.uncovered() > 0, "nothing was left");
+    held.host.must("rm -f /run/asked").unwrap();
+    let left = json(&held.world.plumb(&["ledger", "status", "--format", "json"]))["size"].as_u64().unwrap();
     let running = held.start();
-    running.signal("INT").unwrap();
-    let done = running.finish(wait::LONG).unwrap();
-    assert_code(&done, 3);
-    assert!(done.stderr.contains("stopping"), "{}", done.stderr);
-    assert!(done.stdout.contains("NOT MEASURED  cancelled"), "{}", done.stdout);
-    assert_eq!(held.recorded(), ["cancelled cancelled"]);
-    held.scan_unheld();
-    assert_eq!(held.recorded(), ["completed -", "cancelled cancelled"]);
-    assert_code(&held.world.plumb(&["ledger", "verify"]), 0);
+    let covered = || {
+        let status = json(&held.world.plumb(&["ledger", "status", "--format", "json"]));
+        status["size"].as_u64().unwrap() - status["uncovered"].as_u64().unwrap()
+    };
+    assert!(covered() >= left, "{} of {left}", covered());
+    held.host.must("rm -f /run/hold").unwrap();
+    assert_code(&running.finish(wait::LONG).unwrap(), 0);
+    assert_eq!(held.uncovered(), 0);
 }
 
 /// JOB-19, EXE-05, EXE-23: what a killed program leaves behind.
