@@ -105,7 +105,7 @@ impl Drill {
     }
 
     /// What a report says where the entries of the backup are here and those behind them are not.
-    fn gap(&self, unsigned: Value) -> Value {
+    fn gap(&self, unsigned: &Value) -> Value {
         json!([{
             "origin": self.origin, "size": self.size, "root": self.root(), "present": self.kept,
             "missing": {"from": self.kept, "to": self.size}, "unsigned": unsigned,
@@ -159,7 +159,7 @@ fn led_39_after_a_restore_a_new_log_goes_on_and_the_report_names_exactly_what_is
     let status = drill.status();
     assert_ne!(text(&status["origin"]), drill.origin);
     assert_eq!(status["uncovered"], 0, "{status:#}");
-    let expected = drill.gap(json!({"from": drill.kept, "to": held}));
+    let expected = drill.gap(&json!({"from": drill.kept, "to": held}));
     let report = drill.verify();
     assert_eq!((&report["ok"], &report["continues"]), (&true.into(), &expected), "{report:#}");
 
@@ -213,7 +213,7 @@ fn led_39_the_bundle_of_a_new_log_spans_the_old_one_and_an_old_bundle_closes_the
     assert!(exported.stdout.contains(&drill.key), "{exported:?}");
     let new = text(&drill.status()["vkey"]);
     let report = drill.verify_bundle(&bundle, &["--vkey", &new]);
-    assert_eq!((&report["ok"], &report["continues"]), (&true.into(), &drill.gap(Value::Null)), "{report:#}");
+    assert_eq!((&report["ok"], &report["continues"]), (&true.into(), &drill.gap(&Value::Null)), "{report:#}");
     let theirs = strangers_verdict(&bundle, &[&new, &drill.key]);
     assert_code(&theirs, 0);
     let lost = drill.size - drill.kept;

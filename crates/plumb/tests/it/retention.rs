@@ -136,7 +136,7 @@ fn tlw_33_only_evidence_that_is_old_and_not_held_goes_and_verifiers_say_that_ret
     );
     assert_code(&kept.plumb(&["ledger", "hold", "add", "case", "--host", "demo-db", "--reason", "court"]), 0);
     let done = kept.prune("90");
-    assert_eq!((done.code, digests(&done)), (Some(0), free.clone()), "{done:#?}");
+    assert_eq!((done.code, digests(&done)), (Some(0), free), "{done:#?}");
     assert!(
         done.stderr.contains(&format!("{} evidence documents are held and stay", held.len())),
         "{done:#?}"

@@ -140,7 +140,7 @@ async fn assert_no_alarm(seed: u64, is_large: bool) -> (u64, u64) {
     let config = Config {
         content_dir: (!is_large).then(|| few_rules(folder.path())),
         retention: Retention { bodies_days: 30, evidence_days: 90, ..Retention::default() },
-        anchor: (seed % 2 == 0).then(|| folder.path().join("anchor.log")),
+        anchor: seed.is_multiple_of(2).then(|| folder.path().join("anchor.log")),
         ..config(&data)
     };
     let app = app::open(&config, Mode::Create).await.unwrap();
