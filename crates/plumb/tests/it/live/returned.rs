@@ -24,6 +24,30 @@ fn gone(data: &Path) -> Vec<String> {
     sql(&data.join("plumb.db"), "SELECT sha256 FROM evidence WHERE length(body) = 0 ORDER BY sha256;")
 }
 
+/// Asserts that a bundle without evidence that came back is refused by our verifier and by the one in the docs.
+async fn assert_both_verifiers_miss_it(app: &App, folder: &Path, sha256: &str) {
+    let bundle = folder.join("bundle");
+    let vkeys = app.export(&bundle).await.unwrap().vkeys;
+    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/verify.py");
+    let asked = || {
+        let keys: Vec<_> = vkeys.iter().map(|vkey| vkey.parse().unwrap()).collect();
+        let options = ledger::bundle::Options { keys: &keys, against: &[], policy: None };
+        let report = app::bundle::verify_folder(&bundle, &options, &[]).unwrap();
+        let done =
+            std::process::Command::new("python3").arg(&other).arg(&bundle).args(&vkeys).output().unwrap();
+        (report, String::from_utf8(done.stdout).unwrap())
+    };
+    let (report, said) = asked();
+    assert_eq!((report.findings, said.as_str()), (vec![], "ok\n"));
+    std::fs::remove_file(bundle.join(format!("evidence/{}/{sha256}", &sha256[..2]))).unwrap();
+    let (report, said) = asked();
+    assert!(
+        report.findings.iter().any(|finding| finding.code == ledger::FindingCode::BodyMissing),
+        "{report:#?}"
+    );
+    assert!(said.contains(&format!("{sha256} is not there and no entry erased")), "{said}");
+}
+
 #[test]
 fn tlw_33_evidence_that_is_measured_again_comes_back_and_what_was_erased_on_request_does_not() {
     let folder = tempfile::Builder::new().prefix("plumbline-it-").tempdir().unwrap();
@@ -60,6 +84,7 @@ fn tlw_33_evidence_that_is_measured_again_comes_back_and_what_was_erased_on_requ
         assert_eq!(codes(93).await, (vec![], 0, 0));
         let sha256 = removed[0].parse().unwrap();
         assert!(!app.evidence(sha256).await.unwrap().is_empty());
+        assert_both_verifiers_miss_it(&on(&app, 93), folder.path(), &removed[0]).await;
         // A second time, and then for good on request.
         scan(94, 1).await;
         assert!(prune(200).await.contains(&sha256));
