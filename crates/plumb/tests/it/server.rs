@@ -86,6 +86,13 @@ fn dbs_24_the_whole_story_works_on_postgresql() {
     assert!(verified.stdout.contains("hosts"), "{verified:?}");
 }
 
+/// Every command of the guide's page runs.
+#[test]
+fn every_command_of_the_page_on_postgresql_runs() {
+    let database = database();
+    assert!(crate::cli::run_page(&on(&database), "docs/guide/postgresql.md") >= 5);
+}
+
 /// DBS-24: an address and single settings come together, the single ones win, and a password may come from a file.
 #[test]
 fn dbs_24_single_settings_win_over_the_address_and_a_file_has_the_password() {

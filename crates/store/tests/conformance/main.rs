@@ -41,6 +41,7 @@ mod closing;
 mod cosignatures;
 mod counting;
 mod entries;
+mod faults;
 mod graph;
 mod guards;
 mod hosts;

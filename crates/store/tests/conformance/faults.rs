@@ -1,0 +1,127 @@
+//! A server that cuts connections, ends work or lets wait: what is said, and what is left (ERR-01, LED-10).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use model::Status::{Fail, Pass};
+use store::{Class, StoreError};
+
+use crate::bench::{Bench, On, at};
+use crate::story::findings;
+
+/// Scans of each writer, at least.
+const SCANS: i64 = 20;
+/// Scans that were cut off, of all writers, at least.
+const CUTS: i64 = 6;
+/// Most attempts at one scan.
+const TRIES_MAX: i64 = 200;
+
+/// Returns the class of what went wrong in the database.
+fn class(err: &StoreError) -> Class {
+    match err {
+        StoreError::Open { problem, .. } | StoreError::Database { problem, .. } => problem.class(),
+        other => panic!("{other}"),
+    }
+}
+
+/// Scans, and says whether it was acknowledged.
+async fn scan(bench: &Bench, host: model::HostId, second: i64) -> Result<(), StoreError> {
+    let begun = bench.begin(host, true, at(second)).await?;
+    let found = findings(&[("r1", Pass, &format!("v{second}")), ("r2", Fail, "v")]);
+    let batch = bench.batch(&begun.scan, &found, at(second)).await;
+    bench.apply(begun.fence, &batch, at(second)).await.map(|_applied| ())
+}
+
+/// ERR-01, LED-10: connections are cut over and over while three tenants write. Each failure is transient, each answered
+/// scan is there, each unanswered one is wholly there or not at all, and every log verifies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn err_01_cut_connections_lose_nothing_that_was_acknowledged() {
+    let bench = Bench::on(On::Postgres).await;
+    let tenants = [bench.clone(), bench.other_tenant("b").await, bench.other_tenant("c").await];
+    let mut hosts = Vec::new();
+    for tenant in &tenants {
+        hosts.push(tenant.host("web-1").await);
+    }
+    let all_cuts = Arc::new(AtomicI64::new(0));
+    let mut writers = tokio::task::JoinSet::new();
+    for (tenant, host) in tenants.iter().cloned().zip(hosts.clone()) {
+        let all_cuts = Arc::clone(&all_cuts);
+        writers.spawn(async move {
+            let (mut answered, mut second) = (0, 100);
+            for _try in 0..TRIES_MAX {
+                if answered >= SCANS && all_cuts.load(Ordering::SeqCst) >= CUTS {
+                    break;
+                }
+                // A lease that a cut left behind runs out.
+                second += 1_000;
+                match tokio::spawn({
+                    let tenant = tenant.clone();
+                    async move { scan(&tenant, host, second).await }
+                })
+                .await
+                {
+                    Ok(Ok(())) => answered += 1,
+                    Ok(Err(err)) => {
+                        assert_eq!(class(&err), Class::Transient, "{err:?}");
+                        all_cuts.fetch_add(1, Ordering::SeqCst);
+                    }
+                    // Reading for the next batch unwraps.
+                    Err(_panicked) => {
+                        all_cuts.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            }
+            answered
+        });
+    }
+    let mut raw = bench.raw().await;
+    let mut ended = Vec::new();
+    while !writers.is_empty() {
+        if let Ok(Some(done)) = tokio::time::timeout(Duration::from_millis(60), writers.join_next()).await {
+            ended.push(done.unwrap());
+        }
+        raw.number(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.15",
+        )
+        .await;
+    }
+    let cuts = all_cuts.load(Ordering::SeqCst);
+    assert!(
+        cuts >= CUTS && ended.iter().all(|answered| *answered >= SCANS),
+        "{cuts} cut, {ended:?} answered"
+    );
+    for (tenant, host) in tenants.iter().zip(hosts) {
+        let again = tenant.second_handle().await;
+        assert_eq!(again.ledger_problems().await, Vec::<String>::new());
+        let scans = again.db.list_scans(&again.tenant, host).await.unwrap();
+        // One that was cut off at its very end may have been applied all the same.
+        let completed = scans.iter().filter(|scan| scan.status == model::RunStatus::Completed).count();
+        assert!(completed >= usize::try_from(SCANS).unwrap(), "{completed}");
+        assert_eq!(again.result(host, "r2").await.check_count, completed as u64);
+    }
+}
+
+/// ERR-01: a lock that somebody keeps, and connections that are all taken, are told as transient after the time we wait.
+#[tokio::test]
+async fn err_01_a_lock_that_is_kept_is_transient() {
+    let bench = Bench::on(On::Postgres).await;
+    let mut raw = bench.raw().await;
+    raw.run("BEGIN; LOCK TABLE hosts IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let err = bench.put_host(&bench.host_record("web-1"), at(10)).await.unwrap_err();
+    assert_eq!(class(&err), Class::Transient, "{err:?}");
+    raw.run("ROLLBACK").await.unwrap();
+    bench.put_host(&bench.host_record("web-1"), at(10)).await.unwrap();
+    assert!(bench.ledger_problems().await.is_empty());
+}
+
+/// ERR-02: a taken name is a conflict on both databases, and said as that.
+async fn err_02_a_taken_name_is_a_conflict(on: On) {
+    let bench = Bench::on(on).await;
+    bench.host("web-1").await;
+    let err = bench.put_host(&bench.host_record("web-1"), at(10)).await.unwrap_err();
+    assert!(matches!(err, StoreError::Exists { .. }), "{err:?}");
+    assert!(bench.ledger_problems().await.is_empty());
+}
+on_each!(err_02_a_taken_name_is_a_conflict);
