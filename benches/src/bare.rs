@@ -45,7 +45,9 @@ impl Rows {
     /// When it cannot be read.
     pub async fn read(path: &Path) -> Result<Rows, BenchError> {
         let mut source = connect(path).await?;
-        let names = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
+        let names = sqlx::query(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name",
+        );
         let mut tables = Vec::new();
         for row in names.fetch_all(&mut source).await? {
             let name: String = row.try_get("name")?;
@@ -192,7 +194,7 @@ pub async fn count_writes(path: &Path) -> Result<(), BenchError> {
     sqlx::query("CREATE TABLE bench_writes (count INTEGER NOT NULL)").execute(&mut db).await?;
     sqlx::query("INSERT INTO bench_writes VALUES (0)").execute(&mut db).await?;
     let tables = sqlx::query(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'bench_writes' ORDER BY name",
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'bench_writes' AND name NOT LIKE 'sqlite%' ORDER BY name",
     );
     for row in tables.fetch_all(&mut db).await? {
         let table: String = row.try_get("name")?;

@@ -11,6 +11,7 @@ use model::{
     ScanTrigger, Severity, Status, TenantId, Timestamp, TransactionId,
 };
 use store::apply::{Batch, Blob, PostureUpdate};
+use store::facts::observed::{Change, Observed};
 use store::locks::{Claim, Fence};
 use store::{Db, Tenant};
 use uuid::Uuid;
@@ -130,6 +131,17 @@ pub fn findings(count: usize, value: &str) -> Result<Vec<Finding>, BenchError> {
     (0..count).map(|n| finding(n, value)).collect()
 }
 
+/// Returns what a first scan puts of so many packages.
+#[must_use]
+pub fn observed(count: usize) -> Observed {
+    let change = |n: usize| Change {
+        predicate: format!("package/libbench-{n:04}"),
+        value: Some(format!("{{\"versions\":[\"2.36-9+deb12u{n}\"]}}")),
+        replaces: None,
+    };
+    Observed { changes: (0..count).map(change).collect(), seen: vec!["package".to_owned()] }
+}
+
 fn finding(n: usize, value: &str) -> Result<Finding, BenchError> {
     let broken = |err: &dyn std::fmt::Display| BenchError::Rules { said: err.to_string() };
     let rule = RuleId::parse(&format!("file_mode_of_{n:04}")).map_err(|err| broken(&err))?;
@@ -197,6 +209,7 @@ fn batch(scan: ScanRecord, found: &[Finding], changed: &[&Finding], now: Timesta
             not_applicable_count: 0,
             current_rule_set: Some(rule_set),
         },
+        facts: Observed::default(),
         audit: vec![audit("scan.completed", format!("scan:{}", scan.scan_id))],
         scan,
     }

@@ -81,6 +81,13 @@ impl App {
         let index = stored.index;
         let entry = ledger::Entry::parse(&stored.entry)
             .map_err(|err| Error::internal(format!("entry {index} does not read: {err}")))?;
+        if holds_a_claim(entry.kind) {
+            let message =
+                format!("entry {index} is of a fact or an edge, whose value stands in its row too and stays");
+            return Err(
+                Error::new(Kind::Denied, message).hint("retire it; what was recorded cannot be erased yet")
+            );
+        }
         if is_needed(entry.kind) {
             let message = format!("entry {index} is of kind {}, which verification needs", entry.kind);
             return Err(Error::new(Kind::Denied, message));
@@ -208,6 +215,11 @@ impl App {
         let detail = json!({"hold": hold.hold, "subject": hold.subject, "reason": hold.reason});
         self.record(&[LogEvent::HoldChanged(hold)], action, &detail).await
     }
+}
+
+/// Tells whether an entry speaks of a fact or an edge: emptying its body would leave the value where it is read.
+const fn holds_a_claim(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::FactPut | EntryKind::FactRetired | EntryKind::EdgePut | EntryKind::EdgeRetired)
 }
 
 /// Returns the name of a host as the subject of a hold.

@@ -302,8 +302,10 @@ fn last_seen(seen: &BTreeMap<String, Timestamp>, stored: &Stored) -> Option<Time
     let family = name.split_once('/').map_or(name, |(family, _item)| family);
     let own = seen.get(&stored.version.id.to_string());
     // A scan's word counts for what was observed only, and not for what was put after it.
-    let scanned = seen.get(family).filter(|at| {
-        stored.version.key.last() == model::FactType::Observed.as_str() && **at >= stored.version.t_recorded
+    let scans = seen.iter().filter(|(claim, at)| {
+        claim.split(' ').any(|told| told == family) && **at >= stored.version.t_recorded
     });
+    let observed = stored.version.key.last() == model::FactType::Observed.as_str();
+    let scanned = scans.map(|(_claim, at)| at).max().filter(|_at| observed);
     own.max(scanned).copied()
 }

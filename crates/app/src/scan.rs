@@ -1,6 +1,7 @@
 //! Scanning hosts: several at a time, each in one conversation and one transaction.
 
 mod batch;
+mod characteristics;
 mod host;
 pub mod report;
 

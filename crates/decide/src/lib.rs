@@ -4,6 +4,7 @@
 pub mod changes;
 pub mod diff;
 pub mod graph;
+pub mod observed;
 pub mod outcome;
 pub mod score;
 

@@ -4,6 +4,7 @@
 //! Pure: no I/O, no clock, no randomness. `app` hands in file texts and observations; `transport` asks the
 //! host; digests of rules and documents are `app`'s.
 
+mod characteristics;
 mod compare;
 mod compile;
 mod corpus;
@@ -29,6 +30,7 @@ mod testing;
 mod version;
 mod yaml;
 
+pub use characteristics::{Family, characteristics};
 pub use corpus::{Corpus, FILES_MAX, Mapping, Profile};
 pub use error::{LoadError, SelectError};
 pub use evaluate::evaluate;

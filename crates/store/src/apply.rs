@@ -6,12 +6,13 @@ use ledger::EntryKind;
 use model::record::{AuditRecord, ChangeRecord, HostRecord, ScanRecord, schema};
 use model::{
     ComplianceState, Digest, EVIDENCE_BYTES_MAX, Evidence, ReasonCode, RuleId, RunStatus, Severity, Status,
-    Timestamp,
+    Subject, Timestamp,
 };
 
 use crate::append::{Appender, Draft, Nonces, broken, to_i64};
 use crate::db::{Rows, Sql, Tx, query};
 use crate::error::{StoreError, doing};
+use crate::facts::observed::{self, By, CHANGES_MAX, Observed};
 use crate::locks::{self, Fence};
 use crate::{Db, Tenant, dialect, hosts, retention, scans};
 
@@ -57,6 +58,8 @@ pub struct Batch {
     /// The host as it is from now on, when the scan learned something about it.
     pub host: Option<HostRecord>,
     pub posture: PostureUpdate,
+    /// What the scan changes in the observed facts of its host.
+    pub facts: Observed,
     pub audit: Vec<AuditRecord>,
 }
 
@@ -94,7 +97,8 @@ impl Db {
             return Ok(Applied::Before(before));
         }
         locks::release(&mut tx, tenant, fence).await?;
-        let count = batch.changes.len() + 1 + usize::from(batch.host.is_some()) + batch.audit.len();
+        let facts = batch.facts.changes.len();
+        let count = batch.changes.len() + 1 + usize::from(batch.host.is_some()) + facts + batch.audit.len();
         let mut appender = Appender::reserve(&mut tx, (tenant, actor), (count, now), &mut *nonces).await?;
         if let Some(host) = &batch.host {
             hosts::put(&mut tx, &mut appender, (tenant, host), &mut *nonces).await?;
@@ -102,6 +106,13 @@ impl Db {
         write_blobs(&mut tx, tenant, batch, appender.at()).await?;
         write_changes(&mut tx, &mut appender, (tenant, batch), &mut *nonces).await?;
         write_coverage(&mut tx, tenant, batch).await?;
+        let by = By {
+            subject: Subject::host(batch.scan.host_id),
+            actor,
+            measured_at: batch.measured_at,
+            reason: format!("scan {}", batch.scan.scan_id),
+        };
+        observed::write(&mut tx, (tenant, &mut appender), (&by, &batch.facts), &mut *nonces).await?;
         let ended = scans::end(&mut tx, &mut appender, (tenant, &batch.scan), &mut *nonces).await?;
         appender.audits(&mut tx, &batch.audit, nonces).await?;
         appender.insert(&mut tx).await?;
@@ -119,6 +130,9 @@ fn check(batch: &Batch) -> Result<(), StoreError> {
     let total: usize = batch.evidence.iter().map(|blob| blob.bytes.len()).sum();
     if total > BATCH_BYTES_MAX {
         return Err(too_large("bytes of evidence", total, BATCH_BYTES_MAX));
+    }
+    if batch.facts.changes.len() > CHANGES_MAX {
+        return Err(too_large("changed facts", batch.facts.changes.len(), CHANGES_MAX));
     }
     let mut seen = BTreeSet::new();
     if let Some(rule) = batch.rules.iter().find(|rule| !seen.insert(*rule)) {

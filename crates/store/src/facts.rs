@@ -2,6 +2,7 @@
 //! transaction (FCT-01 to FCT-11, FCT-16).
 
 pub mod graph;
+pub mod observed;
 pub mod read;
 mod sql;
 

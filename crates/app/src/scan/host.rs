@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use decide::observed::Told;
 use model::record::{AuditPhase, HostRecord, Reach, ScanRecord};
 use model::{Digest, Endpoint, FailureReason, RunStatus, ScanId, ScanTrigger};
 use rules::{Masker, Plan, SelectError};
@@ -9,6 +10,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use store::StoreError;
 use store::apply::{Applied, Batch};
+use store::facts::observed::Observed;
 use store::locks::{Claim, Fence};
 use transport::{
     Conversation, ConverseError, PrivilegeUsed, Progress, Request, SshTarget, Target, TransportError,
@@ -16,6 +18,7 @@ use transport::{
 };
 
 use super::batch::{self, Digested, Prior};
+use super::characteristics;
 use super::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, essence};
 use super::{ScanProgress, ScanTarget, Shared};
 use crate::content::blob;
@@ -27,6 +30,8 @@ use crate::host_keys::KeyQuestion;
 
 /// How much longer than the conversation a lease runs. Microseconds.
 const LEASE_MARGIN_US: i64 = 60_000_000;
+/// Times that a scan compares the facts of its host with what it found.
+const COMPARISONS_MAX: u32 = 3;
 /// Name of the policy in force while there are no signed policies.
 const POLICY_VERSION: &str = "builtin-1";
 /// What the engine digest is taken of: the program and its version.
@@ -86,7 +91,9 @@ pub(super) async fn scan(
                 &masker,
             );
             let results = batch::digest(&app.content, results)?;
-            let done = Done { host: &host, scan: &scan, fence, answers: &answers, results: &results };
+            let told = characteristics::told(&answers.plan, &answers.conversation, &masker)?;
+            let done =
+                Done { host: &host, scan: &scan, fence, answers: &answers, results: &results, told: &told };
             apply(app, done, (shared, began)).await?
         }
     };
@@ -303,6 +310,8 @@ struct Done<'d> {
     fence: Fence,
     answers: &'d Answers,
     results: &'d [Digested],
+    /// What the answers say of the host.
+    told: &'d Told,
 }
 
 async fn apply(
@@ -355,10 +364,11 @@ async fn apply(
         rule_set,
         host: learned(done.host, &done.answers.conversation.hello.platform),
         posture: posture.clone(),
+        facts: Observed::default(),
         audit: vec![audit],
         scan,
     };
-    let applied = app.db.apply((&app.tenant, &app.actor), done.fence, &batch, now, &mut random).await;
+    let applied = store(app, &done, batch, now).await;
     let scan = match applied {
         Ok(Applied::Now(scan) | Applied::Before(scan)) => scan,
         Err(err) => return refused(app, &done, err).await,
@@ -372,6 +382,25 @@ async fn apply(
         duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         scan,
     })))
+}
+
+/// Stores the scan with the facts that it changes. Who puts a fact of this host by hand meanwhile has come first: then
+/// it is compared again.
+async fn store(
+    app: &App,
+    done: &Done<'_>,
+    mut batch: Batch,
+    now: model::Timestamp,
+) -> Result<Applied, StoreError> {
+    let mut tries = 1;
+    loop {
+        batch.facts = characteristics::changes(app, done.scan.host_id, done.told).await?;
+        let by = (&app.tenant, app.actor.as_str());
+        match app.db.apply(by, done.fence, &batch, now, &mut random).await {
+            Err(StoreError::VersionConflict { .. }) if tries < COMPARISONS_MAX => tries += 1,
+            applied => return applied,
+        }
+    }
 }
 
 /// Names in the record how root was reached (SSH-15).

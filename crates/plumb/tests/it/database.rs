@@ -33,7 +33,10 @@ pub(crate) fn number(database: &Path, query: &str) -> i64 {
 
 /// Returns the names of all tables.
 pub(crate) fn tables(database: &Path) -> Vec<String> {
-    sql(database, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name;")
+    sql(
+        database,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name;",
+    )
 }
 
 /// Returns how many rows each table has.

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use testkit::process::Output;
 
 use crate::cli::run_page;
-use crate::support::{World, assert_code, json as parsed, world};
+use crate::database::number;
+use crate::support::{World, assert_code, at, host, json as parsed, world};
 
 /// Runs a command with JSON output.
 fn asked(world: &World, words: &[&str]) -> Value {
@@ -277,4 +278,69 @@ fn fct_17_fct_19_the_graph_is_walked_and_searched() {
     assert_code(&world.plumb(&["graph", "traverse", "group:a", "--depth", "17"]), 64);
     let before = told(&["traverse", "group:a", "--recorded-at", "2"], "edges");
     assert_eq!(before, whole[..1]);
+}
+
+/// FCT-29, FCT-19: a scan records what the host is, once; the next one only what changed, and what is gone.
+#[test]
+fn fct_29_a_scan_records_what_the_host_is_and_then_only_what_changes() {
+    let (world, host) = (world(), host());
+    let count = |table: &str| number(&world.database(), &format!("SELECT count(*) FROM {table};"));
+    world.scan(&host, &[]);
+    let name = at("root", &host);
+    let subject = format!("host:{name}");
+    let told = |predicate: &str| {
+        let answer = asked(&world, &["fact", "get", &subject, predicate, "--type", "observed"]);
+        facts(&answer).first().cloned()
+    };
+    let os = told("os").unwrap();
+    assert_eq!((&os["value"]["id"], &os["classification"]), (&json!("debian"), &json!("normal")));
+    assert!(os["reason"].as_str().unwrap().starts_with("scan "), "{os:#}");
+    assert!(told("kernel").unwrap()["value"]["release"].as_str().unwrap().contains('.'));
+    let user = told("user").unwrap();
+    let root = &user["value"]["root"];
+    assert_eq!((&root["uid"], &root["home"]), (&json!(0), &json!("/root")));
+    assert_eq!(told("group").unwrap()["value"]["root"]["gid"], 0);
+    assert!(told("package").unwrap()["value"]["dpkg"][0].is_string());
+    assert!(told("sshd").unwrap()["value"]["port"][0].is_string());
+    let everything = asked(&world, &["fact", "get", &subject]).to_string();
+    assert!(!everything.contains("$y$") && !everything.contains("$6$"), "a password hash is a fact");
+
+    let (rows, seen) = (count("facts"), user["last_seen_at"].clone());
+    let entries = count("log_entries");
+    world.scan(&host, &[]);
+    assert_eq!(count("facts"), rows, "an unchanged host has no new facts");
+    let unchanged = count("log_entries") - entries;
+    let again = told("user").unwrap();
+    assert_eq!((&again["fact_id"], &again["t_recorded"]), (&user["fact_id"], &user["t_recorded"]));
+    assert!(again["last_seen_at"].as_str() > seen.as_str(), "{again:#}");
+
+    host.must(
+        "echo 'eve:x:4242:4242::/home/eve:/bin/sh' >>/etc/passwd; echo 'eve:!:19000::::::' >>/etc/shadow",
+    )
+    .unwrap();
+    let entries = count("log_entries");
+    world.scan(&host, &[]);
+    let eve = &told("user").unwrap()["value"]["eve"];
+    assert_eq!((&eve["uid"], &eve["password"]), (&json!(4242), &json!("locked")));
+    assert_eq!(count("facts"), rows + 1);
+    // Rules about accounts may find something, too.
+    assert!(count("log_entries") - entries > unchanged);
+    host.must("sed -i /^eve:/d /etc/passwd /etc/shadow").unwrap();
+    world.scan(&host, &[]);
+    assert_eq!(told("user").unwrap()["value"], user["value"]);
+    let history = asked(&world, &["fact", "history", &subject, "user", "--type", "observed"]);
+    let [_now, before, first] = facts(&history).as_slice() else { panic!("{history:#}") };
+    assert!(before["superseded_reason"].as_str().unwrap().starts_with("scan "), "{history:#}");
+    assert_eq!((&first["fact_id"], &first["superseded_by"]), (&user["fact_id"], &before["seq"]));
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
+    assert_code(&world.plumb(&["state", "verify"]), 0);
+}
+
+/// LED-41: the body of a fact's entry is not destroyed while its row still shows the value.
+#[test]
+fn led_41_an_entry_of_a_fact_is_not_erased_by_half() {
+    let world = world();
+    assert_code(&world.plumb(&["fact", "put", "fleet:web", "owner", "1", "--type", "desired"]), 0);
+    refused(&world.plumb(&["ledger", "erase", "1", "--reason", "x", "--approved-by", "ada"]), "fact");
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
 }

@@ -20,7 +20,8 @@ pub(crate) fn find(file: &TextFile, point: &str) -> Option<Entry> {
     entries(file).filter(|entry| entry.point == point).last()
 }
 
-fn entries(file: &TextFile) -> impl Iterator<Item = Entry> {
+/// Returns the mounts in order.
+pub(crate) fn entries(file: &TextFile) -> impl Iterator<Item = Entry> {
     file.lines.iter().zip(1_u32..).filter_map(|(text, line)| {
         let mut words = text.split_whitespace();
         let device = words.next()?;

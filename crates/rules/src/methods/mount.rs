@@ -60,7 +60,7 @@ impl MountSource {
 }
 
 /// What is mounted now, as the reading process sees it.
-const RUNNING: &str = "/proc/self/mounts";
+pub(crate) const RUNNING: &str = "/proc/self/mounts";
 const FSTAB: &str = "/etc/fstab";
 /// Where unit files stand, lowest precedence first (systemd.unit(5)).
 const UNIT_DIRECTORIES: [&str; 5] = [

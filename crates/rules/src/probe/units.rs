@@ -60,6 +60,11 @@ impl Table {
         self.0.get(name).map(|(state, line)| (state.as_str(), line.as_str()))
     }
 
+    /// Returns every unit with its state.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, (state, _line))| (name.as_str(), state.as_str()))
+    }
+
     /// Returns the state of a unit file; an instance has the state of its template.
     pub(crate) fn file_state(&self, name: &str) -> Option<(&str, &str)> {
         self.state(name).or_else(|| self.state(&template(name)?))

@@ -126,7 +126,8 @@ impl Db {
         read_all(wanted.kind, &rows)
     }
 
-    /// Returns when each value of a subject was last seen, by [`model::Version::id`] or by what a scan collects.
+    /// Returns when each value of a subject was last seen, by [`model::Version::id`] or by the families that a
+    /// scan told whole, with blanks between them.
     ///
     /// # Errors
     /// When the database cannot be read.

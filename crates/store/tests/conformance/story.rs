@@ -203,6 +203,7 @@ impl Bench {
                 .collect(),
             host: None,
             posture: posture(&scan, current),
+            facts: store::facts::observed::Observed::default(),
             audit: vec![self.completion(&scan)],
             scan,
         }

@@ -319,7 +319,7 @@ pub(super) const MATRIX: &[Row] = &[
     Row {
         id: "LED-67",
         what: "the value of a fact is changed",
-        to: Live("UPDATE facts SET value = '\"c\"' WHERE seq = 1;"),
+        to: Live("UPDATE facts SET value = '\"c\"' WHERE predicate = 'owner' AND superseded_by IS NULL;"),
         code: "row_altered",
         at: "facts",
     },
@@ -328,7 +328,7 @@ pub(super) const MATRIX: &[Row] = &[
         what: "a fact that another took the place of is in force again",
         to: Live(
             "UPDATE facts SET t_superseded = NULL, t_invalid = NULL, superseded_by = NULL, superseded_actor = NULL, \
-                  superseded_reason = NULL, superseded_index = NULL WHERE seq = 0;",
+                  superseded_reason = NULL, superseded_index = NULL WHERE predicate = 'owner' AND superseded_by IS NOT NULL;",
         ),
         code: "row_altered",
         at: "facts",
