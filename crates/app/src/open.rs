@@ -108,13 +108,17 @@ pub struct Migrated {
     pub now: u32,
 }
 
-/// Brings the schema of a database up to date, as the user that the settings name.
+/// Brings the schema of a database up to date, as the user that the settings name; the role of every day, where one is
+/// named, gets its rights on a server.
 ///
 /// # Errors
 /// When the database cannot be used, is newer than this program, or a migration was edited after it was applied.
-pub async fn migrate(config: &Config) -> Result<Migrated, Error> {
+pub async fn migrate(config: &Config, everyday: Option<&str>) -> Result<Migrated, Error> {
     let now = store::SCHEMA_VERSION;
     match config.database.place(&config.data_dir)? {
+        Place::File(_) if everyday.is_some() => {
+            Err(Error::new(Kind::Usage, "a SQLite file knows no roles").hint("leave --grant out"))
+        }
         Place::File(path) => {
             make_folder(&config.data_dir)?;
             // Opening a file does it.
@@ -122,7 +126,7 @@ pub async fn migrate(config: &Config) -> Result<Migrated, Error> {
             Ok(Migrated { place: path.display().to_string(), from: None, now })
         }
         Place::Server(server) => {
-            let before = Db::migrate(&server).await?.unwrap_or(0);
+            let before = Db::migrate(&server, everyday).await?.unwrap_or(0);
             let from = (before != i64::from(now)).then_some(before);
             Ok(Migrated { place: server.place().to_owned(), from, now })
         }

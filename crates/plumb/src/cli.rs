@@ -113,9 +113,16 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Witness(WitnessCommand),
     /// Bring the schema of the database up to date; a PostgreSQL database needs this once for each new version
-    Migrate,
+    Migrate(MigrateArgs),
     /// Scan two recorded hosts on two dates, to look around without any host
     Demo(DemoArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// Give this role of a PostgreSQL database the rights that everyday commands need, and no others
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) grant: Option<String>,
 }
 
 /// List output: aligned on a terminal, tab-separated otherwise.

@@ -18,7 +18,7 @@ use app::{App, Error, Mode};
 
 use crate::cli::{
     Cli, Command, EdgeCommand, FactCommand, Global, HoldCommand, HostCommand, KnownHostsCommand,
-    LedgerCommand,
+    LedgerCommand, MigrateArgs,
 };
 use crate::exit::Exit;
 use crate::output::clean;
@@ -98,14 +98,14 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             over(recorded(global).await?, async |app| graph::run(app, &command).await).await
         }
         Command::Witness(command) => witness::run(command).await,
-        Command::Migrate => migrate(global).await,
+        Command::Migrate(args) => migrate(global, &args).await,
         Command::Demo(args) => demo::run(global, &args).await,
     }
 }
 
 /// Brings the schema up to date.
-async fn migrate(global: &Global) -> Result<Exit, Error> {
-    let done = app::migrate(&config::load_for_migration(global)).await?;
+async fn migrate(global: &Global, args: &MigrateArgs) -> Result<Exit, Error> {
+    let done = app::migrate(&config::load_for_migration(global), args.grant.as_deref()).await?;
     let from = done.from.map_or_else(String::new, |from| format!(", brought from version {from}"));
     console::print(format!("{}: schema version {}{from}\n", clean(&done.place), done.now).as_bytes())?;
     Ok(Exit::Success)

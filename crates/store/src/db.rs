@@ -9,6 +9,7 @@ use sqlx::sqlite::SqlitePool;
 
 use crate::append::Nonces;
 use crate::codec::Reader;
+use crate::dialect;
 use crate::error::{StoreError, doing};
 use crate::files;
 use crate::logs::{self, Begins};
@@ -78,12 +79,13 @@ impl Db {
 
     /// Brings the schema of a PostgreSQL database up to date. Two at once: one does it, the other waits.
     ///
-    /// Returns the version before; nothing for an empty database.
+    /// The role of every day, where one is named, gets the rights it needs and no others; it has to exist. Returns the
+    /// version before; nothing for an empty database.
     ///
     /// # Errors
-    /// As [`Db::connect`], and when a migration was edited after it was applied.
-    pub async fn migrate(server: &Server) -> Result<Option<i64>, StoreError> {
-        postgres::migrate(server).await
+    /// As [`Db::connect`], and when a migration was edited after it was applied, or there is no such role.
+    pub async fn migrate(server: &Server, everyday: Option<&str>) -> Result<Option<i64>, StoreError> {
+        postgres::migrate(server, everyday).await
     }
 
     /// Closes all connections of all clones. A SQLite database folds its write-ahead log into the file when no
@@ -150,20 +152,22 @@ impl Db {
     /// When the database cannot be read.
     pub async fn find_tenant(&self, slug: &str) -> Result<Option<Tenant>, StoreError> {
         let said = "read the tenant";
+        let found = query(dialect::FIND_TENANT).bind(slug).fetch_optional(Readers { db: self, tenant: None });
+        let Some(row) = found.await.map_err(doing(said))? else { return Ok(None) };
+        let id: TenantId = Reader::new("tenants", "tenant_id", &row)?.parsed("tenant_id")?;
         let row = query(
-            "SELECT t.tenant_id, l.log_id, l.origin, l.vkey
-             FROM tenants AS t
-             JOIN log_heads AS l ON l.tenant_id = t.tenant_id
-             WHERE t.slug = $1
-             ORDER BY l.first_position DESC
+            "SELECT tenant_id, log_id, origin, vkey
+             FROM log_heads
+             WHERE tenant_id = $1
+             ORDER BY first_position DESC
              LIMIT 1",
         )
-        .bind(slug)
-        .fetch_optional(Readers { db: self, tenant: None })
+        .bind(id.to_string())
+        .fetch_optional(self.readers(id))
         .await
         .map_err(doing(said))?;
         row.map(|row| {
-            let row = Reader::new("tenants", "tenant_id", &row)?;
+            let row = Reader::new("log_heads", "log_id", &row)?;
             Ok(Tenant {
                 id: row.parsed("tenant_id")?,
                 log: row.parsed("log_id")?,

@@ -122,17 +122,18 @@ pub(crate) async fn insert_tenant(
     (tenant, now): (&Tenant, Timestamp),
 ) -> Result<bool, StoreError> {
     query(dialect::LOCK_TENANTS).execute(&mut *tx).await.map_err(doing("make the tenant"))?;
-    let made = query(
-        "INSERT INTO tenants (tenant_id, slug, created_at_us)
-         SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM tenants WHERE slug = $2)",
-    )
-    .bind(tenant.id.to_string())
-    .bind(slug)
-    .bind(now.as_micros())
-    .execute(&mut *tx)
-    .await
-    .map_err(doing("make the tenant"))?;
-    Ok(made == 1)
+    let found = query(dialect::FIND_TENANT).bind(slug).fetch_optional(&mut *tx);
+    if found.await.map_err(doing("make the tenant"))?.is_some() {
+        return Ok(false);
+    }
+    query("INSERT INTO tenants (tenant_id, slug, created_at_us) VALUES ($1, $2, $3)")
+        .bind(tenant.id.to_string())
+        .bind(slug)
+        .bind(now.as_micros())
+        .execute(&mut *tx)
+        .await
+        .map_err(doing("make the tenant"))?;
+    Ok(true)
 }
 
 /// Makes a log with its first entry, and the audit record of the act where there is one.

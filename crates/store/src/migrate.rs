@@ -12,7 +12,7 @@ struct Migration {
 }
 
 /// Number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 macro_rules! migration {
     ($version:literal, $name:literal, $file:literal) => {
@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(2, "the_proof", "0002_the_proof.sql"),
     migration!(3, "continued_logs", "0003_continued_logs.sql"),
     migration!(4, "facts", "0004_facts.sql"),
+    migration!(5, "isolation", "0005_isolation.sql"),
 ];
 
 const APPLIED: &str = "SELECT version, sha256 FROM schema_migrations ORDER BY version LIMIT 10000";
@@ -48,12 +49,12 @@ pub(crate) async fn migrate(tx: &mut Tx) -> Result<Option<i64>, StoreError> {
     let applied = query(APPLIED).fetch_all(&mut *tx).await.map_err(doing(said))?;
     let applied: Vec<(i64, String)> =
         applied.iter().map(read).collect::<Result<_, _>>().map_err(doing(said))?;
-    let behind = match compare(&applied, |sql| tx.text(sql)) {
+    match compare(&applied, |sql| tx.text(sql)) {
         Ok(()) => return Ok(applied.last().map(|last| last.0)),
-        Err(Problem::SchemaBehind { .. }) => &MIGRATIONS[applied.len()..],
+        Err(Problem::SchemaBehind { .. }) => {}
         Err(problem) => return Err(refused(problem)),
-    };
-    for migration in behind {
+    }
+    for migration in missing(&applied) {
         tx.run_script(migration.sql).await.map_err(doing(said))?;
         query("INSERT INTO schema_migrations (version, name, sha256) VALUES ($1, $2, $3)")
             .bind(migration.version)
@@ -94,10 +95,17 @@ fn compare(applied: &[(i64, String)], text: impl Fn(Each) -> &'static str) -> Re
             return Err(Problem::MigrationEdited { version: *version });
         }
     }
-    if applied.len() < MIGRATIONS.len() {
-        return Err(Problem::SchemaBehind { found: applied.last().map_or(0, |last| last.0), known });
+    match missing(applied).next() {
+        Some(first) => Err(Problem::SchemaBehind { found: first.version - 1, known }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Returns the migrations that are not applied, in order.
+fn missing(applied: &[(i64, String)]) -> impl Iterator<Item = &'static Migration> {
+    MIGRATIONS
+        .iter()
+        .filter(|migration| applied.iter().all(|(version, _sha256)| *version != migration.version))
 }
 
 fn digest(sql: &str) -> String {

@@ -8,7 +8,7 @@ use model::TenantId;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction};
 
-use super::{Backend, Db, Readers, Tx};
+use super::{Backend, Db, Readers, Tx, query};
 use crate::error::{Problem, StoreError, doing};
 use crate::migrate;
 
@@ -157,7 +157,7 @@ pub(super) async fn connect(server: &Server) -> Result<Db, StoreError> {
 }
 
 /// Brings the schema up to date; others who want the same wait.
-pub(super) async fn migrate(server: &Server) -> Result<Option<i64>, StoreError> {
+pub(super) async fn migrate(server: &Server, everyday: Option<&str>) -> Result<Option<i64>, StoreError> {
     let said = "bring the schema up to date";
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_LIMIT);
     let pool = pool.connect_lazy_with(server.options.clone());
@@ -166,6 +166,14 @@ pub(super) async fn migrate(server: &Server) -> Result<Option<i64>, StoreError> 
     sqlx::query(MIGRATION_LOCK).execute(&mut *tx).await.map_err(doing(said))?;
     let mut tx = Tx::Postgres(tx);
     let before = migrate::migrate(&mut tx).await?;
+    if let Some(role) = everyday {
+        let said = "give the role of every day its rights";
+        query("SELECT grant_everyday(CAST($1 AS NAME))")
+            .bind(role)
+            .fetch_all(&mut tx)
+            .await
+            .map_err(doing(said))?;
+    }
     tx.commit().await.map_err(doing(said))?;
     pool.close().await;
     Ok(before)

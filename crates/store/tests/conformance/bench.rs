@@ -55,11 +55,14 @@ pub(crate) fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(|| Cluster::shared().unwrap())
 }
 
-/// Names a database of the shared server.
-pub(crate) fn server(database: &str) -> Server {
+/// Who works in the tests of a server: an ordinary role with the rights of every day.
+pub(crate) const EVERYDAY: &str = "everyday";
+
+/// Names a database of the shared server, for a role.
+pub(crate) fn server(database: &str, role: &str) -> Server {
     let cluster = cluster();
     let folder = cluster.socket_folder();
-    Server::new((folder.to_str().unwrap(), cluster.port()), database, SUPERUSER)
+    Server::new((folder.to_str().unwrap(), cluster.port()), database, role)
 }
 
 /// Makes a database with our schema, a copy of one that is migrated once.
@@ -71,7 +74,12 @@ async fn migrated() -> Database<'static> {
     let texts: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
     let name = format!("store_{}", &ledger::hex::encode(&ledger::sha256(&texts.concat()))[..16]);
     if let Some(template) = cluster().template(&name).unwrap() {
-        assert_eq!(Db::migrate(&server(template.database())).await.unwrap(), None);
+        let role = format!(
+            "DO $$ BEGIN CREATE ROLE {EVERYDAY} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        );
+        cluster().sql(template.database(), &role).unwrap();
+        let owner = server(template.database(), SUPERUSER);
+        assert_eq!(Db::migrate(&owner, Some(EVERYDAY)).await.unwrap(), None);
         template.finish().unwrap();
     }
     cluster().database(Some(&name)).unwrap()
@@ -187,7 +195,7 @@ impl Bench {
 async fn open(home: &Home) -> Db {
     match home {
         Home::Folder(folder) => Db::open(&folder.path().join("plumb.db")).await.unwrap(),
-        Home::Server(database) => Db::connect(&server(database.name())).await.unwrap(),
+        Home::Server(database) => Db::connect(&server(database.name(), EVERYDAY)).await.unwrap(),
     }
 }
 

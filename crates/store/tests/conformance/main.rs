@@ -45,6 +45,7 @@ mod faults;
 mod graph;
 mod guards;
 mod hosts;
+mod isolation;
 mod keys;
 mod leases;
 mod limits;

@@ -210,7 +210,7 @@ impl Raw {
         let table = self.each(
             "CREATE TABLE row_writes (name TEXT NOT NULL)",
             "CREATE TABLE row_writes (name TEXT NOT NULL, n BIGINT GENERATED ALWAYS AS IDENTITY);
-             CREATE FUNCTION count_write() RETURNS trigger LANGUAGE plpgsql AS
+             CREATE FUNCTION count_write() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
              'BEGIN INSERT INTO row_writes (name) VALUES (TG_OP || '' '' || TG_TABLE_NAME); RETURN NULL; END'",
         );
         self.run(&table).await.unwrap();
