@@ -93,7 +93,7 @@ impl Db {
     pub async fn close(&self) {
         match &self.0 {
             Backend::Sqlite { writer, readers, path } => {
-                // Readers cannot fold what somebody else wrote who closed while they read.
+                // Readers leave the side files behind, with what others wrote in the meantime.
                 if files::has_log(path) {
                     drop(writer.acquire().await);
                 }

@@ -40,9 +40,9 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Tells whether the write-ahead log holds anything.
+/// Tells whether there is a write-ahead log.
 pub(crate) fn has_log(path: &Path) -> bool {
-    fs::metadata(beside(path, SIDE_FILES[0])).is_ok_and(|log| log.len() > 0)
+    beside(path, SIDE_FILES[0]).exists()
 }
 
 /// Makes the file and its folder where they are missing.
