@@ -206,7 +206,7 @@ impl Problem {
             "42501" => Self::Denied(message.to_owned()),
             "40001" | "40P01" | "55P03" => Self::Busy,
             "53100" => Self::DiskFull,
-            "57P01" | "57P02" | "57P03" => Self::Unreachable(message.to_owned()),
+            "25P03" | "57P01" | "57P02" | "57P03" => Self::Unreachable(message.to_owned()),
             "XX001" | "XX002" => Self::Corrupt,
             _ => match state.get(..2) {
                 Some("08" | "53") => Self::Unreachable(message.to_owned()),

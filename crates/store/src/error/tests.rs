@@ -7,7 +7,7 @@ fn err_02_states_of_postgresql_have_their_class() {
         (
             &[
                 "08000", "08006", "53000", "53200", "53300", "57P01", "57P02", "57P03", "40001", "40P01",
-                "55P03",
+                "55P03", "25P03",
             ],
             Class::Transient,
         ),
