@@ -57,6 +57,26 @@ WHERE tenant_id = $1 AND log_id = $2 AND log_index >= $3 AND log_index < $4 AND 
   AND log_index <> ALL ($5::bigint[])",
 };
 
+/// `$1` tenant, then digests of evidence. Gives those whose bytes retention took and nobody had destroyed.
+pub(crate) const REMOVED_BY_RETENTION: Each = Each {
+    sqlite: "
+SELECT e.sha256
+FROM evidence AS e
+WHERE e.tenant_id = $1 AND e.sha256 IN (SELECT value FROM json_each($2)) AND length(e.body) = 0
+  AND EXISTS (SELECT 1 FROM log_erasures AS g
+    WHERE g.tenant_id = $1 AND g.blob = 'evidence' AND g.sha256 = e.sha256)
+  AND NOT EXISTS (SELECT 1 FROM log_erasures AS g
+    WHERE g.tenant_id = $1 AND g.blob = 'evidence' AND g.sha256 = e.sha256 AND g.retention_days IS NULL)",
+    postgres: "
+SELECT e.sha256
+FROM evidence AS e
+WHERE e.tenant_id = $1 AND e.sha256 = ANY ($2::text[]) AND length(e.body) = 0
+  AND EXISTS (SELECT 1 FROM log_erasures AS g
+    WHERE g.tenant_id = $1 AND g.blob = 'evidence' AND g.sha256 = e.sha256)
+  AND NOT EXISTS (SELECT 1 FROM log_erasures AS g
+    WHERE g.tenant_id = $1 AND g.blob = 'evidence' AND g.sha256 = e.sha256 AND g.retention_days IS NULL)",
+};
+
 /// `$1` tenant, `$2` recorded, then rows `[id, actor, action, phase, decision, subject, detail, correlation id,
 /// log index]`.
 pub(crate) const INSERT_AUDITS: Each = Each {

@@ -9,10 +9,10 @@ use model::{Digest, HostId, Timestamp};
 use crate::append::{Nonces, to_i64};
 use crate::apply::Blob;
 use crate::codec::Reader;
-use crate::db::{Row, Sql, Tx, query};
+use crate::db::{Row, Rows, Sql, Tx, query};
 use crate::error::{StoreError, doing};
 use crate::events::erase_within;
-use crate::{Db, Tenant};
+use crate::{Db, Tenant, dialect};
 
 /// Evidence that stays: current results rest on it, or did at `$2` or later. `$1` tenant.
 const NEEDED: &str = "
@@ -190,30 +190,29 @@ fn read_expired(row: &Row) -> Result<Expired, StoreError> {
 /// Puts back what retention removed and a scan measured again. What was destroyed on request stays away.
 pub(crate) async fn put_back(tx: &mut Tx, tenant: &Tenant, evidence: &[Blob]) -> Result<(), StoreError> {
     let said = "put back evidence";
-    let removed = query(
-        "SELECT retention_days FROM log_erasures WHERE tenant_id = $1 AND retention_days IS NOT NULL LIMIT 1",
-    )
-    .bind(tenant.id.to_string())
-    .fetch_optional(&mut *tx)
-    .await
-    .map_err(doing(said))?;
-    // Where retention never removed anything, a scan does not pay for it.
-    if removed.is_none() {
-        return Ok(());
-    }
+    let mut digests = Rows::new(1, evidence.len());
     for blob in evidence {
-        query(
-            "UPDATE evidence SET body = $3
-             WHERE tenant_id = $1 AND sha256 = $2 AND length(body) = 0 AND NOT EXISTS (
-               SELECT 1 FROM log_erasures AS g
-               WHERE g.tenant_id = $1 AND g.blob = 'evidence' AND g.sha256 = $2 AND g.retention_days IS NULL)",
-        )
+        digests.push([blob.sha256.to_string().into()]);
+    }
+    // One question for all of them: where retention removed none, a scan pays for no more.
+    let gone = query(dialect::REMOVED_BY_RETENTION)
         .bind(tenant.id.to_string())
-        .bind(blob.sha256.to_string())
-        .bind(&blob.bytes)
-        .execute(&mut *tx)
+        .bind_rows(digests)
+        .fetch_all(&mut *tx)
         .await
         .map_err(doing(said))?;
+    let mut removed = BTreeSet::new();
+    for row in &gone {
+        removed.insert(Reader::new("evidence", "sha256", row)?.parsed::<Digest>("sha256")?);
+    }
+    for blob in evidence.iter().filter(|blob| removed.contains(&blob.sha256)) {
+        query("UPDATE evidence SET body = $3 WHERE tenant_id = $1 AND sha256 = $2 AND length(body) = 0")
+            .bind(tenant.id.to_string())
+            .bind(blob.sha256.to_string())
+            .bind(&blob.bytes)
+            .execute(&mut *tx)
+            .await
+            .map_err(doing(said))?;
     }
     Ok(())
 }
