@@ -1,5 +1,7 @@
 //! The facts that a scan found, written within its Apply in a number of statements that does not grow with them (FCT-29).
 
+use std::collections::BTreeMap;
+
 use model::{ClaimKey, ClaimKind, Classification, FactId, FactType, Subject, Timestamp, Version};
 
 use super::{REPLACED, Step, beat, draft, read_version, statements};
@@ -71,8 +73,9 @@ pub(crate) async fn write(
     for version in &fresh {
         appender.push(draft(version, Step::Put), &mut *nonces)?;
     }
+    let ended: BTreeMap<u64, &Version> = ended.iter().map(|ended| (ended.seq, ended)).collect();
     for change in &retires {
-        let version = ended.iter().find(|ended| Some(ended.seq) == change.replaces);
+        let version = change.replaces.and_then(|seq| ended.get(&seq).copied());
         let version = version.ok_or_else(|| broken("a retired fact", &"it was not closed"))?;
         appender.push(draft(version, Step::Retired), &mut *nonces)?;
     }
