@@ -14,25 +14,30 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::error::{Error, Kind};
 
 /// Read once: a system has more than a hundred roots.
-static CONNECTOR: LazyLock<Option<TlsConnector>> = LazyLock::new(|| {
+static CONNECTOR: LazyLock<Result<TlsConnector, String>> = LazyLock::new(|| {
     let mut roots = RootCertStore::empty();
-    // The file or folder that SSL_CERT_FILE or SSL_CERT_DIR names goes before the system's own.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    // The file or folder that SSL_CERT_FILE or SSL_CERT_DIR names stands in for the system's own.
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        return None;
+        let why = found.errors.first().map_or_else(|| "the system has none".to_owned(), ToString::to_string);
+        return Err(why);
     }
-    let config =
-        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().ok()?;
-    Some(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
+    let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let config = config.map_err(|err| err.to_string())?.with_root_certificates(roots).with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
 });
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// Returns what connects to servers whose certificates the system's roots vouch for; nothing when there are no roots.
-pub(crate) fn connector() -> Option<&'static TlsConnector> {
-    CONNECTOR.as_ref()
+/// Returns what connects to servers whose certificates the system's roots vouch for.
+///
+/// # Errors
+/// Why there are no roots.
+pub(crate) fn connector() -> Result<&'static TlsConnector, &'static str> {
+    CONNECTOR.as_ref().map_err(String::as_str)
 }
 
 /// Returns what takes connections under a certificate.

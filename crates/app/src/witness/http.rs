@@ -34,8 +34,8 @@ pub(super) struct Reply {
 pub(super) enum HttpError {
     #[error("{url:?} is not a URL of the form https://host[:port][/path]")]
     Url { url: String },
-    #[error("this system has no root certificates to check {url:?} with; SSL_CERT_FILE can name a file")]
-    NoRoots { url: String },
+    #[error("no root certificates to check {url:?} with ({why}); SSL_CERT_FILE can name a file")]
+    NoRoots { url: String, why: &'static str },
     #[error("no TLS with {host}: {err}")]
     Tls { host: String, err: std::io::Error },
     #[error("could not connect: {err}")]
@@ -96,7 +96,7 @@ async fn exchange(
     if !with_tls {
         return send(stream, request, bytes_max).await;
     }
-    let connector = tls::connector().ok_or_else(|| HttpError::NoRoots { url: url.to_owned() })?;
+    let connector = tls::connector().map_err(|why| HttpError::NoRoots { url: url.to_owned(), why })?;
     let name = ServerName::try_from(host.clone()).map_err(|_err| wrong())?;
     let stream = connector.connect(name, stream).await.map_err(|err| HttpError::Tls { host, err })?;
     send(stream, request, bytes_max).await

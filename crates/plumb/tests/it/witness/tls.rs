@@ -47,6 +47,14 @@ fn led_32_a_witness_is_asked_over_https_and_its_certificate_is_checked() {
     assert!(done.stderr.starts_with("warning: witness w2 did not cosign"), "{done:#?}");
     assert!(done.stderr.contains("no TLS with 127.0.0.1: invalid peer certificate"), "{done:#?}");
 
+    // Without roots nobody can be checked, and it says why there are none.
+    let absent = world.path("absent.pem");
+    let without = world.env("SSL_CERT_FILE", absent.to_str().unwrap());
+    let done = without.plumb(&["--ledger-policy", &policy, "host", "add", "root@127.0.0.1:2"]);
+    assert_code(&done, 0);
+    assert!(done.stderr.contains("no root certificates") && done.stderr.contains("absent.pem"), "{done:#?}");
+    let world = without.env("SSL_CERT_FILE", roots.to_str().unwrap());
+
     // Who speaks no TLS gets no answer, and the others still do.
     let plain = known.raw(b"GET /x/checkpoint HTTP/1.1\r\nHost: w\r\n\r\n");
     assert!(!plain.starts_with(b"HTTP/"), "{plain:?}");
