@@ -142,8 +142,20 @@ fn led_21_a_signer_does_not_show_its_key() {
 
 proptest! {
     #[test]
-    fn led_28_no_bytes_make_the_note_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _read = Note::parse(&bytes);
+    fn led_28_any_bytes_are_a_note_that_is_written_back_or_located(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        (at, to) in (any::<proptest::sample::Index>(), any::<u8>()),
+    ) {
+        let mut changed = signer("log", 3).sign_note("one\ntwo\n").unwrap().to_text().into_bytes();
+        let at = at.index(changed.len());
+        changed[at] = to;
+        for bytes in [bytes, changed] {
+            match Note::parse(&bytes) {
+                Ok(note) => prop_assert_eq!(note.to_text().into_bytes(), bytes),
+                Err(NoteError::Malformed { offset, .. }) => prop_assert!(offset <= bytes.len()),
+                Err(other) => prop_assert!(false, "{other}"),
+            }
+        }
     }
 
     #[test]

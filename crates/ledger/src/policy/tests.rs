@@ -300,8 +300,18 @@ fn a_bad_cosignature_is_found_at_its_line() {
 
 proptest! {
     #[test]
-    fn led_28_no_bytes_make_the_policy_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _read = Policy::parse(&bytes);
+    fn led_28_any_bytes_are_a_policy_or_a_line_of_them_is_named(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        (at, to) in (any::<proptest::sample::Index>(), any::<u8>()),
+    ) {
+        let mut changed = written("{log}\n{w1}\n{w2}\ngroup g 1 X1 X2\nquorum g\n").into_bytes();
+        let at = at.index(changed.len());
+        changed[at] = to;
+        for bytes in [bytes, changed] {
+            let lines = bytes.split(|byte| *byte == b'\n').count();
+            let line = Policy::parse(&bytes).map_or_else(|err| err.line, |_policy| 1);
+            prop_assert!((1..=lines).contains(&line), "line {} of {}", line, lines);
+        }
     }
 
     #[test]

@@ -271,10 +271,24 @@ fn a_proof_of_the_whole_tree_is_what_the_tree_gives() {
 
 proptest! {
     #[test]
-    fn led_28_no_bytes_make_the_request_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _read = AddCheckpoint::parse(&bytes);
-        let _read = Answer::parse(200, None, &bytes);
-        let _read = Answer::parse(409, Some(CONTENT_TYPE_SIZE), &bytes);
+    fn led_28_any_bytes_are_a_request_that_is_written_back_or_refused(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        (at, to) in (any::<proptest::sample::Index>(), any::<u8>()),
+    ) {
+        let mut changed = request(3, 9).to_body().into_bytes();
+        let at = at.index(changed.len());
+        changed[at] = to;
+        if let Ok(read) = AddCheckpoint::parse(&changed) {
+            prop_assert_eq!(read.to_body().into_bytes(), changed);
+        }
+        prop_assert!(AddCheckpoint::parse(&bytes).is_err());
+        let answered = Answer::parse(200, None, &bytes);
+        let is_of_status_200 = matches!(answered, Ok(Answer::Cosigned(_)) | Err(_));
+        prop_assert!(is_of_status_200, "{:?}", answered);
+        if let Ok(Answer::Conflict { size }) = Answer::parse(409, Some(CONTENT_TYPE_SIZE), &bytes) {
+            let said = String::from_utf8_lossy(&bytes).into_owned();
+            prop_assert_eq!(said.trim_end_matches('\n'), size.to_string());
+        }
     }
 
     #[test]
