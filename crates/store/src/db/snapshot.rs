@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::pool::PoolOptions;
+use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Database, Executor, Pool, Row as _, Sqlite};
@@ -60,16 +60,20 @@ async fn freeze_file(readers: &SqlitePool, path: &std::path::Path) -> Result<Sql
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .read_only(true);
+    let (frozen, mut held) = connect::<Sqlite>(options).await.map_err(doing(SAID))?;
     // Only reading fixes what a transaction sees.
     let begin = "BEGIN; SELECT count(*) FROM sqlite_schema";
     for _attempt in 0..ATTEMPTS_MAX {
         let before = commits(&mut watch).await?;
-        let frozen = freeze::<Sqlite>(options.clone(), begin.to_owned()).await.map_err(doing(SAID))?;
+        run_on_each(&mut held, begin).await.map_err(doing(SAID))?;
         if commits(&mut watch).await? == before {
+            drop(held);
             return Ok(frozen);
         }
-        frozen.close().await;
+        run_on_each(&mut held, "ROLLBACK").await.map_err(doing(SAID))?;
     }
+    drop(held);
+    frozen.close().await;
     Err(doing(SAID)(sqlx::Error::PoolTimedOut))
 }
 
@@ -83,37 +87,28 @@ async fn freeze_server(pool: &PgPool) -> Result<PgPool, sqlx::Error> {
         "{begin}; SET TRANSACTION SNAPSHOT '{snapshot}'; SET LOCAL idle_in_transaction_session_timeout = 0"
     );
     let options = PgPool::connect_options(pool);
-    let frozen = freeze::<sqlx::Postgres>((*options).clone(), import).await?;
+    let (frozen, mut held) = connect::<sqlx::Postgres>((*options).clone()).await?;
+    run_on_each(&mut held, &import).await?;
     exporter.commit().await?;
     Ok(frozen)
 }
 
-/// Opens connections that each are in a read transaction.
-async fn freeze<D: Database>(
+/// Opens all connections of a snapshot, and holds them for now.
+async fn connect<D: Database>(
     options: <D::Connection as sqlx::Connection>::Options,
-    begin: String,
-) -> Result<Pool<D>, sqlx::Error>
-where
-    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
-{
+) -> Result<(Pool<D>, Vec<PoolConnection<D>>), sqlx::Error> {
     // A connection that came later would see another moment.
-    let is_begun = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&is_begun);
-    let begin: Arc<str> = begin.into();
+    let is_complete = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_complete);
     let pool = PoolOptions::<D>::new()
         .min_connections(CONNECTIONS)
         .max_connections(CONNECTIONS)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .after_connect(move |connection, _meta| {
-            let (is_late, begin) = (seen.load(Ordering::Acquire), Arc::clone(&begin));
-            Box::pin(async move {
-                if is_late {
-                    return Err(sqlx::Error::PoolClosed);
-                }
-                connection.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.map(drop)
-            })
+        .after_connect(move |_connection, _meta| {
+            let is_late = seen.load(Ordering::Acquire);
+            Box::pin(async move { if is_late { Err(sqlx::Error::PoolClosed) } else { Ok(()) } })
         })
         .connect_with(options)
         .await?;
@@ -121,8 +116,21 @@ where
     for _connection in 0..CONNECTIONS {
         held.push(pool.acquire().await?);
     }
-    is_begun.store(true, Ordering::Release);
-    Ok(pool)
+    is_complete.store(true, Ordering::Release);
+    Ok((pool, held))
+}
+
+async fn run_on_each<D: Database>(
+    connections: &mut [PoolConnection<D>],
+    statement: &str,
+) -> Result<(), sqlx::Error>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+{
+    for connection in connections {
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))).await?;
+    }
+    Ok(())
 }
 
 /// Returns a number that differs whenever another connection has committed in between
