@@ -102,7 +102,7 @@ pub(crate) fn bundle(bytes: &[u8]) {
         let file = given.get(path).map(|file| file[..file.len().min(max.saturating_add(1))].to_vec());
         Ok::<_, Infallible>(file)
     };
-    let Ok(report) = verify_bundle(paths, read, &Options { keys: &keys, against: &[], policy: None });
+    let Ok(report) = verify_bundle(paths, read, &Options::new(&keys));
     assert_eq!(report.ok, given == original, "{:?}", report.findings);
 }
 

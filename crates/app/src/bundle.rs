@@ -38,7 +38,8 @@ fn verify_one(folder: &Path, options: &Options<'_>, erased: &Erased) -> Result<V
     }
     let paths = Walk::begin(folder).map_err(|err| unreadable(&err))?;
     let read = |path: &str, max: usize| read_file(&folder.join(path), max);
-    verify_one_of(paths, read, options, erased).map_err(|err| unreadable(&err))
+    let options = Options { threads: crate::verify::threads(), ..*options };
+    verify_one_of(paths, read, &options, erased).map_err(|err| unreadable(&err))
 }
 
 /// The files below a folder, by path from there, folder by folder in the order of names. One folder of each depth

@@ -118,7 +118,7 @@ impl App {
             None => return Err(refused("is not there")),
         }
         let keys = self.keys_of_all().await?;
-        let report = verify_folder(&folder, &Options { keys: &keys, against: &[], policy: None }, &[])?;
+        let report = verify_folder(&folder, &Options::new(&keys), &[])?;
         if report.ok { Ok(()) } else { Err(refused("does not verify")) }
     }
 

@@ -42,7 +42,7 @@ impl App {
         let exported = self.export_range(&folder, Some(Range { from, to })).await?;
         let root = exported.root_at_end.ok_or_else(|| Error::internal("the range has no root"))?;
         let keys = self.keys_of_all().await?;
-        let report = verify_folder(&folder, &Options { keys: &keys, against: &[], policy: None }, &[])?;
+        let report = verify_folder(&folder, &Options::new(&keys), &[])?;
         if let Some(first) = report.findings.first() {
             // It was empty or not there before.
             let removed = std::fs::remove_dir_all(&folder);

@@ -17,15 +17,18 @@ use serde_json::Value;
 use store::StoreError;
 use store::blobs::Store;
 use store::events::{StoredErasure, StoredEvent};
-use store::rebuild::{Registry, Rendered, RenderedRow, key_in_entries};
+use store::rebuild::Registry;
 
 use crate::content::blob;
 use crate::context::App;
 use crate::error::Error;
 use crate::state;
 
+pub(crate) use ahead::threads;
+
+use ahead::{Archive, Commitment, SeenContent, SeenEntry, SeenRow};
 use older::check_order;
-use rows::{Commitments, record_of};
+use rows::Commitments;
 use tiles::TileCheck;
 
 /// Entries of a log that may have no checkpoint yet: its first one, the start of the product, its configuration, and
@@ -87,13 +90,10 @@ impl App {
         let root = self.db.list_checkpoints(&self.tenant, 1).await?.pop().map(|newest| newest.root.0);
         let tiles = TileCheck::begin(self, verifier, (covered, root)).await?;
         let pruned = self.db.pruned(&self.tenant).await?;
-        let archive_of = |index: u64| {
-            let segment = pruned.iter().find(|(from, to)| (*from..*to).contains(&index));
-            archive.zip(segment.copied())
-        };
+        let kept = Archive { folder: archive.map(Path::to_owned), pruned };
         let mut commitments = Commitments::default();
         let into = (first_position, &mut commitments);
-        self.push_entries(verifier, tiles, archive_of, into).await?;
+        self.push_entries(verifier, tiles, kept, into).await?;
         let entries = verifier.position();
         self.verify_older(&chapters, &anchored, (verifier, &mut commitments)).await?;
         commitments.close();
@@ -242,53 +242,41 @@ impl App {
         Ok(())
     }
 
-    /// Reads every entry with its body and the blobs that it names. A body that retention removed is read from
-    /// the archive, where there is one.
-    async fn push_entries<'a>(
+    /// Takes every entry with its body and the blobs that it names.
+    async fn push_entries(
         &self,
         verifier: &mut Verifier,
         mut tiles: TileCheck,
-        archive_of: impl Fn(u64) -> Option<(&'a Path, (u64, u64))>,
+        archive: Archive,
         (first_position, commitments): (u64, &mut Commitments),
     ) -> Result<(), Error> {
         let mut checked: BTreeSet<Reference> = BTreeSet::new();
-        let mut reading = self.read_entries(0);
-        loop {
-            let page = ahead::taken(reading).await?;
-            let Some(last) = page.last() else { break };
-            reading = self.read_entries(last.index + 1);
-            for stored in &page {
-                let pushed = verifier.push(&stored.entry, &Place::default());
+        let mut pages = self.entries_ahead(archive, commitments.printer());
+        while let Some(page) = pages.next().await? {
+            for SeenEntry { index, entry, body, commitment } in page {
+                let pushed = verifier.push(entry, &Place::default());
                 tiles.entry(self, verifier, &pushed).await?;
                 // Proofs are asked for by this column, so it has to be right even where the order is.
-                if stored.index != pushed.index {
-                    let detail = format!("the entry stands at {}", stored.index);
+                if index != pushed.index {
+                    let detail = format!("the entry stands at {index}");
                     verifier.add(Finding::new(FindingCode::IndexGap, detail).index(pushed.index));
                 }
-                let Some(entry) = &pushed.entry else { continue };
-                let archived = match archive_of(pushed.index).filter(|_found| stored.body.is_empty()) {
-                    Some((archive, segment)) => crate::prune::archived(archive, segment, &entry.body_sha256)?,
-                    None => None,
-                };
-                let body = archived.as_deref().unwrap_or(&stored.body);
-                let references = verifier.body(pushed.index, entry, Some(body), &Place::default());
+                let Some((entry, body)) = pushed.entry.zip(body) else { continue };
+                let references = body.references().to_vec();
+                verifier.body(pushed.index, &entry, body, &Place::default());
                 for reference in references {
                     // Which were checked is only remembered to spare reads.
                     if checked.len() == CHECKED_MAX {
                         checked.clear();
                     }
                     if checked.insert(reference) {
-                        let bytes = self.referenced(reference).await?;
-                        verifier.blob(pushed.index, reference, bytes.as_deref(), &Place::default());
+                        let found = self.referenced(reference).await?.map(|bytes| ledger::sha256(&bytes));
+                        verifier.blob(pushed.index, reference, found, &Place::default());
                     }
                 }
-                // Without its body an entry still says that there is a row, and no more.
-                let record = record_of(body);
-                if record.is_some() || body.is_empty() {
+                if let Some(Commitment { row, record }) = commitment {
                     // By the index that it carries: behind a gap the others are right.
-                    let position = first_position.saturating_add(entry.index);
-                    let row = key_in_entries(entry.kind, entry.row.clone());
-                    commitments.push((&entry.table, &row), position, record.as_deref());
+                    commitments.push(row, first_position.saturating_add(entry.index), record);
                 }
             }
         }
@@ -335,15 +323,10 @@ impl App {
     ) -> Result<Named, Error> {
         let mut named = Named::default();
         for registry in Registry::ALL {
-            let mut reading = self.read_rows(registry, String::new());
-            loop {
-                let rows = ahead::taken(reading).await?;
-                let Some(last) = rows.last() else { break };
-                reading = self.read_rows(registry, last.key.clone());
-                for row in rows {
-                    if let (Registry::ScanRuns, Ok(run)) = (registry, &row.content) {
-                        named.note(&run.record);
-                    }
+            let mut pages = self.rows_ahead(registry, commitments.printer());
+            while let Some(page) = pages.next().await? {
+                for row in page {
+                    row.run.iter().for_each(|run| named.note(run));
                     check_row(verifier, commitments, registry.table(), row)?;
                 }
             }
@@ -493,18 +476,16 @@ fn check_row(
     verifier: &mut Verifier,
     commitments: &mut Commitments,
     table: &'static str,
-    row: RenderedRow,
+    row: SeenRow,
 ) -> Result<(), Error> {
     verifier.report_mut().rows_checked += 1;
-    let Some(committed) = commitments.find(table, &row.key) else {
+    let Some(committed) = commitments.find(row.print) else {
         let finding = Finding::new(FindingCode::RowExtra, "no entry speaks of this row");
         verifier.add(finding.row(table, &row.key));
         return Ok(());
     };
     let altered = match row.content {
-        Ok(Rendered { position, record })
-            if position == committed.position && commitments.holds(&committed, &record) =>
-        {
+        Ok(SeenContent { position, record }) if position == committed.position && committed.holds(record) => {
             return Ok(());
         }
         Ok(_) => Finding::new(FindingCode::RowAltered, "the row is not what its entry commits to"),

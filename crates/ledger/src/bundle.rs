@@ -3,6 +3,7 @@
 //! This module names the files, writes them and verifies them. It does no I/O: files come and go as bytes.
 //! Trust comes from the key that the caller passes in, never from one in the bundle.
 
+mod ahead;
 mod files;
 mod handover;
 mod log;

@@ -6,6 +6,7 @@
 mod body;
 mod continued;
 mod events;
+mod lone;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -16,12 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bundle::Folder;
 use crate::checkpoint::TreeHead;
 use crate::entry::{Entry, EntryError};
-use crate::tree::{Frontier, leaf_hash};
+use crate::tree::Frontier;
 use crate::{Hash, hex};
 
 pub use body::{BODY_BYTES_MAX, Blob, REFERENCES_MAX, Reference};
 pub use continued::{Continuation, Continued};
 pub use events::{Expected, LogEvents, ROOT_STEP, Rotation, Seal};
+pub use lone::{LoneBody, LoneEntry};
 pub use report::{EvidenceState, FINDINGS_MAX, Finding, FindingCode, Place, Report, VERIFIER, WitnessLag};
 pub use witnesses::judge_witnesses;
 
@@ -33,7 +35,7 @@ pub const OPEN_INTENTS_MAX: usize = 65_536;
 /// Checks a log entry by entry.
 ///
 /// For each entry, in order: [`Verifier::push`], then [`Verifier::body`], then [`Verifier::blob`] for each
-/// reference that `body` returned. [`Verifier::finish`] ends it.
+/// reference of the body. [`Verifier::finish`] ends it.
 #[derive(Debug)]
 pub struct Verifier {
     log: Option<String>,
@@ -219,10 +221,9 @@ impl Verifier {
         }
     }
 
-    /// Checks the bytes of the next entry; `place` is where they were read.
-    pub fn push(&mut self, bytes: &[u8], place: &Place) -> Pushed {
+    /// Takes the next entry; `place` is where its bytes were read.
+    pub fn push(&mut self, LoneEntry { leaf, entry }: LoneEntry, place: &Place) -> Pushed {
         let index = self.position;
-        let leaf = leaf_hash(bytes);
         self.position += 1;
         self.report.entries += 1;
         if let Some(Err(err)) = self.frontier.as_mut().map(|frontier| frontier.push(leaf)) {
@@ -230,7 +231,7 @@ impl Verifier {
         }
         self.remember_root();
         let mut pushed = Pushed { index, leaf, entry: None, in_place: false };
-        match Entry::parse(bytes) {
+        match entry {
             Ok(entry) => {
                 pushed.in_place = self.check_order(&entry, index, place);
                 pushed.entry = Some(entry);

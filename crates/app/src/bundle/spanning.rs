@@ -115,7 +115,7 @@ fn verify_older(
         let against = known.iter().chain(others).chain([&continuation.head]);
         let against: Vec<TreeHead> =
             against.filter(|known| known.size <= size && known.origin == *origin).cloned().collect();
-        let options = Options { keys: options.keys, against: &against, policy: None };
+        let options = Options { against: &against, ..Options::new(options.keys) };
         let verified = verify_one(path, &options, erased)?;
         if verified.report.ok && verified.report.entries != verified.report.tree_size {
             let message = format!("{} is a part of its log", path.display());

@@ -3,6 +3,7 @@
 use ledger::verify::{Continuation, Place, Verifier};
 use ledger::{Finding, FindingCode, TreeHead, VerifierKey};
 
+use super::ahead::Archive;
 use super::check_revoked;
 use super::rows::Commitments;
 use super::tiles::TileCheck;
@@ -106,7 +107,7 @@ impl App {
         verifier.expect_head(&held, &Place::default());
         let root = self.db.list_checkpoints(&self.tenant, 1).await?.pop().map(|newest| newest.root.0);
         let tiles = TileCheck::begin(self, &mut verifier, (covered, root)).await?;
-        self.push_entries(&mut verifier, tiles, |_index| None, (first_position, commitments)).await?;
+        self.push_entries(&mut verifier, tiles, Archive::default(), (first_position, commitments)).await?;
         let entries = verifier.position();
         if entries > continuation.held {
             let detail = format!("{} entries were here when the log ended", continuation.held);

@@ -3,14 +3,12 @@
 use std::borrow::Cow;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-use serde_json::Value;
-
 /// Hexadecimal digits of a body's nonce.
 const NONCE_DIGITS: usize = 32;
 
 /// Stands for bytes. Made under keys that this process drew and keeps, so nobody can look for two texts with one
 /// print; by chance, two of a million do with a probability of 2^-89.
-type Print = [u64; 2];
+pub(super) type Print = [u64; 2];
 
 /// What an entry commits to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +19,13 @@ pub(super) struct Committed {
     record: Option<Print>,
 }
 
+impl Committed {
+    /// Tells whether the print of a record is that of what was committed to; yes where nothing more than the row was.
+    pub(super) fn holds(&self, record: Option<Print>) -> bool {
+        self.record.is_none_or(|committed| record == Some(committed))
+    }
+}
+
 /// As [`Committed`], packed: no print of a record is all zeros.
 #[derive(Debug, Clone, Copy)]
 struct Packed {
@@ -29,9 +34,9 @@ struct Packed {
     record: Print,
 }
 
-/// Makes prints.
-#[derive(Debug, Default)]
-struct Printer([RandomState; 2]);
+/// Makes prints. Clones have the same keys.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Printer([RandomState; 2]);
 
 impl Printer {
     fn print(&self, parts: [&[u8]; 2]) -> Print {
@@ -45,11 +50,11 @@ impl Printer {
         })
     }
 
-    fn key(&self, table: &str, row: &str) -> Print {
+    pub(super) fn key(&self, table: &str, row: &str) -> Print {
         self.print([table.as_bytes(), row.as_bytes()])
     }
 
-    fn record(&self, bytes: &[u8]) -> Print {
+    pub(super) fn record(&self, bytes: &[u8]) -> Print {
         let [one, other] = self.print([b"", bytes]);
         [one, other.max(1)]
     }
@@ -67,10 +72,14 @@ pub(super) struct Commitments {
 const BITS: usize = 64;
 
 impl Commitments {
-    /// Adds what the entry at `position` commits to: the bytes of the row's record, or nothing more than the row.
-    pub(super) fn push(&mut self, (table, row): (&str, &str), position: u64, record: Option<&[u8]>) {
-        let record = record.map(|record| self.printer.record(record)).unwrap_or_default();
-        self.all.push(Packed { key: self.printer.key(table, row), position, record });
+    /// Returns what makes the prints that this is asked by.
+    pub(super) fn printer(&self) -> &Printer {
+        &self.printer
+    }
+
+    /// Adds what the entry at `position` commits to: the record of a row, or nothing more than the row.
+    pub(super) fn push(&mut self, row: Print, position: u64, record: Option<Print>) {
+        self.all.push(Packed { key: row, position, record: record.unwrap_or_default() });
     }
 
     /// Ends the filling: of each row, only its newest commitment stays.
@@ -81,19 +90,12 @@ impl Commitments {
     }
 
     /// Returns what is committed to for a row that was found, and notes that it was.
-    pub(super) fn find(&mut self, table: &str, row: &str) -> Option<Committed> {
-        let key = self.printer.key(table, row);
+    pub(super) fn find(&mut self, key: Print) -> Option<Committed> {
         let at = self.all.binary_search_by_key(&key, |packed| packed.key).ok()?;
         self.seen[at / BITS] |= 1 << (at % BITS);
         let packed = &self.all[at];
         let record = (packed.record != Print::default()).then_some(packed.record);
         Some(Committed { position: packed.position, record })
-    }
-
-    /// Tells whether a record, rendered from its row, is what was committed to; yes where nothing more than the row was.
-    pub(super) fn holds(&self, committed: &Committed, record: &Value) -> bool {
-        let print = |bytes: Vec<u8>| self.printer.record(&bytes);
-        committed.record.is_none_or(|committed| ledger::canonical::render(record).map(print) == Ok(committed))
     }
 
     /// Returns the positions of the newest entries of rows that were not found, in log order.

@@ -34,13 +34,13 @@ impl Got {
     }
 }
 
-impl<E, R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
+impl<E, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
     pub(super) fn new(read: R) -> Self {
         Self { read }
     }
 
     /// Reads a file that is at most `max` bytes long.
-    pub(super) fn get(&mut self, path: &str, max: usize) -> Result<Got, E> {
+    pub(super) fn get(&self, path: &str, max: usize) -> Result<Got, E> {
         Ok(match (self.read)(path, max)? {
             None => Got::Missing,
             Some(bytes) if bytes.len() > max => Got::TooLong,
@@ -50,7 +50,7 @@ impl<E, R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
 
     /// Reads a file that must be there; says so in the findings when it is not.
     pub(super) fn demand(
-        &mut self,
+        &self,
         path: &str,
         max: usize,
         absent: FindingCode,
@@ -67,7 +67,7 @@ impl<E, R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
 
     /// Looks at every file of the bundle and counts them.
     pub(super) fn survey(
-        &mut self,
+        &self,
         paths: impl IntoIterator<Item = Result<String, E>>,
         size: u64,
         range: Range,
@@ -113,7 +113,7 @@ impl<E, R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
     }
 
     fn check_blob(
-        &mut self,
+        &self,
         path: &str,
         folder: Folder,
         digest: crate::Hash,

@@ -35,9 +35,9 @@ pub(super) struct Handovers {
 
 impl Handovers {
     /// Reads those that the manifest lists; one that is not there is found when the manifest is compared.
-    pub(super) fn read<E, R>(files: &mut Files<R>, manifest: Option<&Manifest>) -> Result<Self, E>
+    pub(super) fn read<E, R>(files: &Files<R>, manifest: Option<&Manifest>) -> Result<Self, E>
     where
-        R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+        R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
     {
         let listed = manifest.map(|manifest| manifest.files.as_slice()).unwrap_or_default();
         let mut sizes: Vec<u64> = listed.iter().filter_map(|line| parse(&line.path)).collect();
@@ -56,13 +56,13 @@ impl Handovers {
     /// Returns the keys that are trusted in the end; what an older checkpoint says that is wrong is a finding.
     pub(super) fn follow<E, R>(
         &self,
-        files: &mut Files<R>,
+        files: &Files<R>,
         (head, keys): (&TreeHead, &[VerifierKey]),
         events: &LogEvents,
         verifier: &mut Verifier,
     ) -> Result<Vec<VerifierKey>, E>
     where
-        R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+        R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
     {
         let mut trusted = keys.to_vec();
         for (size, note) in &self.notes {

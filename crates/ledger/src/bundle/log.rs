@@ -4,119 +4,153 @@
 //! the tiles are built again from the entries: if these lead to the signed root, the entries are right and
 //! the tiles that differ are not; else both are reported.
 
-use super::files::{Files, Got};
+use std::num::NonZero;
+
+use super::ahead::{End, Item, Part, Parts, Wanted, read_ahead};
+use super::files::Files;
 use super::tiles::{ABSENT_FILES_MAX, TileCheck, tile_finding};
-use super::{ENTRY_BUNDLE_BYTES_MAX, Folder, Range};
+use super::{Folder, Range};
 use crate::Hash;
 use crate::canonical::first_difference;
 use crate::checkpoint::TreeHead;
-use crate::tile::{
-    TILE_WIDTH, Tile, TileBuilder, TileId, bundle_path, bundles_of_range, decode_bundle, hashes,
-};
+use crate::tile::{TILE_WIDTH, Tile, TileBuilder, TileId, bundle_path, bundles_of_range, hashes};
 use crate::verify::{FINDINGS_MAX, Finding, FindingCode, Place, Pushed, Verifier};
 
 /// Checks the entries of one bundle.
 pub(super) struct LogCheck<'a, R> {
-    pub(super) files: &'a mut Files<R>,
+    pub(super) files: &'a Files<R>,
     pub(super) verifier: &'a mut Verifier,
     pub(super) head: &'a TreeHead,
     pub(super) range: Range,
     pub(super) tiles: TileCheck,
 }
 
-impl<E, R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>> LogCheck<'_, R> {
-    /// Reads every entry of the range.
-    pub(super) fn run(mut self) -> Result<(), E> {
+impl<E: Send, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E> + Sync> LogCheck<'_, R> {
+    /// Takes every entry of the range.
+    pub(super) fn run(mut self, threads: NonZero<usize>) -> Result<(), E> {
         let whole = self.range == Range::whole(self.head.size);
         let mut rebuilt = (whole && !self.tiles.authentic).then(Rebuilt::default);
-        let mut absent = 0;
-        for (index, width) in bundles_of_range(self.head.size, self.range.from, self.range.to) {
-            let path = bundle_path(index, width);
-            let first = index * TILE_WIDTH;
-            if self.verifier.position() != first {
-                self.verifier.skip_to(first);
+        let wanted = bundles_of_range(self.head.size, self.range.from, self.range.to);
+        read_ahead(self.files, threads, &wanted, |parts| {
+            let mut absent = 0_usize;
+            for ((index, width), parts) in wanted.clone().zip(parts.iter().cycle()) {
+                let first = index * TILE_WIDTH;
+                if self.verifier.position() != first {
+                    self.verifier.skip_to(first);
+                }
+                absent += usize::from(!self.entry_bundle((index, width), parts, rebuilt.as_mut())?);
+                if absent > ABSENT_FILES_MAX {
+                    break;
+                }
             }
-            let found = self.files.get(&path, ENTRY_BUNDLE_BYTES_MAX)?;
-            let missing = matches!(found, Got::Missing);
-            if let Some(bytes) = found.bytes() {
-                self.entry_bundle(&path, width, &bytes, rebuilt.as_mut())?;
-                continue;
-            }
-            let (code, detail) = if missing {
-                (
-                    FindingCode::Truncated,
-                    format!("{} entries are claimed, this file is not there", self.head.size),
-                )
-            } else {
-                (FindingCode::Malformed, "the file is longer than an entry bundle can be".to_owned())
-            };
-            self.verifier.add(Finding::new(code, detail).index(first).at(&Place::file(&path, 0)));
-            absent += 1;
-            if absent > ABSENT_FILES_MAX {
-                break;
-            }
-        }
+            Ok(())
+        })?;
         self.conclude(whole, rebuilt)
     }
 
-    /// Checks one entry bundle.
+    /// Takes one entry bundle; returns whether there is one.
     fn entry_bundle(
         &mut self,
-        path: &str,
-        width: u16,
-        bytes: &[u8],
+        (index, width): Wanted,
+        parts: &Parts<E>,
         mut rebuilt: Option<&mut Rebuilt>,
-    ) -> Result<(), E> {
+    ) -> Result<bool, E> {
+        let path = bundle_path(index, width);
         let first = self.verifier.position();
-        let leaves = if self.tiles.authentic { self.leaf_tile(first)? } else { None };
-        if self.tiles.authentic && leaves.is_none() {
-            let detail = "the leaf hashes could not be read a second time";
-            self.verifier.add(Finding::new(FindingCode::TileMismatch, detail).index(first));
-        }
+        let (mut leaves, mut is_begun) = (None, false);
         let mut in_place = true;
-        for (position, entry) in (0_u16..).zip(decode_bundle(bytes)) {
-            let index = first + u64::from(position);
-            let (offset, entry) = match entry {
-                Ok(entry) => entry,
-                Err(err) => {
-                    let place = Place::file(path, err.offset() as u64);
-                    self.verifier
-                        .add(Finding::new(FindingCode::Malformed, err.to_string()).index(index).at(&place));
-                    in_place = false;
-                    break;
-                }
+        // A thread that ended without a word has panicked, which is passed on when it is joined.
+        while let Ok(part) = parts.recv() {
+            let Part { items, end } = part?;
+            if self.tiles.authentic && !is_begun && !items.is_empty() {
+                leaves = self.leaf_tile(first)?;
+                is_begun = true;
+            }
+            for item in items {
+                in_place &= self.item(&path, item, leaves.as_deref(), rebuilt.as_deref_mut())?;
+            }
+            let bytes = match end {
+                None => continue,
+                Some(End::Whole(bytes)) => bytes,
+                Some(end) => return Ok(self.cut_short((&path, width), first, &end)),
             };
-            let place = Place::file(path, offset as u64);
-            if position >= width {
-                let detail = format!("the file holds more than {width} entries");
-                self.verifier.add(Finding::new(FindingCode::Malformed, detail).index(index).at(&place));
-                break;
+            let position = self.verifier.position();
+            if position < first + u64::from(width) && in_place {
+                let last = first + u64::from(width) == self.range.to;
+                let code = if last { FindingCode::Truncated } else { FindingCode::IndexGap };
+                let size = self.head.size;
+                let detail = format!("{size} entries are claimed, the file ends before entry {position}");
+                let place = Place::file(&path, bytes as u64);
+                self.verifier.add(Finding::new(code, detail).index(position).at(&place));
             }
-            let pushed = self.verifier.push(entry, &place);
-            in_place &= pushed.in_place || pushed.entry.is_none();
-            if let Some(rebuilt) = rebuilt.as_deref_mut() {
-                self.compare_tiles(rebuilt, pushed.leaf)?;
-            }
-            if let Some(leaves) = &leaves {
-                self.compare_leaf(&pushed, leaves, &place);
-            }
-            self.body(&pushed)?;
+            break;
         }
-        let end = self.verifier.position();
-        if end < first + u64::from(width) && in_place {
-            let last = first + u64::from(width) == self.range.to;
-            let code = if last { FindingCode::Truncated } else { FindingCode::IndexGap };
-            let detail = format!("{} entries are claimed, the file ends before entry {end}", self.head.size);
-            let place = Place::file(path, bytes.len() as u64);
-            self.verifier.add(Finding::new(code, detail).index(end).at(&place));
-        }
-        Ok(())
+        Ok(true)
     }
 
-    /// Returns the leaf hashes that belong to the entry bundle that begins at entry `first`.
+    /// Takes one entry with its body and blobs; returns whether its index is the one that belongs there.
+    fn item(
+        &mut self,
+        path: &str,
+        item: Item,
+        leaves: Option<&[Hash]>,
+        rebuilt: Option<&mut Rebuilt>,
+    ) -> Result<bool, E> {
+        let place = Place::file(path, item.offset as u64);
+        let pushed = self.verifier.push(item.entry, &place);
+        if let Some(rebuilt) = rebuilt {
+            self.compare_tiles(rebuilt, pushed.leaf)?;
+        }
+        if let Some(leaves) = leaves {
+            self.compare_leaf(&pushed, leaves, &place);
+        }
+        if let (Some(entry), Some(body)) = (&pushed.entry, item.body) {
+            let references = body.references().to_vec();
+            let path = Folder::Bodies.path(&entry.body_sha256);
+            self.verifier.body(pushed.index, entry, body, &Place::file(&path, 0));
+            for (reference, found) in references.into_iter().zip(item.blobs) {
+                let path = reference.blob.folder().path(&reference.sha256);
+                self.verifier.blob(pushed.index, reference, found, &Place::file(&path, 0));
+            }
+        }
+        Ok(pushed.in_place || pushed.entry.is_none())
+    }
+
+    /// Reports that an entry bundle is not there or does not end as it must; returns whether it is there.
+    fn cut_short(&mut self, (path, width): (&str, u16), first: u64, end: &End) -> bool {
+        let size = self.head.size;
+        let next = self.verifier.position();
+        let (code, detail, index, offset) = match end {
+            End::Missing => {
+                let detail = format!("{size} entries are claimed, this file is not there");
+                (FindingCode::Truncated, detail, first, 0)
+            }
+            End::TooLong => {
+                let detail = "the file is longer than an entry bundle can be".to_owned();
+                (FindingCode::Malformed, detail, first, 0)
+            }
+            End::Broken(err) => (FindingCode::Malformed, err.to_string(), next, err.offset()),
+            End::Surplus(offset) => {
+                let detail = format!("the file holds more than {width} entries");
+                (FindingCode::Malformed, detail, next, *offset)
+            }
+            End::Whole(_) => return true,
+        };
+        self.verifier.add(Finding::new(code, detail).index(index).at(&Place::file(path, offset as u64)));
+        !matches!(end, End::Missing | End::TooLong)
+    }
+
+    /// Returns the leaf hashes that belong to the entry bundle that begins at entry `first`; that they are gone is
+    /// reported.
     fn leaf_tile(&mut self, first: u64) -> Result<Option<Vec<Hash>>, E> {
-        let Some(id) = TileId::holding(self.head.size, 0, first) else { return Ok(None) };
-        Ok(self.files.get(&id.path(), id.bytes_len())?.bytes().map(|bytes| hashes(&bytes).collect()))
+        if let Some(id) = TileId::holding(self.head.size, 0, first)
+            && let Some(bytes) = self.files.get(&id.path(), id.bytes_len())?.bytes()
+        {
+            return Ok(Some(hashes(&bytes).collect()));
+        }
+        let detail = "the leaf hashes could not be read a second time";
+        self.verifier.add(Finding::new(FindingCode::TileMismatch, detail).index(first));
+        Ok(None)
     }
 
     /// Compares an entry's leaf hash with the authentic one.
@@ -132,30 +166,6 @@ impl<E, R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>> LogCheck<'_, R> {
             let detail = "the entry is not the one that the tree commits to";
             self.verifier.add(Finding::new(FindingCode::LeafMismatch, detail).index(pushed.index).at(place));
         }
-    }
-
-    /// Reads and checks the body of an entry and the blobs that the body names.
-    fn body(&mut self, pushed: &Pushed) -> Result<(), E> {
-        let Some(entry) = &pushed.entry else { return Ok(()) };
-        let path = Folder::Bodies.path(&entry.body_sha256);
-        let body = match self.files.get(&path, Folder::Bodies.bytes_max())? {
-            Got::Missing => None,
-            // It cannot be the body: what is left is to say so.
-            Got::TooLong => Some(Vec::new()),
-            Got::Bytes(bytes) => Some(bytes),
-        };
-        let place = Place::file(&path, 0);
-        for reference in self.verifier.body(pushed.index, entry, body.as_deref(), &place) {
-            let folder = reference.blob.folder();
-            let path = folder.path(&reference.sha256);
-            let blob = match self.files.get(&path, folder.bytes_max())? {
-                Got::Missing => None,
-                Got::TooLong => Some(Vec::new()),
-                Got::Bytes(bytes) => Some(bytes),
-            };
-            self.verifier.blob(pushed.index, reference, blob.as_deref(), &Place::file(&path, 0));
-        }
-        Ok(())
     }
 
     /// Adds a leaf to the rebuilt tiles and compares those that it fills with the stored ones.

@@ -5,10 +5,12 @@ mod sample;
 mod tamper;
 
 use std::convert::Infallible;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
-use super::{Counts, Folder, MANIFEST, Manifest, Range, WriteError};
+use super::{Counts, Folder, MANIFEST, Manifest, Options, Range, WriteError};
 use crate::note::VerifierKey;
 use crate::verify::{FindingCode, Report};
 use sample::{Sample, export, other_signer, signer, verify, verify_with};
@@ -163,13 +165,19 @@ fn led_71_without_its_checkpoint_a_bundle_says_that_one_was_expected() {
 #[test]
 fn an_input_that_cannot_be_read_is_an_error_and_not_a_verdict() {
     let keys = [signer().verifier().clone()];
-    let options = super::Options { keys: &keys, against: &[], policy: None };
+    let options = Options::new(&keys);
     let unreadable = super::verify_bundle(Vec::new(), |_path, _max| Err("disk"), &options);
     assert_eq!(unreadable, Err("disk"));
     let files = Sample::of(1).files;
     let listing = [Ok("checkpoint".to_owned()), Err("listing")];
     let read = |path: &str, _max: usize| Ok(files.get(path).cloned());
     assert_eq!(super::verify_bundle(listing, read, &options), Err("listing"));
+    for folder in ["tile/entries/", "bodies/"] {
+        let read = |path: &str, _max: usize| {
+            if path.starts_with(folder) { Err("disk") } else { Ok(files.get(path).cloned()) }
+        };
+        assert_eq!(super::verify_bundle(Vec::new(), read, &options), Err("disk"), "{folder}");
+    }
 }
 
 #[test]
@@ -177,16 +185,17 @@ fn led_28_a_log_that_claims_to_be_endless_ends_soon() {
     let mut sample = Sample::of(3);
     let head = crate::TreeHead { size: 1 << 61, ..sample.log.head() };
     sample.files.insert("checkpoint".to_owned(), head.sign(&signer()).unwrap().to_text().into_bytes());
-    let mut reads = 0;
+    let reads = AtomicUsize::new(0);
     let keys = [signer().verifier().clone()];
     let paths = sample.files.keys().cloned().map(Ok::<_, Infallible>);
     let read = |path: &str, _max: usize| {
-        reads += 1;
+        reads.fetch_add(1, Ordering::Relaxed);
         Ok(sample.files.get(path).cloned())
     };
-    let report =
-        super::verify_bundle(paths, read, &super::Options { keys: &keys, against: &[], policy: None })
-            .unwrap();
+    let threads = NonZero::new(2).unwrap();
+    let options = Options { threads, ..Options::new(&keys) };
+    let report = super::verify_bundle(paths, read, &options).unwrap();
+    let reads = reads.into_inner();
     assert!(!report.ok && reads < 200, "{reads} reads");
 }
 

@@ -42,12 +42,12 @@ pub(super) fn tile_finding(id: TileId, offset: usize, detail: impl Into<String>)
 
 /// Reads every tile once, lowest level first. Holds one row of roots for the level that is read.
 pub(super) fn check_tiles<E, R>(
-    files: &mut Files<R>,
+    files: &Files<R>,
     head: &TreeHead,
     verifier: &mut Verifier,
 ) -> Result<TileCheck, E>
 where
-    R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
 {
     let mut check = TileCheck { authentic: true, suspects: Vec::new() };
     let mut absent = 0;
@@ -83,13 +83,13 @@ where
 
 /// Reads a tile and reports when it is not there or not as long as it must be.
 fn read_whole<E, R>(
-    files: &mut Files<R>,
+    files: &Files<R>,
     id: TileId,
     check: &mut TileCheck,
     verifier: &mut Verifier,
 ) -> Result<Option<Vec<u8>>, E>
 where
-    R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
 {
     let (offset, detail) = match files.get(&id.path(), id.bytes_len())? {
         Got::Bytes(bytes) if bytes.len() == id.bytes_len() => return Ok(Some(bytes)),
@@ -113,13 +113,13 @@ impl Parent {
     /// Compares the root of a full tile with the hash that stands for it in the level above.
     fn compare<E, R>(
         &mut self,
-        files: &mut Files<R>,
+        files: &Files<R>,
         size: u64,
         (child, root): (TileId, Option<Hash>),
         check: &mut TileCheck,
     ) -> Result<(), E>
     where
-        R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+        R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
     {
         let Some(id) = TileId::holding(size, child.level + 1, child.index) else {
             return Ok(());
@@ -139,9 +139,9 @@ impl Parent {
 }
 
 /// Computes the root from the partial tiles; nothing when one cannot be used.
-fn edge_root<E, R>(files: &mut Files<R>, size: u64) -> Result<Option<Hash>, E>
+fn edge_root<E, R>(files: &Files<R>, size: u64) -> Result<Option<Hash>, E>
 where
-    R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
 {
     let mut levels = Vec::new();
     for id in partial_tiles(size) {

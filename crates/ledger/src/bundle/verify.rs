@@ -1,5 +1,7 @@
 //! Verifies a bundle: checkpoint, keys, tiles, entries, bodies, blobs, and that nothing else is in it.
 
+use std::num::NonZero;
+
 use super::files::Files;
 use super::handover::Handovers;
 use super::log::LogCheck;
@@ -26,6 +28,16 @@ pub struct Options<'a> {
     pub against: &'a [TreeHead],
     /// How many witnesses must have cosigned the checkpoint; without it, cosignatures are passed over.
     pub policy: Option<&'a Policy>,
+    /// How many threads read entries and bodies ahead. The report does not depend on it.
+    pub threads: NonZero<usize>,
+}
+
+impl<'a> Options<'a> {
+    /// Verifies against these keys and nothing else, on one thread.
+    #[must_use]
+    pub const fn new(keys: &'a [VerifierKey]) -> Self {
+        Self { keys, against: &[], policy: None, threads: NonZero::<usize>::MIN }
+    }
 }
 
 /// What came of verifying a bundle, for whoever goes on with another one of the same records.
@@ -48,9 +60,9 @@ pub struct Verified {
 ///
 /// # Errors
 /// Those of `paths` and `read`. Whatever the bytes are is a finding, not an error.
-pub fn verify_bundle<E>(
+pub fn verify_bundle<E: Send>(
     paths: impl IntoIterator<Item = Result<String, E>>,
-    read: impl FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    read: impl Fn(&str, usize) -> Result<Option<Vec<u8>>, E> + Sync,
     options: &Options<'_>,
 ) -> Result<Report, E> {
     let mut verified = verify_one_of(paths, read, options, &Erased::new())?;
@@ -63,22 +75,22 @@ pub fn verify_bundle<E>(
 ///
 /// # Errors
 /// As [`verify_bundle`].
-pub fn verify_one_of<E>(
+pub fn verify_one_of<E: Send>(
     paths: impl IntoIterator<Item = Result<String, E>>,
-    read: impl FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    read: impl Fn(&str, usize) -> Result<Option<Vec<u8>>, E> + Sync,
     options: &Options<'_>,
     erased: &Erased,
 ) -> Result<Verified, E> {
-    let mut files = Files::new(read);
+    let files = Files::new(read);
     let mut early = Verifier::new(None, 0);
-    let head = read_head(&mut files, options.keys, &mut early)?;
-    let vkeys = read_vkeys(&mut files, options.keys, &mut early)?;
+    let head = read_head(&files, options.keys, &mut early)?;
+    let vkeys = read_vkeys(&files, options.keys, &mut early)?;
     let raw = files.demand(MANIFEST, SMALL_FILE_BYTES_MAX, FindingCode::Malformed, &mut early)?;
     let manifest = raw.as_deref().and_then(|bytes| read_manifest(bytes, &mut early));
     // Without a checkpoint, what the manifest claims still tells where to look.
     let claim = head.as_ref().and_then(|read| read.head.clone());
     let claim = claim.or_else(|| manifest.as_ref().and_then(claimed_head));
-    let handovers = Handovers::read(&mut files, manifest.as_ref())?;
+    let handovers = Handovers::read(&files, manifest.as_ref())?;
     let Some(claim) = claim else {
         files.survey(paths, 0, Range::whole(0), &mut early)?;
         let report = Report { root: None, ..early.finish() };
@@ -89,11 +101,11 @@ pub fn verify_one_of<E>(
     let mut verifier = Verifier::new(Some(claim.log_id()), range.from);
     *verifier.report_mut() = std::mem::take(early.report_mut());
 
-    let tiles = check_tiles(&mut files, &claim, &mut verifier)?;
-    compare_heads(&mut files, &claim, tiles.authentic, options.against, &mut verifier)?;
-    LogCheck { files: &mut files, verifier: &mut verifier, head: &claim, range, tiles }.run()?;
+    let tiles = check_tiles(&files, &claim, &mut verifier)?;
+    compare_heads(&files, &claim, tiles.authentic, options.against, &mut verifier)?;
+    LogCheck { files: &files, verifier: &mut verifier, head: &claim, range, tiles }.run(options.threads)?;
     let events = verifier.events().clone();
-    let keys = handovers.follow(&mut files, (&claim, options.keys), &events, &mut verifier)?;
+    let keys = handovers.follow(&files, (&claim, options.keys), &events, &mut verifier)?;
     if let Some(read) = &head {
         read.judge(&keys, &events, &mut verifier);
         if let Some(policy) = options.policy {
@@ -167,12 +179,12 @@ impl ReadHead {
 
 /// Reads the checkpoint. What is wrong with its signatures by keys that are trusted is said at once.
 fn read_head<E, R>(
-    files: &mut Files<R>,
+    files: &Files<R>,
     keys: &[VerifierKey],
     verifier: &mut Verifier,
 ) -> Result<Option<ReadHead>, E>
 where
-    R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
 {
     let missing = FindingCode::CheckpointMissing;
     let Some(bytes) = files.demand(CHECKPOINT, SMALL_FILE_BYTES_MAX, missing, verifier)? else {
@@ -206,12 +218,12 @@ pub(crate) fn checkpoint_code(err: &CheckpointError) -> (FindingCode, u64) {
 
 /// Reads the bundle's copy of the public keys: each must be one, and a trusted one must be among them.
 fn read_vkeys<E, R>(
-    files: &mut Files<R>,
+    files: &Files<R>,
     trusted: &[VerifierKey],
     verifier: &mut Verifier,
 ) -> Result<Option<FileLine>, E>
 where
-    R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
 {
     let Some(bytes) = files.demand(VKEYS, SMALL_FILE_BYTES_MAX, FindingCode::Malformed, verifier)? else {
         return Ok(None);
@@ -257,14 +269,14 @@ fn claimed_head(manifest: &Manifest) -> Option<TreeHead> {
 
 /// Checks that the log extends each head that is known from elsewhere.
 fn compare_heads<E, R>(
-    files: &mut Files<R>,
+    files: &Files<R>,
     head: &TreeHead,
     authentic: bool,
     against: &[TreeHead],
     verifier: &mut Verifier,
 ) -> Result<(), E>
 where
-    R: FnMut(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
 {
     for other in against {
         verifier.report_mut().checkpoints += 1;

@@ -8,8 +8,8 @@ use crate::bundle::checkpoint_code;
 use crate::checkpoint::{self, CheckpointError, SignedHead};
 use crate::hex;
 use crate::note::VerifierKey;
-use crate::tree::{self, ProofError, leaf_hash};
-use crate::verify::{Finding, FindingCode, Place, Report, Verifier};
+use crate::tree::{self, ProofError};
+use crate::verify::{Finding, FindingCode, LoneBody, LoneEntry, Place, Report, Verifier};
 
 /// A proof of either kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,10 +92,10 @@ fn verify_inclusion(
 
 /// Checks that the entry is the one that the tree commits to, and the body the one that the entry commits to.
 fn check_entry(verifier: &mut Verifier, proof: &InclusionProof, receipt: &Receipt, places: &Places) {
-    let pushed = verifier.push(&receipt.entry, &places.extra);
+    let pushed = verifier.push(LoneEntry::read(&receipt.entry), &places.extra);
     let head = &proof.head;
-    let leaf = leaf_hash(&receipt.entry);
-    if let Err(err) = tree::verify_inclusion(proof.index, head.size, &leaf, &proof.hashes, &head.root) {
+    if let Err(err) = tree::verify_inclusion(proof.index, head.size, &pushed.leaf, &proof.hashes, &head.root)
+    {
         let (code, detail) = match err {
             ProofError::WrongRoot => (
                 FindingCode::LeafMismatch,
@@ -107,7 +107,7 @@ fn check_entry(verifier: &mut Verifier, proof: &InclusionProof, receipt: &Receip
     }
     if let (Some(entry), Some(body)) = (&pushed.entry, &receipt.body) {
         // Evidence that the body names is not in a receipt: a bundle has it.
-        verifier.body(proof.index, entry, Some(body), &places.extra);
+        verifier.body(proof.index, entry, LoneBody::read(entry, Some(body)), &places.extra);
     }
 }
 

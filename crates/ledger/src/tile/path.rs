@@ -36,7 +36,7 @@ pub fn parse_bundle_path(path: &str) -> Option<(u64, u16)> {
 /// Returns the entry bundles, as (index, width), that hold the entries `from..to` of a log of `size` entries.
 ///
 /// They also hold the neighbors of the range up to the ends of its first and last bundle.
-pub fn bundles_of_range(size: u64, from: u64, to: u64) -> impl Iterator<Item = (u64, u16)> {
+pub fn bundles_of_range(size: u64, from: u64, to: u64) -> impl Iterator<Item = (u64, u16)> + Clone {
     let to = to.min(size);
     let last = if from < to { to.div_ceil(TILE_WIDTH) } else { from / TILE_WIDTH };
     (from / TILE_WIDTH..last)

@@ -94,6 +94,62 @@ impl LogEvents {
     }
 }
 
+/// What one entry says of the log itself. The index that it carries is not its own yet: only the log tells that.
+#[derive(Debug)]
+pub(super) enum Event {
+    Rotated(Box<Rotation>),
+    /// With the end and the root of the segment before it, as it names them.
+    Sealed(Seal, Option<(u64, Hash)>),
+    Pruned(u64, u64),
+    /// With how late cosignatures may be from here on. Seconds.
+    Started(Expected, Result<u64, String>),
+    Began(Result<Option<Box<Continuation>>, String>),
+}
+
+impl Event {
+    /// Reads what a body says of the log itself; nothing for kinds that say nothing.
+    pub(super) fn read(kind: EntryKind, body: &Value) -> Result<Option<Self>, String> {
+        let detail = member(body, &["row", "detail"]).unwrap_or(&Value::Null);
+        let number = |name: &str| detail.get(name).and_then(Value::as_u64);
+        let event = match kind {
+            EntryKind::KeyRotated => {
+                let rotation = rotation(detail).ok_or("a rotation must name two public keys")?;
+                Self::Rotated(Box::new(rotation))
+            }
+            EntryKind::SegmentSealed => {
+                let seal = seal(detail).ok_or("a seal must name range, root and bundle")?;
+                let root = detail.get("previous_root").and_then(Value::as_str).and_then(hex::decode);
+                Self::Sealed(seal, number("previous_to").zip(root))
+            }
+            EntryKind::SegmentPruned => {
+                let range = number("from").zip(number("to")).ok_or("a pruning must name its segment")?;
+                Self::Pruned(range.0, range.1)
+            }
+            EntryKind::LogStarted => {
+                let expected = expected(detail).ok_or("a start must say which evidence to expect")?;
+                Self::Started(expected, declared_lag(detail))
+            }
+            EntryKind::LogGenesis => Self::Began(Continuation::read(body).map(|read| read.map(Box::new))),
+            EntryKind::FindingChanged
+            | EntryKind::ScanManifest
+            | EntryKind::HostChanged
+            | EntryKind::HostKeyChanged
+            | EntryKind::FactPut
+            | EntryKind::FactRetired
+            | EntryKind::EdgePut
+            | EntryKind::EdgeRetired
+            | EntryKind::ChangeStep
+            | EntryKind::MemoryOp
+            | EntryKind::AuditRecord
+            | EntryKind::LogConfig
+            | EntryKind::BodyErased
+            | EntryKind::HoldChanged
+            | EntryKind::Seam => return Ok(None),
+        };
+        Ok(Some(event))
+    }
+}
+
 /// Follows members of nested objects.
 pub(super) fn member<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
     path.iter().try_fold(value, |value, name| value.get(name))
@@ -115,39 +171,34 @@ impl Verifier {
         }
     }
 
-    /// Reads an event that concerns the log itself; other kinds are passed over.
-    pub(super) fn read_event(&mut self, index: u64, kind: EntryKind, body: &Value) -> Result<(), String> {
-        let detail = member(body, &["row", "detail"]).unwrap_or(&Value::Null);
+    /// Takes what the entry at `index` says of the log itself.
+    pub(super) fn take_event(&mut self, index: u64, event: Event) -> Result<(), String> {
         let full = || format!("the log has more than {EVENTS_MAX} events of this kind");
-        match kind {
-            EntryKind::KeyRotated if self.events.rotations.len() == EVENTS_MAX => Err(full()),
-            EntryKind::KeyRotated => {
-                let rotation = rotation(index, detail).ok_or("a rotation must name two public keys")?;
-                self.events.rotations.push(rotation);
+        match event {
+            Event::Rotated(_) if self.events.rotations.len() == EVENTS_MAX => Err(full()),
+            Event::Rotated(rotation) => {
+                self.events.rotations.push(Rotation { index, ..*rotation });
                 Ok(())
             }
-            EntryKind::SegmentSealed if self.events.seals.len() == EVENTS_MAX => Err(full()),
-            EntryKind::SegmentSealed => {
-                let seal = seal(index, detail).ok_or("a seal must name range, root and bundle")?;
-                self.check_seal(&seal, detail);
+            Event::Sealed(..) if self.events.seals.len() == EVENTS_MAX => Err(full()),
+            Event::Sealed(seal, follows) => {
+                let seal = Seal { index, ..seal };
+                self.check_seal(&seal, follows);
                 self.events.seals.push(seal);
                 Ok(())
             }
-            EntryKind::SegmentPruned => {
-                let number = |name: &str| detail.get(name).and_then(Value::as_u64);
-                let range = number("from").zip(number("to")).ok_or("a pruning must name its segment")?;
-                if self.events.seals.iter().any(|seal| (seal.from, seal.to) == range) {
-                    self.events.pruned.push(range);
+            Event::Pruned(from, to) => {
+                if self.events.seals.iter().any(|seal| (seal.from, seal.to) == (from, to)) {
+                    self.events.pruned.push((from, to));
                 } else if self.frontier.is_some() {
-                    let detail = format!("{}..{} was pruned and never sealed", range.0, range.1);
+                    let detail = format!("{from}..{to} was pruned and never sealed");
                     self.report.add(Finding::new(FindingCode::SegmentLink, detail).index(index));
                 }
                 Ok(())
             }
-            EntryKind::LogStarted => {
-                let expected = expected(index, detail).ok_or("a start must say which evidence to expect")?;
-                self.events.expected = Some(expected);
-                let lag = declared_lag(detail)?;
+            Event::Started(expected, lag) => {
+                self.events.expected = Some(Expected { index, ..expected });
+                let lag = lag?;
                 if lag != self.events.lag_before(index) {
                     if self.events.lags.len() == EVENTS_MAX {
                         return Err(full());
@@ -156,36 +207,17 @@ impl Verifier {
                 }
                 Ok(())
             }
-            EntryKind::LogGenesis if index == 0 => {
-                self.events.continues = Continuation::read(body)?;
+            Event::Began(continues) if index == 0 => {
+                self.events.continues = continues?.map(|continues| *continues);
                 Ok(())
             }
-            EntryKind::LogGenesis => Err("only the first entry of a log says that it begins".to_owned()),
-            EntryKind::FindingChanged
-            | EntryKind::ScanManifest
-            | EntryKind::HostChanged
-            | EntryKind::HostKeyChanged
-            | EntryKind::FactPut
-            | EntryKind::FactRetired
-            | EntryKind::EdgePut
-            | EntryKind::EdgeRetired
-            | EntryKind::ChangeStep
-            | EntryKind::MemoryOp
-            | EntryKind::AuditRecord
-            | EntryKind::LogConfig
-            | EntryKind::BodyErased
-            | EntryKind::HoldChanged
-            | EntryKind::Seam => Ok(()),
+            Event::Began(_) => Err("only the first entry of a log says that it begins".to_owned()),
         }
     }
 
     /// Segments follow each other without gaps, and each names the root that its end has.
-    fn check_seal(&mut self, seal: &Seal, detail: &Value) {
+    fn check_seal(&mut self, seal: &Seal, named: Option<(u64, Hash)>) {
         let previous = self.events.seals.last().map(|seal| (seal.to, seal.root));
-        let named = detail
-            .get("previous_to")
-            .and_then(Value::as_u64)
-            .zip(detail.get("previous_root").and_then(Value::as_str).and_then(hex::decode));
         // A bundle of a later range begins behind the seals that its first one follows.
         let followed = if previous.is_none() && self.frontier.is_none() { named } else { previous };
         let problem = if followed != named || seal.from != followed.map_or(0, |(to, _root)| to) {
@@ -211,21 +243,21 @@ impl Verifier {
     }
 }
 
-fn rotation(index: u64, detail: &Value) -> Option<Rotation> {
+fn rotation(detail: &Value) -> Option<Rotation> {
     let key = |name: &str| detail.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());
     Some(Rotation {
-        index,
+        index: 0,
         old: key("old_vkey")?,
         new: key("new_vkey")?,
         old_revoked: detail.get("old_revoked").and_then(Value::as_bool)?,
     })
 }
 
-fn seal(index: u64, detail: &Value) -> Option<Seal> {
+fn seal(detail: &Value) -> Option<Seal> {
     let number = |name: &str| detail.get(name).and_then(Value::as_u64);
     let digest = |name: &str| detail.get(name).and_then(Value::as_str).and_then(hex::decode);
     Some(Seal {
-        index,
+        index: 0,
         from: number("from")?,
         to: number("to")?,
         root: digest("root")?,
@@ -242,11 +274,11 @@ fn declared_lag(detail: &Value) -> Result<u64, String> {
     })
 }
 
-fn expected(index: u64, detail: &Value) -> Option<Expected> {
+fn expected(detail: &Value) -> Option<Expected> {
     let policy = detail.get("policy_sha256")?;
     let policy_sha256 = policy.as_str().and_then(hex::decode);
     if policy_sha256.is_none() && !policy.is_null() {
         return None;
     }
-    Some(Expected { index, anchor: detail.get("expects_anchor").and_then(Value::as_bool)?, policy_sha256 })
+    Some(Expected { index: 0, anchor: detail.get("expects_anchor").and_then(Value::as_bool)?, policy_sha256 })
 }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{EvidenceState, FINDINGS_MAX, Finding, FindingCode, Place, Report, Verifier};
+use super::{
+    EvidenceState, FINDINGS_MAX, Finding, FindingCode, LoneBody, LoneEntry, Place, Report, Verifier,
+};
 use crate::tree::{Frontier, leaf_hash};
 use crate::{Entry, EntryKind, TreeHead, canonical, hex, sha256};
 
@@ -33,9 +35,12 @@ fn facts(count: u64) -> Vec<(Entry, Vec<u8>)> {
 
 fn feed(verifier: &mut Verifier, log: &[(Entry, Vec<u8>)]) {
     for (entry, body) in log {
-        let pushed = verifier.push(&entry.to_bytes().unwrap(), &at_row());
+        let pushed = verifier.push(LoneEntry::read(&entry.to_bytes().unwrap()), &at_row());
         let entry = pushed.entry.expect("an entry");
-        for reference in verifier.body(pushed.index, &entry, Some(body), &at_row()) {
+        let body = LoneBody::read(&entry, Some(body));
+        let references = body.references().to_vec();
+        verifier.body(pushed.index, &entry, body, &at_row());
+        for reference in references {
             verifier.blob(pushed.index, reference, None, &at_row());
         }
     }
@@ -244,8 +249,8 @@ fn a_body_that_is_not_canonical_is_found_even_with_the_right_digest() {
         let (mut entry, _body) = entry(0, 0, EntryKind::FactPut, &json!({}));
         (entry.body_sha256, entry.body_len) = (sha256(body), body.len() as u64);
         let mut verifier = Verifier::new(None, 0);
-        let pushed = verifier.push(&entry.to_bytes().unwrap(), &at_row());
-        verifier.body(pushed.index, &entry, Some(body), &at_row());
+        let pushed = verifier.push(LoneEntry::read(&entry.to_bytes().unwrap()), &at_row());
+        verifier.body(pushed.index, &entry, LoneBody::read(&entry, Some(body)), &at_row());
         let report = verifier.finish();
         assert_eq!((codes(&report), report.findings[0].offset), (vec![code], Some(1)));
     }
@@ -303,7 +308,7 @@ fn led_29_the_report_has_its_documented_members() {
 fn findings_beyond_the_limit_are_counted_and_never_make_a_log_good() {
     let mut verifier = Verifier::new(None, 0);
     for n in 0..2 * FINDINGS_MAX as u64 {
-        verifier.push(b"garbage", &Place::file("f", n));
+        verifier.push(LoneEntry::read(b"garbage"), &Place::file("f", n));
     }
     let report = verifier.finish();
     assert_eq!((report.findings.len(), report.findings_dropped), (FINDINGS_MAX, FINDINGS_MAX as u64));

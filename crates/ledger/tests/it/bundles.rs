@@ -244,11 +244,7 @@ pub(crate) fn verify(files: &Files, trusted: &VerifierKey) -> Report {
         let bytes = files.get(path);
         Ok(bytes.map(|bytes| bytes[..bytes.len().min(max + 1)].to_vec()))
     };
-    let Ok(report) = verify_bundle(
-        paths,
-        read,
-        &Options { keys: std::slice::from_ref(trusted), against: &[], policy: None },
-    );
+    let Ok(report) = verify_bundle(paths, read, &Options::new(std::slice::from_ref(trusted)));
     report
 }
 

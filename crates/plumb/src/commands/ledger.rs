@@ -166,7 +166,7 @@ pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
         return Err(Error::new(Kind::Usage, "--entry belongs to the file of a bare proof"));
     }
     let against = args.against.iter().map(|path| known_head(path, &keys)).collect::<Result<Vec<_>, _>>()?;
-    let options = Options { keys: &keys, against: &against, policy: policy.as_ref() };
+    let options = Options { against: &against, policy: policy.as_ref(), ..Options::new(&keys) };
     show(&verify_folder(&args.bundle, &options, &args.earlier)?, args.format)
 }
 

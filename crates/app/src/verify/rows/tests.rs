@@ -2,26 +2,26 @@
 
 use std::borrow::Cow;
 
-use serde_json::json;
-
 use super::{Commitments, record_bytes, record_of};
 
 /// LED-27: of each row the newest entry counts, and rows that nobody found are named by it.
 #[test]
 fn the_newest_commitment_of_a_row_counts_and_unseen_ones_are_listed() {
     let mut commitments = Commitments::default();
-    for (row, position, record) in [("b", 0, "[1]"), ("a", 1, "[2]"), ("b", 2, "[3]")] {
-        commitments.push(("hosts", row), position, Some(record.as_bytes()));
+    let printer = commitments.printer().clone();
+    let record = |record: &str| Some(printer.record(record.as_bytes()));
+    for (row, position, text) in [("b", 0, "[1]"), ("a", 1, "[2]"), ("b", 2, "[3]")] {
+        commitments.push(printer.key("hosts", row), position, record(text));
     }
-    commitments.push(("hosts", "erased"), 3, None);
-    commitments.push(("host", "sb"), 4, Some(b"[5]"));
+    commitments.push(printer.key("hosts", "erased"), 3, None);
+    commitments.push(printer.key("host", "sb"), 4, record("[5]"));
     commitments.close();
-    let newest = commitments.find("hosts", "b").unwrap();
+    let newest = commitments.find(printer.key("hosts", "b")).unwrap();
     assert_eq!(newest.position, 2);
-    assert!(commitments.holds(&newest, &json!([3])) && !commitments.holds(&newest, &json!([1])));
-    let erased = commitments.find("hosts", "erased").unwrap();
-    assert!(erased.position == 3 && commitments.holds(&erased, &json!([1])));
-    assert_eq!(commitments.find("hosts", "c"), None);
+    assert!(newest.holds(record("[3]")) && !newest.holds(record("[1]")) && !newest.holds(None));
+    let erased = commitments.find(printer.key("hosts", "erased")).unwrap();
+    assert!(erased.position == 3 && erased.holds(record("[1]")));
+    assert_eq!(commitments.find(printer.key("hosts", "c")), None);
     assert_eq!(commitments.unseen(), [1, 4]);
 }
 

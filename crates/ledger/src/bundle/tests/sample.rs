@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::num::NonZero;
 
 use serde_json::json;
 
@@ -127,7 +128,14 @@ pub(super) fn verify_with(files: &Files, keys: &[VerifierKey], against: &[TreeHe
         let bytes = files.get(path);
         Ok(bytes.map(|bytes| bytes[..bytes.len().min(max + 1)].to_vec()))
     };
-    let Ok(report) = verify_bundle(paths, read, &Options { keys, against, policy: None });
+    let verified = |threads| {
+        let threads = NonZero::new(threads).unwrap();
+        let Ok(report) =
+            verify_bundle(paths.clone(), read, &Options { against, threads, ..Options::new(keys) });
+        report
+    };
+    let report = verified(1);
+    assert_eq!(verified(3), report, "the number of threads changes no report");
     report
 }
 

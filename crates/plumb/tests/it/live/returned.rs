@@ -31,7 +31,7 @@ async fn assert_both_verifiers_miss_it(app: &App, folder: &Path, sha256: &str) {
     let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/verify.py");
     let asked = || {
         let keys: Vec<_> = vkeys.iter().map(|vkey| vkey.parse().unwrap()).collect();
-        let options = ledger::bundle::Options { keys: &keys, against: &[], policy: None };
+        let options = ledger::bundle::Options::new(&keys);
         let report = app::bundle::verify_folder(&bundle, &options, &[]).unwrap();
         let done =
             std::process::Command::new("python3").arg(&other).arg(&bundle).args(&vkeys).output().unwrap();
