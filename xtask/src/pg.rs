@@ -59,7 +59,7 @@ pub(crate) fn stop() -> Result<ExitCode, PgError> {
 pub(crate) fn run(command: &[OsString]) -> Result<ExitCode, PgError> {
     let Some((program, arguments)) = command.split_first() else { return Ok(ExitCode::from(crate::USAGE)) };
     let cluster = Cluster::shared().map_err(server)?;
-    let database = cluster.database(None).map_err(server)?;
+    let database = cluster.database().map_err(server)?;
     let mut command = Command::new(program);
     command.args(arguments).env("PLUMB_DATABASE_URL", database.url());
     let status = command.status().map_err(|err| start_error(program, err))?;

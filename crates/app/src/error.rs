@@ -122,6 +122,6 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
         Problem::SchemaBehind { .. } => Some("run `plumb migrate` with a user that may change the schema"),
         Problem::Denied(_) => Some("check user, password and rights of the database"),
         Problem::Unreachable(_) => Some("check host and port, and that the server runs and lets you in"),
-        Problem::Refused(_) | Problem::Taken(_) | Problem::Other(_) => None,
+        Problem::Refused(..) | Problem::Taken(_) | Problem::Other(_) => None,
     }
 }

@@ -1,6 +1,12 @@
 //! What can go wrong between us and the database, told apart as far as a caller acts on it.
 
 use model::{Digest, RuleId};
+use sqlx::postgres::PgDatabaseError;
+
+mod refusal;
+
+use refusal::Place;
+pub use refusal::Refusal;
 
 /// An error of the store; `doing` says what was being done.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +85,8 @@ pub enum Problem {
         known: i64,
     },
     /// The database itself refused: an append-only table, a constraint.
-    Refused(String),
-    /// Another row has this key already.
+    Refused(Refusal, String),
+    /// Another row has this key already, in a table whose rows may change.
     Taken(String),
     /// The database does not let this user do this.
     Denied(String),
@@ -112,7 +118,7 @@ impl std::fmt::Display for Problem {
             Self::SchemaBehind { found, known } => {
                 write!(f, "its schema is version {found}, this program needs {known}")
             }
-            Self::Refused(text)
+            Self::Refused(_, text)
             | Self::Taken(text)
             | Self::Denied(text)
             | Self::Unreachable(text)
@@ -152,7 +158,7 @@ impl Problem {
             | Self::SchemaAhead { .. }
             | Self::SchemaBehind { .. }
             | Self::MigrationEdited { .. }
-            | Self::Refused(_)
+            | Self::Refused(..)
             | Self::Missing
             | Self::Permission(_)
             | Self::Other(_) => Class::Permanent,
@@ -161,17 +167,30 @@ impl Problem {
 
     /// Reads the cause out of a driver error.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the driver may add kinds of errors")]
-    pub(crate) fn of(err: &sqlx::Error) -> Self {
+    #[must_use]
+    pub fn of(err: &sqlx::Error) -> Self {
         match err {
             // Our own writers wait for one connection; that is a wait for the write lock as well.
             sqlx::Error::PoolTimedOut => Self::Busy,
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Unreachable(err.to_string()),
             sqlx::Error::Database(db) => {
                 let code = db.code().unwrap_or_default();
-                if db.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
-                    Self::of_state(&code, db.message())
-                } else {
-                    Self::of_result(code.parse().unwrap_or(0), db.message())
+                match db.try_downcast_ref::<PgDatabaseError>() {
+                    Some(postgres) => {
+                        let place = Place {
+                            table: postgres.table().unwrap_or_default(),
+                            column: postgres.column().unwrap_or_default(),
+                            constraint: postgres.constraint().unwrap_or_default(),
+                        };
+                        place.name(Self::of_state(&code, db.message()))
+                    }
+                    None => {
+                        // "... failed: facts.tenant_id, facts.seq" or "... column facts.seq"
+                        let last = db.message().rsplit(' ').next().and_then(|last| last.split_once('.'));
+                        let (table, column) = last.unwrap_or_default();
+                        let place = Place { table, column, constraint: "" };
+                        place.name(Self::of_result(code.parse().unwrap_or(0), db.message()))
+                    }
                 }
             }
             _ => Self::Other(err.to_string()),
@@ -192,7 +211,7 @@ impl Problem {
             14 => Self::Permission("the file cannot be opened".to_owned()),
             // A guard that stands before a unique key uses its word.
             19 if message.contains("UNIQUE") => Self::Taken(message.to_owned()),
-            19 => Self::Refused(message.to_owned()),
+            19 => Self::Refused(Refusal::of(message), message.to_owned()),
             26 => Self::NotADatabase,
             _ => Self::Other(message.to_owned()),
         }
@@ -203,6 +222,9 @@ impl Problem {
         match state {
             "23505" => Self::Taken(message.to_owned()),
             "25006" => Self::ReadOnly,
+            // What row security keeps from everybody but those whom it does not bind.
+            "0A000" if message.contains("row-level security") => Self::Denied(message.to_owned()),
+            "42804" => Self::Refused(Refusal::InvalidValue, message.to_owned()),
             "42501" => Self::Denied(message.to_owned()),
             "40001" | "40P01" | "55P03" => Self::Busy,
             "53100" => Self::DiskFull,
@@ -210,7 +232,7 @@ impl Problem {
             "XX001" | "XX002" => Self::Corrupt,
             _ => match state.get(..2) {
                 Some("08" | "53") => Self::Unreachable(message.to_owned()),
-                Some("23") => Self::Refused(message.to_owned()),
+                Some("22" | "23") => Self::Refused(Refusal::of(message), message.to_owned()),
                 Some("28") => Self::Denied(message.to_owned()),
                 _ => Self::Other(message.to_owned()),
             },

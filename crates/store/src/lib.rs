@@ -29,5 +29,5 @@ mod strays;
 
 pub use append::{Draft, Nonces};
 pub use db::{Db, Server, SslMode, Tenant};
-pub use error::{Class, Problem, StoreError};
+pub use error::{Class, Problem, Refusal, StoreError};
 pub use migrate::SCHEMA_VERSION;

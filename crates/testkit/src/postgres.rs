@@ -199,17 +199,26 @@ impl Cluster {
         done("run statements", run(psql, statements.as_bytes(), TOOL_LIMIT))
     }
 
-    /// Makes a database that goes when it is dropped: empty, or a copy of a template.
+    /// Makes an empty database that goes when it is dropped.
     ///
     /// # Errors
     ///
     /// As [`Cluster::sql`].
-    pub fn database(&self, template: Option<&str>) -> Result<Database<'_>, PostgresError> {
+    pub fn database(&self) -> Result<Database<'_>, PostgresError> {
+        self.copy("template0", SUPERUSER)
+    }
+
+    /// Makes a copy of a template for an owner, which goes when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::sql`].
+    pub fn copy(&self, template: &str, owner: &str) -> Result<Database<'_>, PostgresError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("t{}_{count}", std::process::id());
-        let template = template.unwrap_or("template0");
-        self.sql(SUPERUSER, &format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\""))?;
+        let make = format!("CREATE DATABASE \"{name}\" OWNER \"{owner}\" TEMPLATE \"{template}\"");
+        self.sql(SUPERUSER, &make)?;
         Ok(Database { cluster: self, name })
     }
 
@@ -226,7 +235,7 @@ impl Cluster {
         if self.mark(name).exists() {
             return Ok(None);
         }
-        let database = self.database(None)?;
+        let database = self.database()?;
         Ok(Some(Template { name: name.to_owned(), database, _lock: lock }))
     }
 

@@ -35,7 +35,7 @@ fn the_server_is_never_root_and_its_socket_is_ours_alone() {
 #[test]
 fn databases_are_apart_and_go_when_they_are_dropped() {
     let cluster = Cluster::shared().unwrap();
-    let (one, two) = (cluster.database(None).unwrap(), cluster.database(None).unwrap());
+    let (one, two) = (cluster.database().unwrap(), cluster.database().unwrap());
     one.sql("CREATE TABLE t (a text); INSERT INTO t VALUES ('mine')").unwrap();
     assert_eq!(one.sql("SELECT a FROM t").unwrap(), "mine\n");
     let err = two.sql("SELECT a FROM t").unwrap_err();
@@ -53,7 +53,7 @@ fn a_template_is_filled_once() {
     let template = cluster.template(&name).unwrap().unwrap();
     template.finish().unwrap();
     assert!(cluster.template(&name).unwrap().is_none());
-    let copy = cluster.database(Some(&name)).unwrap();
+    let copy = cluster.copy(&name, SUPERUSER).unwrap();
     copy.sql("CREATE TABLE t (a text)").unwrap();
     cluster.sql(SUPERUSER, &format!("DROP DATABASE \"{name}\"")).unwrap();
 }

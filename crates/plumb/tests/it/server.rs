@@ -23,7 +23,7 @@ fn cluster() -> &'static Cluster {
 
 /// A database whose owner logs in over the port with [`PASSWORD`], under the database's name.
 fn database() -> Database<'static> {
-    let database = cluster().database(None).unwrap();
+    let database = cluster().database().unwrap();
     let name = database.name();
     let make = format!(
         "DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'; ALTER DATABASE {name} OWNER TO {name}"

@@ -124,7 +124,7 @@ fn conflict(by: &By<'_>) -> StoreError {
 fn refused(by: &By<'_>, err: StoreError) -> StoreError {
     let taken = matches!(
         &err,
-        StoreError::Database { problem: Problem::Refused(text), .. } if text.contains(TAKEN)
+        StoreError::Database { problem: Problem::Refused(_, text), .. } if text.contains(TAKEN)
     );
     if taken { conflict(by) } else { err }
 }

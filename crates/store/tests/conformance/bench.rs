@@ -8,7 +8,7 @@ use model::record::{AuditPhase, AuditRecord, HostRecord, Reach};
 use model::{AuditId, HostId, LogId, TenantId, Timestamp};
 use store::{Db, Server, Tenant};
 use tempfile::TempDir;
-use testkit::postgres::{Cluster, Database, SUPERUSER};
+use testkit::postgres::{Cluster, Database};
 use uuid::Uuid;
 
 pub(crate) const ACTOR: &str = "local:tester";
@@ -55,8 +55,10 @@ pub(crate) fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(|| Cluster::shared().unwrap())
 }
 
+/// Who owns the tables in the tests of a server: an ordinary role, no superuser.
+pub(crate) const OWNER: &str = "plumb_owner";
 /// Who works in the tests of a server: an ordinary role with the rights of every day.
-pub(crate) const EVERYDAY: &str = "everyday";
+pub(crate) const EVERYDAY: &str = "plumb_app";
 
 /// Names a database of the shared server, for a role.
 pub(crate) fn server(database: &str, role: &str) -> Server {
@@ -74,15 +76,19 @@ async fn migrated() -> Database<'static> {
     let texts: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
     let name = format!("store_{}", &ledger::hex::encode(&ledger::sha256(&texts.concat()))[..16]);
     if let Some(template) = cluster().template(&name).unwrap() {
-        let role = format!(
-            "DO $$ BEGIN CREATE ROLE {EVERYDAY} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
-        );
-        cluster().sql(template.database(), &role).unwrap();
-        let owner = server(template.database(), SUPERUSER);
+        for role in [OWNER, EVERYDAY] {
+            let make = format!(
+                "DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+            );
+            cluster().sql(template.database(), &make).unwrap();
+        }
+        let own = format!("ALTER DATABASE {} OWNER TO {OWNER}", template.database());
+        cluster().sql(template.database(), &own).unwrap();
+        let owner = server(template.database(), OWNER);
         assert_eq!(Db::migrate(&owner, Some(EVERYDAY)).await.unwrap(), None);
         template.finish().unwrap();
     }
-    cluster().database(Some(&name)).unwrap()
+    cluster().copy(&name, OWNER).unwrap()
 }
 
 impl Bench {

@@ -1,217 +1,88 @@
-//! What a PostgreSQL database itself refuses its own owner, table by table of the registry: every statement form that would
-//! change or remove what is recorded (TLW-18, DBS-07, FCT-40 to FCT-48). The forms of SQLite are with `refusal`.
+//! What a PostgreSQL server refuses those who are no owner, and what its owner gets past and what not (FCT-40, FCT-57,
+//! FCT-58). The statement forms on each table are with `forms` and `closing`.
 
-use model::ClaimKind;
-use model::Status::{Fail, Pass};
-use store::registry::{Guard, TABLES, Table};
+use store::registry::{Guard, TABLES};
 
-use crate::bench::{Bench, On, at};
-use crate::claims::{key, put};
-use crate::raw::Raw;
-use crate::story::findings;
+use crate::attack::{Attack, DENIED, NOTHING, Tally, attackers};
+use crate::bench::{EVERYDAY, OWNER, On};
+use crate::refusal::filled;
 
-/// Sessions of an attacker: one as any, and one that says that it only replicates, which fires no usual trigger and
-/// checks no foreign key.
-const SESSIONS: [&str; 2] =
-    ["SET session_replication_role = origin", "SET session_replication_role = replica"];
-
-/// Words of the guards' own refusals; a table that others point to is not emptied without them in any session.
-const GUARDS: [&str; 8] = [
-    "cannot truncate a table referenced",
-    "append-only: ",
-    "only grows",
-    "the index is not the next one",
-    "sequence-violation: ",
-    "time-violation: ",
-    "missing-provenance: ",
-    "invalid-value: ",
-];
-
-/// Rows of every kind in every guarded table.
-async fn filled() -> (Bench, Raw) {
-    let bench = Bench::on(On::Postgres).await;
-    let host = bench.host("web-1").await;
-    bench.host("web-2").await;
-    bench.scan(host, &findings(&[("r1", Pass, "v1"), ("r2", Fail, "v2")]), at(100)).await;
-    let begun = bench.begin(host, true, at(300)).await.unwrap();
-    bench.fail(&begun, at(310)).await.unwrap();
-    bench.trust("web-1", "key-a", at(410)).await.unwrap();
-    for kind in [ClaimKind::Fact, ClaimKind::Edge] {
-        bench.fresh(&put(&key(kind, "owner"), "1"), at(420)).await;
-    }
-    let tile =
-        ledger::tile::Tile { id: ledger::tile::TileId { level: 0, index: 0, width: 2 }, bytes: vec![7; 64] };
-    let head = store::log::StoredCheckpoint {
-        size: 2,
-        root: crate::story::digest(b"root"),
-        note: b"note".to_vec(),
-        created_at: at(430),
-    };
-    assert!(bench.db.store_head(&bench.tenant, std::slice::from_ref(&tile), &head, None).await.unwrap());
-    let mut raw = bench.raw().await;
-    raw.run(BY_HAND).await.unwrap();
-    (bench, raw)
-}
-
-/// Rows that only rare commands write: a cosignature, an event, an erasure and a pruning of what is not there.
-const BY_HAND: &str = "
-INSERT INTO log_cosignatures (tenant_id, log_id, size, key_name, key_id, line, received_at_us)
-SELECT tenant_id, log_id, size, 'witness', '0011aabb', 'a line', 1 FROM log_checkpoints;
-INSERT INTO log_events (tenant_id, event_id, log_id, kind, detail, recorded_at_us, log_index)
-SELECT tenant_id, 'event', log_id, 'hold.changed', '{}', 1, 1 FROM log_heads;
-INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_index)
-SELECT tenant_id, 'body', repeat('0', 64), log_id, 1000000, 1 FROM log_heads;
-INSERT INTO log_prunings (tenant_id, log_id, from_index, to_index, log_index)
-SELECT tenant_id, log_id, 1000000, 1000256, 1 FROM log_heads";
-
-/// Every column with an expression for another value of its type; nothing stays nothing.
-async fn others(raw: &mut Raw, table: &str) -> Vec<(String, String)> {
-    let sql = format!(
-        "SELECT attname || ' ' || format_type(atttypid, atttypmod) FROM pg_attribute
-         WHERE attrelid = 'public.{table}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
-    );
-    let columns = raw.column(&sql).await;
-    columns
-        .iter()
-        .map(|column| {
-            let (name, kind) = column.split_once(' ').unwrap();
-            let other = match kind {
-                "bigint" => format!("\"{name}\" + 1000000"),
-                "text" => format!("\"{name}\" || 'x'"),
-                "bytea" => "'\\x00'".to_owned(),
-                kind => panic!("{table}.{name} is a {kind}"),
-            };
-            (name.to_owned(), other)
-        })
-        .collect()
-}
-
-fn deletes(table: &str) -> Vec<String> {
-    vec![
-        format!("DELETE FROM {table}"),
-        format!("DELETE FROM ONLY {table} WHERE true"),
-        format!("WITH gone AS (DELETE FROM {table} RETURNING 1) SELECT count(*) FROM gone"),
-        format!("MERGE INTO {table} AS t USING (SELECT 1) AS s (one) ON true WHEN MATCHED THEN DELETE"),
-        format!("TRUNCATE {table}"),
-        format!("TRUNCATE {table} RESTART IDENTITY CASCADE"),
-    ]
-}
-
-fn updates(table: &str, columns: &[(String, String)], rows: &str) -> Vec<String> {
-    let mut forms = Vec::new();
-    for (column, other) in columns {
-        forms.push(format!(
-            "UPDATE {table} SET \"{column}\" = {other} WHERE {rows} AND \"{column}\" IS NOT NULL"
-        ));
-        forms.push(format!(
-            "MERGE INTO {table} AS t USING (SELECT 1) AS s (one) ON {rows} AND \"{column}\" IS NOT NULL
-             WHEN MATCHED THEN UPDATE SET \"{column}\" = {other}"
-        ));
-    }
-    forms
-}
-
-/// Everything that a table's guard has to refuse.
-async fn attacks(raw: &mut Raw, table: &Table) -> Vec<String> {
-    let name = table.name;
-    let columns = others(raw, name).await;
-    // A column that is empty in every row has nothing to change.
-    let mut held = Vec::new();
-    for (column, other) in columns {
-        if raw.number(&format!("SELECT count(*) FROM {name} WHERE \"{column}\" IS NOT NULL")).await > 0 {
-            held.push((column, other));
-        }
-    }
-    let key = raw.key(name).await;
-    let keys: Vec<(String, String)> =
-        held.iter().filter(|(column, _)| key.contains(column)).cloned().collect();
-    let all: Vec<String> = held.iter().map(|(column, _)| format!("\"{column}\"")).collect();
-    let upsert = format!(
-        "INSERT INTO {name} SELECT * FROM {name} WHERE true ON CONFLICT ({}) DO UPDATE SET {} = excluded.{}",
-        key.join(", "),
-        all[0],
-        all[0]
-    );
-    let mut forms = deletes(name);
-    match table.guard {
-        Guard::AppendOnly => {
-            forms.extend(updates(name, &held, "true"));
-            forms.push(upsert);
-        }
-        Guard::AppendOnlyWhere(rows) => {
-            forms.extend(updates(name, &held, rows));
-            forms.extend(updates(name, &keys, "true"));
-        }
-        Guard::OnlyGrows => {
-            forms.extend(updates(name, &keys, "true"));
-            match name {
-                "log_heads" => {
-                    forms.push("UPDATE log_heads SET size = size - 1".to_owned());
-                    forms.push("UPDATE log_heads SET last_at_us = last_at_us - 1".to_owned());
-                }
-                "log_tiles" => {
-                    forms.push("UPDATE log_tiles SET width = 1, hashes = substr(hashes, 1, 32)".to_owned());
-                    forms.push("UPDATE log_tiles SET hashes = decode(repeat('00', 64), 'hex')".to_owned());
-                }
-                other => panic!("{other} only grows: say here what would not be growing"),
-            }
-        }
-        // A version may be closed; nothing that it has already may change.
-        Guard::ClosedOnce => forms.extend(updates(name, &held, "true")),
-        Guard::NoDelete => forms.extend(updates(name, &keys, "true")),
-        Guard::Open => forms.clear(),
-    }
-    forms
-}
-
-/// TLW-18, DBS-07, FCT-40 to FCT-42: UPDATE, DELETE, MERGE, upsert and TRUNCATE on every guarded table, by the owner, in a
-/// session of each kind.
+/// FCT-57: only a superuser may say that it replicates.
 #[tokio::test]
-async fn dbs_07_every_statement_form_is_refused_to_the_owner_on_postgresql() {
-    let (_bench, mut raw) = filled().await;
-    let mut tried = 0;
-    for table in TABLES.iter().filter(|table| table.guard != Guard::Open) {
-        let name = table.name;
-        let count = raw.number(&format!("SELECT count(*) FROM {name}")).await;
-        assert!(count > 0, "{name} is empty");
-        let before = raw.rows(name).await;
-        for sql in attacks(&mut raw, table).await {
-            for session in SESSIONS {
-                raw.run(session).await.unwrap();
-                let why = raw.run(&sql).await.map(|rows| format!("{rows} rows")).expect_err(&sql);
-                let by_guard = GUARDS.iter().any(|word| why.contains(word));
-                assert!(by_guard || session == SESSIONS[0], "{session}: {sql}: {why}");
-                tried += 1;
-            }
-        }
-        assert_eq!(raw.rows(name).await, before, "{name}");
+async fn fct_57_nobody_but_a_superuser_turns_triggers_off_for_a_session() {
+    let (bench, _raw, _running) = filled(On::Postgres).await;
+    for role in [OWNER, EVERYDAY] {
+        let mut raw = bench.raw_as(role).await;
+        let why = raw.run("SET session_replication_role = replica").await.unwrap_err();
+        assert!(why.contains("permission denied"), "{role}: {why}");
     }
-    assert!(tried > 500, "{tried}");
 }
 
-/// LED-12, FCT-51: an entry or a version that is not the next one is refused by the database itself, one by one and in
-/// bulk.
+/// FCT-58: who is no owner changes no table, makes none, and passes no right on.
 #[tokio::test]
-async fn fct_51_a_number_that_is_not_the_next_one_is_refused_on_postgresql() {
-    let (bench, mut raw) = filled().await;
-    let before = bench.dump().await;
-    let next = raw.number("SELECT max(log_index) + 1 FROM log_entries").await;
-    for from in [-1, 0, next - 1, next + 1, next + 1000] {
-        for count in [1, 3] {
-            let sql = format!(
-                "INSERT INTO log_entries SELECT tenant_id, log_id, n, entry, body FROM log_entries,
-                 generate_series({from}, {from} + {count} - 1) AS n WHERE log_index = 0"
-            );
-            raw.run(&sql).await.expect_err(&sql);
+async fn fct_58_a_role_with_rights_changes_no_schema_and_passes_no_right_on() {
+    let (bench, mut raw, _running) = filled(On::Postgres).await;
+    let mut all = vec![
+        Attack::new("FCT-58 CREATE", "CREATE TABLE public.mine (a TEXT)", DENIED),
+        Attack::new("FCT-58 CREATE", "CREATE SCHEMA mine", DENIED),
+        Attack::new(
+            "FCT-58 CREATE",
+            "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            DENIED,
+        ),
+    ];
+    for table in TABLES {
+        let table = table.name;
+        for (row, sql) in [
+            ("FCT-58 DROP", format!("DROP TABLE {table} CASCADE")),
+            ("FCT-58 ALTER", format!("ALTER TABLE {table} ADD COLUMN mine TEXT")),
+            ("FCT-58 ALTER", format!("ALTER TABLE {table} OWNER TO {EVERYDAY}")),
+            ("FCT-58 ALTER", format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")),
+            ("FCT-58 ALTER", format!("ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")),
+            ("FCT-58 DISABLE TRIGGER", format!("ALTER TABLE {table} DISABLE TRIGGER ALL")),
+            ("FCT-58 CREATE RULE", format!("CREATE RULE mine AS ON INSERT TO {table} DO INSTEAD NOTHING")),
+            ("FCT-58 CREATE", format!("CREATE INDEX mine ON {table} (tenant_id)")),
+            ("FCT-58 CREATE", format!("CREATE POLICY mine ON {table} USING (true)")),
+        ] {
+            all.push(Attack::new(row, sql, DENIED));
         }
+        // Whoever has some right on a table is warned, and nothing is passed on (postgresql.org/docs/current/sql-grant.html).
+        let grant = format!("GRANT ALL ON {table} TO PUBLIC");
+        all.push(Attack::new("FCT-58 GRANT", grant, &["Denied", NOTHING]));
     }
-    let gap = format!(
-        "INSERT INTO log_entries SELECT tenant_id, log_id, n, entry, body FROM log_entries,
-         unnest(ARRAY[{next}, {next} + 2]) AS n WHERE log_index = 0"
-    );
-    let why = raw.run(&gap).await.unwrap_err();
-    assert!(why.contains("the index is not the next one"), "{why}");
-    assert_eq!(bench.dump().await, before);
-    let good = gap.replace(&format!("{next} + 2"), &format!("{next} + 1"));
-    assert_eq!(raw.run(&good).await, Ok(2));
+    let acls = "SELECT CAST(relname AS TEXT) || ' ' || coalesce(CAST(relacl AS TEXT), '') FROM pg_class
+                WHERE relnamespace = 'public'::regnamespace ORDER BY relname";
+    let before = raw.column(acls).await;
+    let mut tally = Tally::default();
+    for attacker in attackers(&bench).await.iter_mut().filter(|attacker| attacker.is_granted) {
+        tally.check(attacker, &mut raw, &all).await;
+    }
+    tally.print("Postgres");
+    assert_eq!(tally.wrong, Vec::<String>::new());
+    assert_eq!(raw.column(acls).await, before);
+}
+
+/// FCT-40: a delete that cascades from a parent table meets the guards of the child.
+#[tokio::test]
+async fn a_delete_on_a_server_does_not_cascade_into_a_guarded_table_fct_40() {
+    let (_bench, mut raw, _running) = filled(On::Postgres).await;
+    let cascade = "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I %s', conrelid::regclass, conname,
+                     conname, replace(pg_get_constraintdef(oid), 'ON DELETE RESTRICT', 'ON DELETE CASCADE'))
+                   FROM pg_constraint WHERE contype = 'f'";
+    let changes = raw.column(cascade).await;
+    assert!(changes.len() > 10 && changes.iter().all(|sql| sql.contains("CASCADE")), "{changes:?}");
+    for sql in changes {
+        raw.run(&sql).await.unwrap();
+    }
+    let parents = ["tenants", "hosts", "log_heads"];
+    for parent in parents {
+        raw.run(&format!("DROP TRIGGER {parent}_no_delete ON {parent}")).await.unwrap();
+    }
+    let before = raw.dump().await;
+    for parent in parents {
+        let why = raw.run(&format!("DELETE FROM {parent}")).await.expect_err(parent);
+        assert!(why.contains("append-only: "), "{parent}: {why}");
+        assert_eq!(raw.dump().await, before, "{parent}");
+    }
+    assert!(TABLES.iter().any(|table| table.guard == Guard::NoDelete));
 }

@@ -32,6 +32,7 @@ macro_rules! on_each {
 
 mod applying;
 mod atomic;
+mod attack;
 mod audits;
 mod bench;
 mod bytes;
@@ -42,6 +43,7 @@ mod cosignatures;
 mod counting;
 mod entries;
 mod faults;
+mod forms;
 mod graph;
 mod guards;
 mod hosts;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 
+use testkit::postgres::SUPERUSER;
+
 use crate::bench::{Bench, Home};
 
 /// Every row of every table, each value in SQL notation; tables without rows are left out.
@@ -23,8 +25,18 @@ impl Bench {
                 let options = SqliteConnectOptions::new().filename(self.path()).foreign_keys(true);
                 Raw::Sqlite(options.connect().await.unwrap())
             }
-            Home::Server(database) => Raw::Postgres(PgConnection::connect(&database.url()).await.unwrap()),
+            Home::Server(_) => self.raw_as(SUPERUSER).await,
         }
+    }
+
+    /// Connects to the server as one of its roles, for this tenant unless it passes by row security.
+    pub(crate) async fn raw_as(&self, role: &str) -> Raw {
+        let Home::Server(database) = &*self.home else { panic!("a file knows no roles") };
+        let url = database.url().replacen(&format!("{SUPERUSER}@"), &format!("{role}@"), 1);
+        let mut raw = Raw::Postgres(PgConnection::connect(&url).await.unwrap());
+        let scope = format!("SET app.current_tenant = '{}'", self.tenant.id);
+        raw.run(&scope).await.unwrap();
+        raw
     }
 
     pub(crate) async fn dump(&self) -> Dump {
@@ -35,12 +47,15 @@ impl Bench {
 impl Raw {
     /// Runs statements; an error is what the database said.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<u64, String> {
+        self.attempt(sql).await.map_err(|err| err.to_string())
+    }
+
+    pub(crate) async fn attempt(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
         let text = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let done = match self {
+        match self {
             Self::Sqlite(connection) => text.execute(connection).await.map(|done| done.rows_affected()),
             Self::Postgres(connection) => text.execute(connection).await.map(|done| done.rows_affected()),
-        };
-        done.map_err(|err| err.to_string())
+        }
     }
 
     /// Returns the first column of every row as text.
@@ -63,7 +78,7 @@ impl Raw {
     }
 
     /// Returns the text for this database.
-    fn each(&self, sqlite: &str, postgres: &str) -> String {
+    pub(crate) fn each(&self, sqlite: &str, postgres: &str) -> String {
         match self {
             Self::Sqlite(_) => sqlite.to_owned(),
             Self::Postgres(_) => postgres.to_owned(),
@@ -135,7 +150,7 @@ impl Raw {
         keys.iter()
             .map(|key| {
                 let (columns, rows) = key.split_once('|').unwrap();
-                let rows = rows.trim_start_matches('(').trim_end_matches(')');
+                let rows = rows.strip_prefix('(').and_then(|rows| rows.strip_suffix(')')).unwrap_or(rows);
                 (columns.split(',').map(str::to_owned).collect(), rows.to_owned())
             })
             .collect()
