@@ -16,8 +16,11 @@ use crate::logs::{self, Begins};
 
 mod postgres;
 mod query;
+mod reading;
 mod snapshot;
 mod sqlite;
+
+use reading::Reading;
 
 pub use postgres::{Server, SslMode};
 pub(crate) use query::{Each, Row, Rows, Sql, Tx, query};
@@ -30,7 +33,7 @@ pub struct Db(Backend);
 enum Backend {
     Sqlite {
         writer: SqlitePool,
-        readers: SqlitePool,
+        readers: Reading,
         path: PathBuf,
     },
     /// A frozen one is a snapshot, whose connections are in their transactions already.
@@ -93,7 +96,7 @@ impl Db {
     pub async fn close(&self) {
         match &self.0 {
             Backend::Sqlite { writer, readers, path } => {
-                // Readers leave the side files behind, with what others wrote in the meantime.
+                // Readers leave behind what others wrote in the meantime.
                 if files::has_log(path) {
                     drop(writer.acquire().await);
                 }

@@ -277,7 +277,7 @@ impl Query {
             On::Tx(Tx::Sqlite(tx)) => self.for_sqlite()?.fetch_all(&mut **tx).await.map(sqlite),
             On::Tx(Tx::Postgres(tx)) => self.for_postgres()?.fetch_all(&mut **tx).await.map(postgres),
             On::Readers(Readers { db, tenant }) => match &db.0 {
-                Backend::Sqlite { readers, .. } => self.for_sqlite()?.fetch_all(readers).await.map(sqlite),
+                Backend::Sqlite { readers, .. } => readers.fetch_all(self.for_sqlite()?).await.map(sqlite),
                 Backend::Postgres { pool, is_frozen: true, .. } => {
                     let mut connection = pool.acquire().await?;
                     let scope = AssertSqlSafe(postgres::scope(tenant));

@@ -13,6 +13,7 @@ use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Database, Executor, Pool, Row as _, Sqlite};
 
+use super::reading::Reading;
 use super::sqlite::BUSY_TIMEOUT;
 use super::{Backend, Db};
 use crate::error::{StoreError, doing};
@@ -34,8 +35,12 @@ impl Db {
     pub async fn snapshot(&self) -> Result<Self, StoreError> {
         match &self.0 {
             Backend::Sqlite { writer, readers, path } => {
-                let frozen = freeze_file(readers, path).await?;
-                Ok(Self(Backend::Sqlite { writer: writer.clone(), readers: frozen, path: path.clone() }))
+                let frozen = freeze_file(readers.pool(), path).await?;
+                Ok(Self(Backend::Sqlite {
+                    writer: writer.clone(),
+                    readers: Reading::new(frozen),
+                    path: path.clone(),
+                }))
             }
             Backend::Postgres { pool, place, is_frozen: _ } => {
                 let frozen = freeze_server(pool).await.map_err(doing(SAID))?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+use super::reading::Reading;
 use super::{Backend, Db, Readers, Tx};
 use crate::error::{Problem, StoreError, doing};
 use crate::{files, migrate};
@@ -39,8 +40,9 @@ pub(super) async fn open(path: &Path) -> Result<Db, StoreError> {
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .connect_lazy_with(options.clone().pragma("cache_size", WRITER_CACHE));
-    let readers =
-        SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options.read_only(true));
+    let readers = Reading::new(
+        SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options.read_only(true)),
+    );
     // What keeps a reader from seeing it is said by the writer.
     if is_ours(&readers).await.unwrap_or(false) {
         files::tighten(path)?;
@@ -76,13 +78,13 @@ pub(super) async fn fold_wal(writer: &SqlitePool) -> Result<(), StoreError> {
 }
 
 /// Tells whether the file was claimed before: it bears our mark and has a write-ahead log.
-async fn is_ours(readers: &SqlitePool) -> Result<bool, sqlx::Error> {
-    let row = sqlx::query(
+async fn is_ours(readers: &Reading) -> Result<bool, sqlx::Error> {
+    let asked = sqlx::query(
         "SELECT a.application_id AS application_id, j.journal_mode AS journal_mode
          FROM pragma_application_id AS a, pragma_journal_mode AS j",
-    )
-    .fetch_one(readers)
-    .await?;
+    );
+    let rows = readers.fetch_all(asked).await?;
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let (application_id, journal): (i64, String) =
         (row.try_get("application_id")?, row.try_get("journal_mode")?);
     Ok(application_id == APPLICATION_ID && journal == "wal")

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ledger::TreeHead;
 use ledger::tree::{Frontier, leaf_hash};
-use ledger::verify::{Blob as Kind, Place, Verifier};
+use ledger::verify::{Blob as Kind, LoneBody, LoneEntry, Place, Verifier};
 use model::Digest;
 use model::Status::{Fail, Pass};
 use model::record::LogRecord;
@@ -111,16 +111,20 @@ impl Bench {
             verifier.expect_head(head, &Place::default());
         }
         for stored in entries {
-            let pushed = verifier.push(&stored.entry, &Place::default());
+            let pushed = verifier.push(LoneEntry::read(&stored.entry), &Place::default());
             let Some(entry) = &pushed.entry else { continue };
-            for reference in verifier.body(pushed.index, entry, Some(&stored.body), &Place::default()) {
+            let body = LoneBody::read(entry, Some(&stored.body));
+            let references = body.references().to_vec();
+            verifier.body(pushed.index, entry, body, &Place::default());
+            for reference in references {
                 let store = match reference.blob {
                     Kind::Evidence => Store::Evidence,
                     Kind::Manifest => Store::Manifests,
                 };
                 let digest = Digest(reference.sha256);
                 let bytes = self.db.find_blob(&self.tenant, store, digest).await.unwrap();
-                verifier.blob(pushed.index, reference, bytes.as_deref(), &Place::default());
+                let found = bytes.map(|bytes| ledger::sha256(&bytes));
+                verifier.blob(pushed.index, reference, found, &Place::default());
             }
         }
         verifier.finish().findings.into_iter().map(|finding| format!("{finding:?}")).collect()
