@@ -280,14 +280,14 @@ fn deliver(mut to: TcpStream, pieces: &Receiver<Piece>, link: &Link) {
 }
 
 /// A listening port with a thread that hands over what it accepts, until dropped.
-struct Listening {
+pub(crate) struct Listening {
     port: u16,
     stop: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Listening {
-    fn start(mut accepted: impl FnMut(TcpStream) + Send + 'static) -> io::Result<Listening> {
+    pub(crate) fn start(mut accepted: impl FnMut(TcpStream) + Send + 'static) -> io::Result<Listening> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         let stop = Arc::new(AtomicBool::new(false));
@@ -301,6 +301,12 @@ impl Listening {
             }
         });
         Ok(Listening { port, stop, thread: Some(thread) })
+    }
+}
+
+impl Listening {
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 }
 

@@ -18,8 +18,10 @@ use crate::process::{ProcessError, run};
 use crate::wait;
 
 mod error;
+mod wire;
 
 pub use error::PostgresError;
+pub use wire::Wire;
 
 const KEEPER: &str = include_str!("postgres/keeper.sh");
 

@@ -66,4 +66,5 @@ mod statements;
 mod story;
 mod tamper;
 mod times;
+mod trips;
 mod writers;

@@ -1,0 +1,62 @@
+//! How often an Apply goes to the server and back, and that what it carries is data (TLW-08).
+
+use model::{Severity, Status};
+use store::{Db, Server, SslMode};
+use testkit::postgres::Wire;
+
+use crate::bench::{Bench, EVERYDAY, Home, On, at, cluster};
+use crate::story::{Finding, all_pass, digest};
+
+/// TLW-08: at most 30 round trips, and 10 more for each thousand rules. A connection prepares each statement the first
+/// time it runs it, with one more round trip: that is behind it here, as behind a worker that has scanned a host.
+#[tokio::test]
+async fn tlw_08_an_apply_takes_few_round_trips_however_many_rules() {
+    let bench = Bench::on(On::Postgres).await;
+    let Home::Server(database) = &*bench.home else { panic!("on a server") };
+    let wire = Wire::to(cluster()).unwrap();
+    let server =
+        Server::new(("127.0.0.1", wire.port()), database.name(), EVERYDAY).ssl(SslMode::Disable, None);
+    let over_wire = bench.through(Db::connect(&server).await.unwrap());
+    let host = bench.host("before").await;
+    over_wire.scan(host, &all_pass(10), at(100)).await;
+    for (count, limit) in [(10, 30), (1_000, 40), (10_000, 130)] {
+        for scan in ["first", "second"] {
+            let host = bench.host(&format!("web-{count}-{scan}")).await;
+            let begun = over_wire.begin(host, true, at(100)).await.unwrap();
+            let batch = over_wire.batch(&begun.scan, &all_pass(count), at(100)).await;
+            let before = wire.round_trips();
+            over_wire.apply(begun.fence, &batch, at(110)).await.unwrap();
+            let taken = wire.round_trips() - before;
+            assert!((1..=limit).contains(&taken), "{scan} scan of {count} rules: {taken} round trips");
+        }
+    }
+    over_wire.db.close().await;
+    assert!(bench.ledger_problems().await.is_empty());
+}
+
+/// TLW-08: whatever rules, values and evidence say, it is data.
+async fn tlw_08_hostile_text_comes_back_unchanged(on: On) {
+    let bench = Bench::on(on).await;
+    let host = bench.host("'; DROP TABLE hosts; --").await;
+    let hostile = [
+        "'); DROP TABLE findings; --",
+        "$1 $2 {} %s \\' \\x27 E'\\''",
+        "\"quoted\" `ticks` [brackets] /* comment */ -- end",
+        "\u{202e}right to left\u{0}with NUL",
+    ];
+    let found: Vec<Finding> = hostile
+        .iter()
+        .enumerate()
+        .map(|(n, text)| Finding::new(&format!("r{n}"), Status::Fail, Severity::High, text))
+        .collect();
+    bench.scan(host, &found, at(100)).await;
+    for finding in &found {
+        let evidence = finding.evidence();
+        assert_eq!(bench.evidence(digest(&evidence.bytes)).await, Some(evidence.bytes));
+    }
+    let names: Vec<String> =
+        bench.db.list_hosts(&bench.tenant).await.unwrap().into_iter().map(|host| host.record.name).collect();
+    assert_eq!(names, ["'; DROP TABLE hosts; --"]);
+    assert!(bench.ledger_problems().await.is_empty());
+}
+on_each!(tlw_08_hostile_text_comes_back_unchanged);
