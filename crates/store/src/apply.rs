@@ -20,6 +20,8 @@ use crate::{Db, Tenant, dialect, hosts, retention, scans};
 pub const RESULTS_MAX: usize = 10_000;
 /// Most evidence of one scan. Bytes (TLW-12).
 pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Changes that one statement inserts.
+const CHANGES_STEP: usize = 1_000;
 
 /// Bytes stored by their SHA-256.
 #[derive(Debug, Clone)]
@@ -253,9 +255,28 @@ async fn write_changes(
     if batch.changes.is_empty() {
         return Ok(());
     }
+    // Rendering takes its time, and a server ends a transaction that says nothing for long.
+    for changes in batch.changes.chunks(CHANGES_STEP) {
+        insert_changes(tx, appender, (tenant, batch, changes), &mut *nonces).await?;
+    }
+    query(UPSERT_STATE)
+        .bind(tenant.id.to_string())
+        .bind(batch.scan.scan_id.to_string())
+        .execute(&mut *tx)
+        .await
+        .map_err(doing("store the current state"))?;
+    Ok(())
+}
+
+async fn insert_changes(
+    tx: &mut Tx,
+    appender: &mut Appender<'_>,
+    (tenant, batch, changes): (&Tenant, &Batch, &[ChangeRecord]),
+    nonces: Nonces<'_>,
+) -> Result<(), StoreError> {
     let at = appender.at();
-    let mut rows = Rows::new(13, batch.changes.len());
-    for change in &batch.changes {
+    let mut rows = Rows::new(13, changes.len());
+    for change in changes {
         let change = ChangeRecord { recorded_at: at, ..change.clone() };
         let draft = Draft {
             kind: EntryKind::FindingChanged,
@@ -296,12 +317,6 @@ async fn write_changes(
         .execute(&mut *tx)
         .await
         .map_err(doing("store the changes"))?;
-    query(UPSERT_STATE)
-        .bind(tenant.id.to_string())
-        .bind(scan.scan_id.to_string())
-        .execute(&mut *tx)
-        .await
-        .map_err(doing("store the current state"))?;
     Ok(())
 }
 
