@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ledger::Signer;
 use model::record::{AuditPhase, AuditRecord};
 use model::{AuditId, Timestamp};
-use store::{Db, Tenant};
+use store::{Db, Login, Tenant};
 use uuid::Uuid;
 
 use crate::content::Content;
@@ -67,6 +67,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Another database than the one in the data directory.
     pub database: Database,
+    /// As whom to work on a server.
+    pub login: Login,
     /// How long records are kept at least.
     pub retention: Retention,
     /// How far behind the newest entry that it covers a cosignature may be. Seconds.

@@ -71,7 +71,9 @@ impl From<StoreError> for Error {
     fn from(err: StoreError) -> Self {
         let kind = match &err {
             StoreError::Open { problem: Problem::MigrationEdited { .. }, .. }
-            | StoreError::Database { problem: Problem::MigrationEdited { .. }, .. } => Kind::Config,
+            | StoreError::Database { problem: Problem::MigrationEdited { .. }, .. }
+            | StoreError::Open { problem: Problem::WrongRole(_), .. }
+            | StoreError::Database { problem: Problem::WrongRole(_), .. } => Kind::Config,
             StoreError::Open { .. } | StoreError::Database { .. } => Kind::Unavailable,
             StoreError::HostBusy { .. }
             | StoreError::StaleFence
@@ -87,7 +89,9 @@ impl From<StoreError> for Error {
             | StoreError::Ledger { .. } => Kind::Internal,
         };
         let hint = hint_for(&err);
-        let error = Self::new(kind, err.to_string()).caused_by(err);
+        let refuses = matches!(&err, StoreError::Open { problem: Problem::WrongRole(_), .. });
+        let message = if refuses { format!("refusing to start: {err}") } else { err.to_string() };
+        let error = Self::new(kind, message).caused_by(err);
         match hint {
             Some(hint) => error.hint(hint),
             None => error,
@@ -119,8 +123,13 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
         Problem::MigrationEdited { .. } => Some("use an unmodified build of plumb"),
         Problem::Missing => Some("run `plumb scan` first, or name the data directory by --data-dir"),
         Problem::Permission(_) => Some("check the owner and the mode of the data directory"),
-        Problem::SchemaBehind { .. } => Some("run `plumb migrate` with a user that may change the schema"),
+        Problem::SchemaBehind { .. } => Some(
+            "run `plumb migrate` as the owner of the database, with --grant for each role that works on it",
+        ),
         Problem::Denied(_) => Some("check user, password and rights of the database"),
+        Problem::WrongRole(_) => Some(
+            "work as a role that `plumb migrate --grant app=ROLE` gave its rights, and as the owner by PLUMB_OWNER_DATABASE_* settings",
+        ),
         Problem::Unreachable(_) => Some("check host and port, and that the server runs and lets you in"),
         Problem::Refused(..) | Problem::Taken(_) | Problem::Other(_) => None,
     }

@@ -39,4 +39,4 @@ pub use context::{App, Clock, Config, Retention};
 pub use database::Database;
 pub use error::{Error, Kind};
 pub use open::{Migrated, Mode, migrate, open};
-pub use store::registry;
+pub use store::{Login, registry};

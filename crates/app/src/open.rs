@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ledger::Signer;
 use model::{LogId, TenantId};
+use store::privileges::Grant;
 use store::{Db, Tenant};
 use zeroize::Zeroizing;
 
@@ -94,7 +95,7 @@ pub(crate) async fn open_database(config: &Config) -> Result<Db, Error> {
     make_folder(&config.data_dir)?;
     match place {
         Place::File(path) => Ok(Db::open(&path).await?),
-        Place::Server(server) => Ok(Db::connect(&server).await?),
+        Place::Server(server) => Ok(Db::connect(&server, config.login).await?),
     }
 }
 
@@ -108,15 +109,17 @@ pub struct Migrated {
     pub now: u32,
 }
 
-/// Brings the schema of a database up to date, as the user that the settings name; the role of every day, where one is
-/// named, gets its rights on a server.
+/// Brings the schema of a database up to date, as the user that the settings name. On a server each role that is named
+/// gets the rights of its part: `app=ROLE`.
 ///
 /// # Errors
-/// When the database cannot be used, is newer than this program, or a migration was edited after it was applied.
-pub async fn migrate(config: &Config, everyday: Option<&str>) -> Result<Migrated, Error> {
+/// When the database cannot be used, is newer than this program, a migration was edited after it was applied, or there is
+/// no such part or role.
+pub async fn migrate(config: &Config, grants: &[String]) -> Result<Migrated, Error> {
     let now = store::SCHEMA_VERSION;
+    let grants: Vec<Grant> = grants.iter().map(|grant| grant.parse()).collect::<Result<_, _>>()?;
     match config.database.place(&config.data_dir)? {
-        Place::File(_) if everyday.is_some() => {
+        Place::File(_) if !grants.is_empty() => {
             Err(Error::new(Kind::Usage, "a SQLite file knows no roles").hint("leave --grant out"))
         }
         Place::File(path) => {
@@ -126,7 +129,7 @@ pub async fn migrate(config: &Config, everyday: Option<&str>) -> Result<Migrated
             Ok(Migrated { place: path.display().to_string(), from: None, now })
         }
         Place::Server(server) => {
-            let before = Db::migrate(&server, everyday).await?.unwrap_or(0);
+            let before = Db::migrate(&server, &grants).await?.unwrap_or(0);
             let from = (before != i64::from(now)).then_some(before);
             Ok(Migrated { place: server.place().to_owned(), from, now })
         }

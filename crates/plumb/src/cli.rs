@@ -120,9 +120,9 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArgs {
-    /// Give this role of a PostgreSQL database the rights that everyday commands need, and no others
-    #[arg(long, value_name = "ROLE")]
-    pub(crate) grant: Option<String>,
+    /// Give a role of a PostgreSQL database the rights of its part (app, verify, ...) and no others; may be given again
+    #[arg(long, value_name = "PART=ROLE")]
+    pub(crate) grant: Vec<String>,
 }
 
 /// List output: aligned on a terminal, tab-separated otherwise.

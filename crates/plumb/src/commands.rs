@@ -105,7 +105,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
 
 /// Brings the schema up to date.
 async fn migrate(global: &Global, args: &MigrateArgs) -> Result<Exit, Error> {
-    let done = app::migrate(&config::load_for_migration(global), args.grant.as_deref()).await?;
+    let done = app::migrate(&config::load_of_owner(global), &args.grant).await?;
     let from = done.from.map_or_else(String::new, |from| format!(", brought from version {from}"));
     console::print(format!("{}: schema version {}{from}\n", clean(&done.place), done.now).as_bytes())?;
     Ok(Exit::Success)
@@ -151,10 +151,12 @@ async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit,
         | LedgerCommand::Events(_)
         | LedgerCommand::Seal(_)
         | LedgerCommand::RotateKey(_)
-        | LedgerCommand::Erase(_)
-        | LedgerCommand::Prune(_)
         | LedgerCommand::Hold(_)
-        | LedgerCommand::Prove(_) => app::open(&config::load(global), Mode::Ledger).await?,
+        | LedgerCommand::Prove(_) => recorded(global).await?,
+        // They empty bodies, which only the owner of the tables may.
+        LedgerCommand::Erase(_) | LedgerCommand::Prune(_) => {
+            app::open(&config::load_of_owner(global), Mode::Ledger).await?
+        }
     };
     let submission = submission(&command);
     let work = async |app: &App| match command {

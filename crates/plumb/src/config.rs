@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use app::credentials::Secrets;
-use app::{Clock, Config, Database, Retention};
+use app::{Clock, Config, Database, Login, Retention};
 use secrecy::SecretString;
 
 use crate::cli::Global;
@@ -38,6 +38,7 @@ pub(crate) fn load(global: &Global) -> Config {
     Config {
         data_dir: global.data_dir.clone().unwrap_or_else(default_data_dir),
         database: database(global),
+        login: Login::Everyday,
         anchor: global.ledger_anchor.clone(),
         retention: Retention {
             bodies_days: global.retention_bodies_days,
@@ -52,11 +53,11 @@ pub(crate) fn load(global: &Global) -> Config {
     }
 }
 
-/// Builds the configuration of a migration, which may have a database user of its own: variables with
-/// `PLUMB_MIGRATE_DATABASE_` take the place of all that begin with `PLUMB_DATABASE_`.
-pub(crate) fn load_for_migration(global: &Global) -> Config {
-    let own = database_of("PLUMB_MIGRATE_DATABASE");
-    let config = load(global);
+/// Builds the configuration of what only the owner of the tables may do: variables with `PLUMB_OWNER_DATABASE_` take the
+/// place of all that begin with `PLUMB_DATABASE_`.
+pub(crate) fn load_of_owner(global: &Global) -> Config {
+    let own = database_of("PLUMB_OWNER_DATABASE");
+    let config = Config { login: Login::Owner, ..load(global) };
     if own.is_default() { config } else { Config { database: own, ..config } }
 }
 

@@ -13,10 +13,12 @@ use crate::dialect;
 use crate::error::{StoreError, doing};
 use crate::files;
 use crate::logs::{self, Begins};
+use crate::privileges::Grant;
 
 mod postgres;
 mod query;
 mod reading;
+mod roles;
 mod snapshot;
 mod sqlite;
 
@@ -24,6 +26,7 @@ use reading::Reading;
 
 pub use postgres::{Server, SslMode};
 pub(crate) use query::{Each, Row, Rows, Sql, Tx, query};
+pub use roles::Login;
 
 /// A database. Cheap to clone; the pools close when the last clone goes.
 #[derive(Debug, Clone)]
@@ -75,20 +78,22 @@ impl Db {
     /// [`Db::migrate`].
     ///
     /// # Errors
-    /// When the server cannot be reached, refuses, or its schema is another version's.
-    pub async fn connect(server: &Server) -> Result<Self, StoreError> {
-        postgres::connect(server).await
+    /// When the server cannot be reached, refuses, its schema is another version's, or nothing keeps who is connected
+    /// to the rows of a tenant and to rights of its own.
+    pub async fn connect(server: &Server, login: Login) -> Result<Self, StoreError> {
+        postgres::connect(server, login).await
     }
 
     /// Brings the schema of a PostgreSQL database up to date. Two at once: one does it, the other waits.
     ///
-    /// The role of every day, where one is named, gets the rights it needs and no others; it has to exist. Returns the
-    /// version before; nothing for an empty database.
+    /// The roles that are named get the rights of their part and no others; they have to exist. PUBLIC has none. Returns
+    /// the version before; nothing for an empty database.
     ///
     /// # Errors
-    /// As [`Db::connect`], and when a migration was edited after it was applied, or there is no such role.
-    pub async fn migrate(server: &Server, everyday: Option<&str>) -> Result<Option<i64>, StoreError> {
-        postgres::migrate(server, everyday).await
+    /// When the server cannot be reached, who is connected is no ordinary owner of the database, a migration was edited
+    /// after it was applied, or a role is not there or more than its part.
+    pub async fn migrate(server: &Server, grants: &[Grant]) -> Result<Option<i64>, StoreError> {
+        postgres::migrate(server, grants).await
     }
 
     /// Closes all connections of all clones. A SQLite database folds its write-ahead log into the file when no

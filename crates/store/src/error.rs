@@ -90,6 +90,8 @@ pub enum Problem {
     Taken(String),
     /// The database does not let this user do this.
     Denied(String),
+    /// Nothing keeps who is connected to the rows of a tenant and to rights of its own.
+    WrongRole(String),
     /// The server does not answer, or the connection to it broke.
     Unreachable(String),
     Missing,
@@ -113,7 +115,10 @@ impl std::fmt::Display for Problem {
                 write!(f, "migration {version} was applied with another text")
             }
             Self::SchemaBehind { found: 0, known } => {
-                write!(f, "it holds no schema of ours, this program knows version {known}")
+                write!(
+                    f,
+                    "it holds no schema of ours that this user may see, this program knows version {known}"
+                )
             }
             Self::SchemaBehind { found, known } => {
                 write!(f, "its schema is version {found}, this program needs {known}")
@@ -121,6 +126,7 @@ impl std::fmt::Display for Problem {
             Self::Refused(_, text)
             | Self::Taken(text)
             | Self::Denied(text)
+            | Self::WrongRole(text)
             | Self::Unreachable(text)
             | Self::Other(text) => f.write_str(text),
             Self::Missing => f.write_str("there is none"),
@@ -149,7 +155,7 @@ impl Problem {
         match self {
             Self::Busy | Self::Unreachable(_) => Class::Transient,
             Self::Taken(_) => Class::Conflict,
-            Self::Denied(_) => Class::Security,
+            Self::Denied(_) | Self::WrongRole(_) => Class::Security,
             Self::ReadOnly
             | Self::DiskFull
             | Self::Corrupt

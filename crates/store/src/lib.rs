@@ -20,6 +20,7 @@ pub mod log;
 pub mod logs;
 mod migrate;
 pub mod posture;
+pub mod privileges;
 pub mod proof;
 pub mod rebuild;
 pub mod registry;
@@ -28,6 +29,6 @@ pub mod scans;
 mod strays;
 
 pub use append::{Draft, Nonces};
-pub use db::{Db, Server, SslMode, Tenant};
+pub use db::{Db, Login, Server, SslMode, Tenant};
 pub use error::{Class, Problem, Refusal, StoreError};
 pub use migrate::SCHEMA_VERSION;

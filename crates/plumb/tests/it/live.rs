@@ -45,6 +45,7 @@ fn config(data: &Path) -> Config {
     Config {
         data_dir: data.to_owned(),
         database: app::Database::default(),
+        login: app::Login::Everyday,
         retention: Retention::default(),
         stamp_max_lag_seconds: 86_400,
         anchor: None,

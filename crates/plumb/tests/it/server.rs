@@ -21,25 +21,48 @@ fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(|| Cluster::shared().unwrap())
 }
 
-/// A database whose owner logs in over the port with [`PASSWORD`], under the database's name.
+/// A database whose owner logs in over the port with [`PASSWORD`], under the database's name; `_app` and `_verify` behind
+/// that name are two more who do.
 fn database() -> Database<'static> {
     let database = cluster().database().unwrap();
     let name = database.name();
-    let make = format!(
-        "DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'; ALTER DATABASE {name} OWNER TO {name}"
-    );
-    database.sql(&make).unwrap();
+    for role in [name.to_owned(), user(&database, "app"), user(&database, "verify")] {
+        let make = format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'");
+        database.sql(&make).unwrap();
+    }
+    database.sql(&format!("ALTER DATABASE {name} OWNER TO {name}")).unwrap();
     database
 }
 
+fn user(database: &Database<'_>, part: &str) -> String {
+    format!("{}_{part}", database.name())
+}
+
 /// A data directory over that database, by single settings.
-fn on(database: &Database<'_>) -> World {
+fn single(database: &Database<'_>, user: &str) -> World {
     world()
         .env("PLUMB_DATABASE_HOST", "127.0.0.1")
         .env("PLUMB_DATABASE_PORT", &cluster().port().to_string())
         .env("PLUMB_DATABASE_NAME", database.name())
-        .env("PLUMB_DATABASE_USER", database.name())
+        .env("PLUMB_DATABASE_USER", user)
         .env("PLUMB_DATABASE_PASSWORD", PASSWORD)
+}
+
+/// As [`single`] for the role of every day, with the owner beside it for what only the owner may do.
+fn on(database: &Database<'_>) -> World {
+    let owner = format!(
+        "postgres://{}:p%40ss%2Fw%3A%3F%23%25@127.0.0.1:{}/{}",
+        database.name(),
+        cluster().port(),
+        database.name()
+    );
+    single(database, &user(database, "app")).env("PLUMB_OWNER_DATABASE_URL", &owner)
+}
+
+/// Makes the tables and gives both roles their rights.
+fn migrate(world: &World, database: &Database<'_>) {
+    let grants = ["app", "verify"].map(|part| format!("{part}={}", user(database, part)));
+    assert_code(&world.plumb(&["migrate", "--grant", &grants[0], "--grant", &grants[1]]), 0);
 }
 
 /// Checks a refusal: its status, its words, and that no password is in it.
@@ -58,7 +81,7 @@ fn dbs_24_the_whole_story_works_on_postgresql() {
     let database = database();
     let world = on(&database);
     let content = yes(&world);
-    assert_code(&world.plumb(&["migrate"]), 0);
+    migrate(&world, &database);
     assert_code(&world.plumb(&["host", "add", "localhost", "--name", "here"]), 0);
     for _time in 0..2 {
         assert_code(&world.plumb(&["scan", "here", "--content", &content, "--quiet"]), 0);
@@ -89,8 +112,29 @@ fn dbs_24_the_whole_story_works_on_postgresql() {
 /// Every command of the guide's page runs.
 #[test]
 fn every_command_of_the_page_on_postgresql_runs() {
-    let database = database();
-    assert!(crate::cli::run_page(&on(&database), "docs/guide/postgresql.md") >= 5);
+    let database = cluster().database().unwrap();
+    let name = database.name();
+    // The page's own roles log in over the socket, without a password.
+    for role in ["plumb_owner", "plumb_app", "plumb_verify"] {
+        let make = format!(
+            "DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        );
+        database.sql(&make).unwrap();
+    }
+    database.sql(&format!("ALTER DATABASE {name} OWNER TO plumb_owner")).unwrap();
+    let folder = cluster().socket_folder();
+    let mut world = world();
+    for (prefix, role) in [("PLUMB_DATABASE", "plumb_app"), ("PLUMB_OWNER_DATABASE", "plumb_owner")] {
+        world = world
+            .env(&format!("{prefix}_HOST"), folder.to_str().unwrap())
+            .env(&format!("{prefix}_PORT"), &cluster().port().to_string())
+            .env(&format!("{prefix}_NAME"), name)
+            .env(&format!("{prefix}_USER"), role);
+    }
+    assert!(crate::cli::run_page(&world, "docs/guide/postgresql.md") >= 5);
+    // PUBLIC has nothing, on the database itself neither.
+    let acl = database.sql(&format!("SELECT datacl FROM pg_database WHERE datname = '{name}'")).unwrap();
+    assert!(!acl.contains("{=") && !acl.contains(",=") && acl.contains("plumb_verify=c/"), "{acl}");
 }
 
 /// DBS-24: an address and single settings come together, the single ones win, and a password may come from a file.
@@ -113,7 +157,8 @@ fn dbs_24_single_settings_win_over_the_address_and_a_file_has_the_password() {
     check(&file(0o644).plumb(&["migrate"]), 78, &["password", "chmod 600"]);
     let public = format!("postgres://{name}:hush@127.0.0.1:{port}/{name}");
     check(&world().plumb(&["host", "list", "--database", &public]), 78, &["command line", "PASSWORD_FILE"]);
-    let flag = on(&database).plumb(&["migrate", "--database", &format!("postgres://127.0.0.1:1/{name}")]);
+    let flag =
+        single(&database, name).plumb(&["migrate", "--database", &format!("postgres://127.0.0.1:1/{name}")]);
     assert_code(&flag, 0);
 }
 
@@ -157,6 +202,7 @@ fn dbs_26_dbs_27_only_migrate_changes_the_schema_of_a_server() {
     let before = database.sql("SELECT * FROM schema_migrations ORDER BY version").unwrap();
     assert_code(&world.plumb(&["migrate"]), 0);
     assert_eq!(database.sql("SELECT * FROM schema_migrations ORDER BY version").unwrap(), before);
+    migrate(&world, &database);
     database.sql("INSERT INTO schema_migrations VALUES (9999, 'later', 'x')").unwrap();
     check(&world.plumb(&["host", "list"]), 69, &["version 9999", "newer plumb"]);
     database.sql("DELETE FROM schema_migrations WHERE version >= 4").unwrap();
@@ -165,37 +211,59 @@ fn dbs_26_dbs_27_only_migrate_changes_the_schema_of_a_server() {
     check(&world.plumb(&["migrate"]), 78, &["migration 1 was applied with another text"]);
 }
 
-/// DBS-08, DBS-26: a migration has a user of its own, and the role of every day gets its rights from it: it works, and may
-/// neither change the schema nor take anything away.
+/// DBS-08, DBS-26, FCT-25, LED-40: the owner migrates and empties bodies, the role of every day works, the one that verifies
+/// only reads, and none of them does what another may.
 #[test]
-fn dbs_26_a_migration_has_a_user_of_its_own_and_grants_the_rights_of_every_day() {
+fn dbs_26_a_migration_has_a_user_of_its_own_and_each_role_does_what_is_its_own() {
     let database = database();
-    let everyday = format!("{}_day", database.name());
-    let make = format!("DROP ROLE IF EXISTS {everyday}; CREATE ROLE {everyday} LOGIN PASSWORD '{PASSWORD}'");
-    database.sql(&make).unwrap();
-    let owner = format!(
-        "postgres://{}:p%40ss%2Fw%3A%3F%23%25@127.0.0.1:{}/{}",
-        database.name(),
-        cluster().port(),
-        database.name()
-    );
-    let alone = on(&database).env("PLUMB_DATABASE_USER", &everyday);
-    check(&alone.plumb(&["migrate"]), 69, &["permission denied"]);
-    let world = on(&database).env("PLUMB_DATABASE_USER", &everyday).env("PLUMB_MIGRATE_DATABASE_URL", &owner);
-    check(&world.plumb(&["migrate", "--grant", "no_such_role"]), 69, &["no_such_role"]);
-    assert_code(&world.plumb(&["migrate", "--grant", &everyday]), 0);
+    let world = on(&database);
+    let alone = single(&database, &user(&database, "app"));
+    check(&alone.plumb(&["migrate"]), 78, &["does not own the database", "PLUMB_OWNER_DATABASE_"]);
+    check(&world.plumb(&["migrate", "--grant", "app=no_such_role"]), 64, &["no_such_role", "CREATE ROLE"]);
+    check(&world.plumb(&["migrate", "--grant", "no_such_role"]), 64, &["app=plumb_app"]);
+    migrate(&world, &database);
     let content = yes(&world);
     assert_code(&world.plumb(&["scan", "localhost", "--content", &content, "--quiet"]), 0);
-    for words in [&["ledger", "verify"][..], &["state", "verify"]] {
+    let key = std::fs::read(world.database().with_file_name("ledger.key")).unwrap();
+    let beside = |user: &str| {
+        let world = single(&database, user);
+        std::fs::create_dir_all(world.database().parent().unwrap()).unwrap();
+        fs::set_permissions(world.database().parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(world.database().with_file_name("ledger.key"), &key).unwrap();
+        fs::set_permissions(world.database().with_file_name("ledger.key"), fs::Permissions::from_mode(0o600))
+            .unwrap();
+        world
+    };
+    let verify = beside(&user(&database, "verify"));
+    for words in [&["ledger", "verify"][..], &["state", "verify"], &["host", "list"], &["ledger", "status"]] {
         assert_code(&world.plumb(words), 0);
+        assert_code(&verify.plumb(words), 0);
     }
+    check(&verify.plumb(&["host", "add", "10.0.0.1", "--name", "there"]), 69, &["permission denied"]);
+    let erase = ["ledger", "erase", "2", "--reason", "request 77", "--approved-by", "ada"];
+    let app = beside(&user(&database, "app"));
+    check(
+        &app.plumb(&erase),
+        78,
+        &["refusing to start: ", "does not own the tables", "PLUMB_OWNER_DATABASE_"],
+    );
+    assert_code(&world.plumb(&erase), 0);
+    assert_code(&verify.plumb(&["ledger", "verify"]), 0);
+    let owner = beside(database.name());
+    check(&owner.plumb(&["host", "list"]), 78, &["refusing to start: ", "owns the tables"]);
+    database.sql(&format!("ALTER ROLE {} SUPERUSER", user(&database, "app"))).unwrap();
+    check(&app.plumb(&["host", "list"]), 78, &["refusing to start: ", "is a superuser"]);
+    database.sql(&format!("ALTER ROLE {} NOSUPERUSER", user(&database, "app"))).unwrap();
     for sql in [
         "DELETE FROM audit_events",
         "TRUNCATE hosts CASCADE",
         "UPDATE transactions SET status = 'pass'",
+        "UPDATE log_entries SET body = ''",
+        "INSERT INTO log_erasures SELECT * FROM log_erasures",
         "DROP TABLE hosts",
+        "CREATE TEMPORARY TABLE hosts (a TEXT)",
     ] {
-        let why = database.sql(&format!("SET ROLE {everyday}; {sql}")).unwrap_err().to_string();
+        let why = database.sql(&format!("SET ROLE {}_app; {sql}", database.name())).unwrap_err().to_string();
         assert!(why.contains("permission denied") || why.contains("must be owner"), "{sql}: {why}");
     }
 }

@@ -8,9 +8,10 @@ use model::TenantId;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction};
 
-use super::{Backend, Db, Readers, Tx, query};
+use super::{Backend, Db, Login, Readers, Tx, roles};
 use crate::error::{Problem, StoreError, doing};
 use crate::migrate;
+use crate::privileges::Grant;
 
 /// How long a server may take to answer a new connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -141,8 +142,8 @@ impl Server {
     }
 }
 
-/// Connects, and refuses a schema of another version.
-pub(super) async fn connect(server: &Server) -> Result<Db, StoreError> {
+/// Connects, and refuses a schema of another version and a role that nothing binds.
+pub(super) async fn connect(server: &Server, login: Login) -> Result<Db, StoreError> {
     server.probe().await?.close().await.map_err(server.opened())?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
@@ -150,29 +151,29 @@ pub(super) async fn connect(server: &Server) -> Result<Db, StoreError> {
         .max_lifetime(AGE_MAX)
         .connect_lazy_with(server.options.clone());
     let db = Db(Backend::Postgres { pool, place: server.place.clone(), is_frozen: false });
-    match migrate::standing(Readers { db: &db, tenant: None }).await.map_err(server.opened())? {
-        Ok(()) => Ok(db),
-        Err(problem) => Err(server.refused(problem)),
+    let on = Readers { db: &db, tenant: None };
+    if let Err(problem) = migrate::standing(on).await.map_err(server.opened())? {
+        return Err(server.refused(problem));
+    }
+    match roles::unsafe_because(on, login).await? {
+        None => Ok(db),
+        Some(problem) => Err(server.refused(problem)),
     }
 }
 
 /// Brings the schema up to date; others who want the same wait.
-pub(super) async fn migrate(server: &Server, everyday: Option<&str>) -> Result<Option<i64>, StoreError> {
+pub(super) async fn migrate(server: &Server, grants: &[Grant]) -> Result<Option<i64>, StoreError> {
     let said = "bring the schema up to date";
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_LIMIT);
     let pool = pool.connect_lazy_with(server.options.clone());
     server.probe().await?.close().await.map_err(doing(said))?;
     let mut tx = pool.begin_with("BEGIN; SET LOCAL lock_timeout = 0").await.map_err(doing(said))?;
     sqlx::query(MIGRATION_LOCK).execute(&mut *tx).await.map_err(doing(said))?;
+    roles::refuse_migrator(&mut tx).await?;
     let mut tx = Tx::Postgres(tx);
     let before = migrate::migrate(&mut tx).await?;
-    if let Some(role) = everyday {
-        let said = "give the role of every day its rights";
-        query("SELECT grant_everyday(CAST($1 AS NAME))")
-            .bind(role)
-            .fetch_all(&mut tx)
-            .await
-            .map_err(doing(said))?;
+    if let Tx::Postgres(tx) = &mut tx {
+        roles::grant(tx, grants).await?;
     }
     tx.commit().await.map_err(doing(said))?;
     pool.close().await;

@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use store::{Problem, Refusal};
 use testkit::postgres::SUPERUSER;
 
-use crate::bench::{Bench, EVERYDAY, Home, OWNER};
+use crate::bench::{Bench, EVERYDAY, Home, OWNER, PARTS};
 use crate::raw::Raw;
 
 /// What nothing may come of: the row or rows of the matrix, the statement, and the names it may be refused under.
@@ -59,7 +59,7 @@ pub(crate) struct Attacker {
     /// Settings under which everything is tried again.
     sessions: &'static [&'static str],
     /// Has rights from the matrix alone.
-    pub(crate) is_granted: bool,
+    is_granted: bool,
 }
 
 /// Everybody who may try: on a server a superuser who says that it only replicates, which fires no usual trigger and
@@ -78,6 +78,15 @@ pub(crate) async fn attackers(bench: &Bench) -> Vec<Attacker> {
     ];
     for (name, role, sessions, is_granted) in roles {
         all.push(Attacker { name, raw: bench.raw_as(role).await, sessions, is_granted });
+    }
+    all
+}
+
+/// Everybody who logs in with rights of the matrix.
+pub(crate) async fn parts(bench: &Bench) -> Vec<Attacker> {
+    let mut all = Vec::new();
+    for (name, role, _) in PARTS.into_iter().filter(|(_, _, logs_in)| *logs_in) {
+        all.push(Attacker { name, raw: bench.raw_as(role).await, sessions: &["SELECT 1"], is_granted: true });
     }
     all
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use model::record::{AuditPhase, AuditRecord, HostRecord, Reach};
 use model::{AuditId, HostId, LogId, TenantId, Timestamp};
-use store::{Db, Server, Tenant};
+use store::{Db, Login, Server, Tenant};
 use tempfile::TempDir;
 use testkit::postgres::{Cluster, Database};
 use uuid::Uuid;
@@ -59,6 +59,16 @@ pub(crate) fn cluster() -> &'static Cluster {
 pub(crate) const OWNER: &str = "plumb_owner";
 /// Who works in the tests of a server: an ordinary role with the rights of every day.
 pub(crate) const EVERYDAY: &str = "plumb_app";
+/// Parts with the role that has its rights in the tests of a server, and whether somebody logs in as it.
+pub(crate) const PARTS: [(&str, &str, bool); 7] = [
+    ("app", EVERYDAY, true),
+    ("verify", "plumb_verify", true),
+    ("exec", "plumb_exec", true),
+    ("projector", "plumb_projector", true),
+    ("auth_lookup", "plumb_auth_lookup", false),
+    ("queue_claim", "plumb_queue_claim", false),
+    ("admin", "plumb_admin", true),
+];
 
 /// Names a database of the shared server, for a role.
 pub(crate) fn server(database: &str, role: &str) -> Server {
@@ -76,16 +86,19 @@ async fn migrated() -> Database<'static> {
     let texts: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
     let name = format!("store_{}", &ledger::hex::encode(&ledger::sha256(&texts.concat()))[..16]);
     if let Some(template) = cluster().template(&name).unwrap() {
-        for role in [OWNER, EVERYDAY] {
+        let roles = PARTS.map(|(_, role, logs_in)| (role, logs_in));
+        for (role, logs_in) in roles.into_iter().chain([(OWNER, true)]) {
+            let kind = if logs_in { "LOGIN" } else { "NOLOGIN" };
             let make = format!(
-                "DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+                "DO $$ BEGIN CREATE ROLE {role} {kind}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
             );
             cluster().sql(template.database(), &make).unwrap();
         }
         let own = format!("ALTER DATABASE {} OWNER TO {OWNER}", template.database());
         cluster().sql(template.database(), &own).unwrap();
         let owner = server(template.database(), OWNER);
-        assert_eq!(Db::migrate(&owner, Some(EVERYDAY)).await.unwrap(), None);
+        let grants = PARTS.map(|(part, role, _)| format!("{part}={role}").parse().unwrap());
+        assert_eq!(Db::migrate(&owner, &grants).await.unwrap(), None);
         template.finish().unwrap();
     }
     cluster().copy(&name, OWNER).unwrap()
@@ -201,7 +214,9 @@ impl Bench {
 async fn open(home: &Home) -> Db {
     match home {
         Home::Folder(folder) => Db::open(&folder.path().join("plumb.db")).await.unwrap(),
-        Home::Server(database) => Db::connect(&server(database.name(), EVERYDAY)).await.unwrap(),
+        Home::Server(database) => {
+            Db::connect(&server(database.name(), EVERYDAY), Login::Everyday).await.unwrap()
+        }
     }
 }
 

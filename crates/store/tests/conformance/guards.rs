@@ -3,7 +3,7 @@
 
 use store::registry::{Guard, TABLES};
 
-use crate::attack::{Attack, DENIED, NOTHING, Tally, attackers};
+use crate::attack::{Attack, DENIED, NOTHING, Tally, parts};
 use crate::bench::{EVERYDAY, OWNER, On};
 use crate::refusal::filled;
 
@@ -54,7 +54,7 @@ async fn fct_58_a_role_with_rights_changes_no_schema_and_passes_no_right_on() {
                 WHERE relnamespace = 'public'::regnamespace ORDER BY relname";
     let before = raw.column(acls).await;
     let mut tally = Tally::default();
-    for attacker in attackers(&bench).await.iter_mut().filter(|attacker| attacker.is_granted) {
+    for attacker in &mut parts(&bench).await {
         tally.check(attacker, &mut raw, &all).await;
     }
     tally.print("Postgres");

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 
 use model::Status::{Fail, Pass};
-use sqlx::{Connection as _, PgConnection};
+use store::privileges::{Grant, Role};
+use store::{Db, Login, Problem, StoreError};
+use testkit::postgres::SUPERUSER;
 
-use crate::bench::{Bench, EVERYDAY, Home, On, at};
+use crate::bench::{Bench, EVERYDAY, Home, OWNER, On, PARTS, at, server};
 use crate::raw::Raw;
 use crate::story::findings;
 
@@ -19,9 +21,8 @@ async fn two_tenants() -> (Bench, Bench, Raw) {
         bench.scan(host, &findings(&[("r1", Pass, "v1"), ("r2", Fail, "v2")]), at(100)).await;
         bench.trust("web-1", "key-a", at(200)).await.unwrap();
     }
-    let Home::Server(database) = &*bench.home else { panic!("a server was asked for") };
-    let url = database.url().replacen("postgres@", &format!("{EVERYDAY}@"), 1);
-    let raw = Raw::Postgres(PgConnection::connect(&url).await.unwrap());
+    let mut raw = bench.raw_as(EVERYDAY).await;
+    raw.run("RESET app.current_tenant").await.unwrap();
     (bench, other, raw)
 }
 
@@ -94,43 +95,119 @@ async fn dbs_04_dbs_06_a_tenant_sees_and_writes_its_own_rows_alone() {
     assert_eq!(owner.number("SELECT count(*) FROM hosts WHERE username = 'mallory'").await, 0);
 }
 
-/// DBS-07, DBS-09: the role of every day may neither delete nor truncate, nor change what never changes, nor list tenants.
+/// CHG-11, DBS-08, FCT-25: each role has exactly the rights of the committed matrix, read from the catalog as a set, and
+/// PUBLIC has none. Nobody may pass a right on.
 #[tokio::test]
-async fn dbs_07_the_role_of_every_day_has_the_rights_it_needs_and_no_others() {
+async fn dbs_08_chg_11_fct_25_every_role_has_exactly_the_rights_of_the_matrix() {
     let bench = Bench::on(On::Postgres).await;
     let mut owner = bench.raw().await;
-    let rights = format!(
-        "SELECT table_name || ' ' || string_agg(privilege_type, ' ' ORDER BY privilege_type)
-         FROM information_schema.table_privileges WHERE grantee = '{EVERYDAY}' AND table_schema = 'public'
-         GROUP BY table_name ORDER BY table_name"
+    for (part, role) in PARTS.map(|(part, role, _)| (part, role)).into_iter().chain([("PUBLIC", "")]) {
+        let found: BTreeSet<String> = owner.column(&rights(role)).await.into_iter().collect();
+        let known = Role::ALL.iter().find(|(name, _)| *name == part);
+        let wanted = known.map_or_else(BTreeSet::new, |(_, role)| role.rights());
+        // A copy of a database has none of the rights on the database itself: the story of the guide has.
+        let wanted = wanted.into_iter().filter(|right| !right.starts_with("database ")).collect();
+        println!("{part}: {} rights", found.len());
+        let missing: Vec<_> = BTreeSet::difference(&wanted, &found).collect();
+        let extra: Vec<_> = found.difference(&wanted).collect();
+        assert!(missing.is_empty() && extra.is_empty(), "{part}: missing {missing:?}, extra {extra:?}");
+    }
+    let mut raw = owner;
+    raw.run(&format!("GRANT DELETE ON facts TO {EVERYDAY}")).await.unwrap();
+    assert!(
+        raw.column(&rights(EVERYDAY)).await.contains(&"table facts DELETE".to_owned()),
+        "an extra one is seen"
     );
-    let found: BTreeSet<String> = owner.column(&rights).await.into_iter().collect();
-    let changing = [
-        "audit_events",
-        "edges",
-        "evidence",
-        "fact_heartbeats",
-        "facts",
-        "host_keys",
-        "host_locks",
-        "host_posture",
-        "host_rule_sets",
-        "host_rule_state",
-        "hosts",
-        "log_entries",
-        "log_heads",
-        "log_tiles",
-        "manifests",
-        "scan_runs",
-    ];
-    let reading = ["host_rule_checked", "host_rule_state_current"];
-    let wanted = store::registry::TABLES.iter().map(|table| match table.name {
-        "schema_migrations" => "schema_migrations SELECT".to_owned(),
-        name if changing.contains(&name) => format!("{name} INSERT SELECT UPDATE"),
-        name => format!("{name} INSERT SELECT"),
-    });
-    let wanted = wanted.chain(reading.map(|view| format!("{view} INSERT SELECT")));
-    assert_eq!(found, wanted.collect());
     assert_eq!(bench.db.find_tenant("default").await.unwrap().map(|tenant| tenant.id), Some(bench.tenant.id));
     assert!(bench.db.find_tenant("nobody").await.unwrap().is_none());
+}
+
+/// Every right that a role has on what is in the schema, as the matrix says it; without a role, those of PUBLIC.
+fn rights(role: &str) -> String {
+    let grantee = if role.is_empty() { "0".to_owned() } else { format!("CAST('{role}'::regrole AS OID)") };
+    format!(
+        "WITH acls (object, acl) AS (
+           SELECT 'table ' || relname, relacl FROM pg_class WHERE relnamespace = 'public'::regnamespace
+           UNION ALL
+           SELECT 'function ' || CAST(oid::regprocedure AS TEXT), coalesce(proacl, acldefault('f', proowner))
+           FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+           UNION ALL
+           SELECT 'schema ' || nspname, coalesce(nspacl, acldefault('n', nspowner))
+           FROM pg_namespace WHERE nspname = 'public'
+         ), columns (object, name, acl) AS (
+           SELECT 'table ' || c.relname, a.attname, a.attacl FROM pg_attribute AS a
+           JOIN pg_class AS c ON c.oid = a.attrelid AND c.relnamespace = 'public'::regnamespace
+         )
+         SELECT object || ' ' || r.privilege_type || CASE WHEN r.is_grantable THEN ' and passes it on' ELSE '' END
+         FROM acls, aclexplode(acl) AS r WHERE r.grantee = {grantee}
+         UNION ALL
+         SELECT object || ' ' || r.privilege_type || '(' || name || ')'
+           || CASE WHEN r.is_grantable THEN ' and passes it on' ELSE '' END
+         FROM columns, aclexplode(acl) AS r WHERE r.grantee = {grantee}"
+    )
+}
+
+/// FCT-25, DBS-02: nobody works as a superuser, past row security, or as the owner or a member of it.
+#[tokio::test]
+async fn fct_25_dbs_02_only_a_role_that_is_bound_by_its_rights_works() {
+    let bench = Bench::on(On::Postgres).await;
+    let Home::Server(database) = &*bench.home else { panic!("a server was asked for") };
+    let name = database.name();
+    let mut raw = bench.raw().await;
+    let (unbound, member) = (format!("{name}_unbound"), format!("{name}_member"));
+    let make = format!(
+        "CREATE ROLE {unbound} LOGIN BYPASSRLS; CREATE ROLE {member} LOGIN IN ROLE {OWNER};
+         GRANT {EVERYDAY} TO {unbound}, {member}"
+    );
+    raw.run(&make).await.unwrap();
+    let mut said = Vec::new();
+    for (role, login) in [
+        (SUPERUSER, Login::Everyday),
+        (SUPERUSER, Login::Owner),
+        (unbound.as_str(), Login::Everyday),
+        (member.as_str(), Login::Everyday),
+        (OWNER, Login::Everyday),
+        (EVERYDAY, Login::Owner),
+    ] {
+        let err = Db::connect(&server(name, role), login).await.unwrap_err();
+        let StoreError::Open { problem: Problem::WrongRole(why), .. } = err else { panic!("{role}: {err}") };
+        assert!(why.starts_with(role), "{role}: {why}");
+        said.push(why.split_once(' ').unwrap().1.to_owned());
+    }
+    assert!(said[0].contains("superuser") && said[1].contains("superuser"), "{said:?}");
+    assert!(said[2].contains("bypasses row security"), "{said:?}");
+    assert!(said[3].contains("owns the tables") && said[4].contains("owns the tables"), "{said:?}");
+    assert!(said[5].contains("does not own"), "{said:?}");
+    for (role, login) in
+        [(OWNER, Login::Owner), (EVERYDAY, Login::Everyday), ("plumb_verify", Login::Everyday)]
+    {
+        Db::connect(&server(name, role), login).await.unwrap().close().await;
+    }
+    // The canary: a policy that shows rows to everybody is seen at opening.
+    raw.run("CREATE POLICY open ON log_heads FOR SELECT USING (true)").await.unwrap();
+    let err = Db::connect(&server(name, EVERYDAY), Login::Everyday).await.unwrap_err();
+    assert!(err.to_string().contains("row security is not in force"), "{err}");
+    raw.run(&format!("DROP OWNED BY {unbound}, {member}; DROP ROLE {unbound}, {member}")).await.unwrap();
+}
+
+/// DBS-08: no role gets the rights of a part that would not bind it, or of two.
+#[tokio::test]
+async fn dbs_08_a_role_that_no_right_would_bind_gets_none() {
+    let bench = Bench::on(On::Postgres).await;
+    let Home::Server(database) = &*bench.home else { panic!("a server was asked for") };
+    for (grants, word) in [
+        (&["app=postgres"][..], "superuser"),
+        (&["app=plumb_owner"], "owns the database"),
+        (&["app=nobody_here"], "is not there"),
+        (&["auth_lookup=plumb_app"], "can log in"),
+        (&["app=plumb_app", "verify=plumb_app"], "two parts"),
+    ] {
+        let grants: Vec<Grant> = grants.iter().map(|grant| grant.parse().unwrap()).collect();
+        let err = Db::migrate(&server(database.name(), OWNER), &grants).await.unwrap_err();
+        assert!(err.to_string().contains(word), "{err}");
+    }
+    for (role, word) in [(SUPERUSER, "superuser"), (EVERYDAY, "does not own the database")] {
+        let err = Db::migrate(&server(database.name(), role), &[]).await.unwrap_err();
+        assert!(err.to_string().contains(word), "{err}");
+    }
 }

@@ -1,0 +1,2 @@
+-- Rights are a matter of servers (../postgres/privileges.txt).
+SELECT 1;
