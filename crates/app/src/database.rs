@@ -16,6 +16,8 @@ use crate::error::{Error, Kind};
 const DATABASE_FILE: &str = "plumb.db";
 /// The port of a server that names none.
 const PORT: u16 = 5432;
+/// Most connections that one process may be told to have.
+const CONNECTIONS_MAX: u32 = 100;
 /// Longest password. Bytes.
 const PASSWORD_BYTES_MAX: usize = 4_096;
 /// Most of an unknown word that is shown. Characters.
@@ -34,6 +36,8 @@ pub struct Database {
     pub user: Option<String>,
     pub password: Option<SecretString>,
     pub password_file: Option<PathBuf>,
+    /// Most connections of this process, from 1 to 100.
+    pub connections: Option<String>,
     pub sslmode: Option<String>,
     pub sslrootcert: Option<PathBuf>,
 }
@@ -57,7 +61,7 @@ impl Database {
     }
 
     /// Returns which of the single settings are given, by their variables.
-    fn fields(&self) -> [(&'static str, bool); 8] {
+    fn fields(&self) -> [(&'static str, bool); 9] {
         [
             ("PLUMB_DATABASE_HOST", self.host.is_some()),
             ("PLUMB_DATABASE_PORT", self.port.is_some()),
@@ -65,6 +69,7 @@ impl Database {
             ("PLUMB_DATABASE_USER", self.user.is_some()),
             ("PLUMB_DATABASE_PASSWORD", self.password.is_some()),
             ("PLUMB_DATABASE_PASSWORD_FILE", self.password_file.is_some()),
+            ("PLUMB_DATABASE_CONNECTIONS", self.connections.is_some()),
             ("PLUMB_DATABASE_SSLMODE", self.sslmode.is_some()),
             ("PLUMB_DATABASE_SSLROOTCERT", self.sslrootcert.is_some()),
         ]
@@ -136,6 +141,15 @@ impl Database {
             None => url.port().unwrap_or(PORT),
         };
         let mut server = Server::new((host, port), name, user);
+        if let Some(text) = &self.connections {
+            let count = text.parse().ok().filter(|count| (1..=CONNECTIONS_MAX).contains(count));
+            server = server.connections(count.ok_or_else(|| {
+                let shown: String = text.chars().take(SHOWN_MAX).collect();
+                refused(format!(
+                    "PLUMB_DATABASE_CONNECTIONS is {shown:?}, which is no number from 1 to {CONNECTIONS_MAX}"
+                ))
+            })?);
+        }
         if let Some(password) = self.password(url.password().map(decoded))? {
             server = server.password(password.expose_secret());
         }

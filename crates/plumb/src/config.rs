@@ -83,6 +83,7 @@ fn database_of(prefix: &str) -> Database {
         user: variable("USER"),
         password: variable("PASSWORD").map(SecretString::from),
         password_file: variable("PASSWORD_FILE").map(PathBuf::from),
+        connections: variable("CONNECTIONS"),
         sslmode: variable("SSLMODE"),
         sslrootcert: variable("SSLROOTCERT").map(PathBuf::from),
     }

@@ -17,6 +17,19 @@ fn said(database: &Database) -> String {
     }
 }
 
+/// DBS-14: what is out of range is named with its range.
+#[test]
+fn dbs_14_a_number_of_connections_is_from_1_to_100() {
+    let with = |text: &str| Database { connections: Some(text.to_owned()), ..url("postgres://ann@db/plumb") };
+    for good in ["1", "3", "100"] {
+        assert_eq!(said(&with(good)), "plumb on db:5432 as ann");
+    }
+    for bad in ["0", "101", "abc", "-1", ""] {
+        let why = said(&with(bad));
+        assert!(why.contains("PLUMB_DATABASE_CONNECTIONS is") && why.contains("from 1 to 100"), "{why}");
+    }
+}
+
 #[test]
 fn dbs_24_addresses_and_single_settings_come_together_and_single_ones_win() {
     let host = |url: Database| Database { host: Some("db2".to_owned()), ..url };

@@ -15,8 +15,8 @@ use crate::privileges::Grant;
 
 /// How long a server may take to answer a new connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// Most connections of one process.
-const CONNECTIONS_MAX: u32 = 5;
+/// Most connections of one process, unless it is told.
+const CONNECTIONS: u32 = 5;
 /// How long a statement waits for one of our own connections.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a connection is used.
@@ -69,6 +69,7 @@ impl SslMode {
 pub struct Server {
     options: PgConnectOptions,
     place: String,
+    connections: u32,
 }
 
 /// Without the password, which the driver's own type would show.
@@ -91,7 +92,7 @@ impl Server {
             .options(SESSION)
             // One line of our own says more than the driver's many.
             .disable_statement_logging();
-        Self { options, place: format!("{database} on {host}:{port} as {user}") }
+        Self { options, place: format!("{database} on {host}:{port} as {user}"), connections: CONNECTIONS }
     }
 
     /// Logs in with a password.
@@ -108,6 +109,13 @@ impl Server {
         if let Some(path) = root_certificate {
             self.options = self.options.ssl_root_cert(path);
         }
+        self
+    }
+
+    /// Says how many connections this process has at most.
+    #[must_use]
+    pub fn connections(mut self, count: u32) -> Self {
+        self.connections = count;
         self
     }
 
@@ -146,7 +154,7 @@ impl Server {
 pub(super) async fn connect(server: &Server, login: Login) -> Result<Db, StoreError> {
     server.probe().await?.close().await.map_err(server.opened())?;
     let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS_MAX)
+        .max_connections(server.connections)
         .acquire_timeout(ACQUIRE_LIMIT)
         .max_lifetime(AGE_MAX)
         .connect_lazy_with(server.options.clone());

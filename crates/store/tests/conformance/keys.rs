@@ -7,7 +7,7 @@ use store::keys::FirstUse;
 
 use crate::bench::{Bench, On, at};
 
-fn key(address: &str, name: &str) -> HostKeyRecord {
+pub(crate) fn key(address: &str, name: &str) -> HostKeyRecord {
     HostKeyRecord {
         address: address.to_owned(),
         port: 22,

@@ -65,6 +65,7 @@ mod schema;
 mod statements;
 mod story;
 mod tamper;
+mod tenants;
 mod times;
 mod trips;
 mod writers;

@@ -193,3 +193,35 @@ async fn views_ask_for_the_invoker_and_text_is_ordered_by_bytes() {
                          AND a.attcollation <> (SELECT oid FROM pg_collation WHERE collname = 'C')";
     assert_eq!(raw.column(by_language).await, Vec::<String>::new());
 }
+
+/// DBS-11: the tenant leads every index on a table that has one, so that no look-up walks through another's rows.
+async fn dbs_11_the_tenant_leads_every_index(on: On) {
+    let bench = Bench::on(on).await;
+    let mut raw = bench.raw().await;
+    let mut looked_at = 0;
+    for table in raw.tables().await {
+        // A tenant is found by its name before anything is known of it.
+        if table == "tenants" || !raw.columns(&table).await.contains(&"tenant_id".to_owned()) {
+            continue;
+        }
+        let sql = match raw {
+            Raw::Sqlite(_) => format!(
+                "SELECT i.name || ' ' || x.name FROM pragma_index_list('{table}') AS i, pragma_index_info(i.name) AS x
+                 WHERE x.seqno = 0"
+            ),
+            Raw::Postgres(_) => format!(
+                "SELECT c.relname || ' ' || a.attname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+                 JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                 WHERE i.indrelid = 'public.{table}'::regclass"
+            ),
+        };
+        let indexes = raw.column(&sql).await;
+        assert!(!indexes.is_empty(), "{table}");
+        for index in &indexes {
+            assert!(index.ends_with(" tenant_id"), "{table}: {index}");
+        }
+        looked_at += indexes.len();
+    }
+    assert!(looked_at > 40, "{looked_at}");
+}
+on_each!(dbs_11_the_tenant_leads_every_index);

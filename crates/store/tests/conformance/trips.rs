@@ -16,7 +16,7 @@ async fn tlw_08_an_apply_takes_few_round_trips_however_many_rules() {
     let wire = Wire::to(cluster()).unwrap();
     let server =
         Server::new(("127.0.0.1", wire.port()), database.name(), EVERYDAY).ssl(SslMode::Disable, None);
-    let over_wire = bench.through(Db::connect(&server).await.unwrap());
+    let over_wire = bench.through(Db::connect(&server, store::Login::Everyday).await.unwrap());
     let host = bench.host("before").await;
     over_wire.scan(host, &all_pass(10), at(100)).await;
     for (count, limit) in [(10, 30), (1_000, 40), (10_000, 130)] {
