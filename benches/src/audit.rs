@@ -111,6 +111,7 @@ async fn open(data: &Path, mode: Mode) -> Result<App, BenchError> {
     let config = Config {
         data_dir: data.to_owned(),
         database: app::Database::default(),
+        login: app::Login::Everyday,
         anchor: None,
         retention: app::Retention::default(),
         stamp_max_lag_seconds: 86_400,

@@ -1,8 +1,6 @@
 //! A database with one host, and scans of any number of rules to apply to it: the product's store without
 //! a host, a conversation or an evaluation. Evidence has the size that the shipped rules produce.
 
-use std::path::{Path, PathBuf};
-
 use model::record::{
     AuditPhase, AuditRecord, ChangeRecord, HostRecord, Manifest, ManifestItem, Reach, ScanRecord,
 };
@@ -23,10 +21,10 @@ const ACTOR: &str = "local:bench";
 const LEASE_US: i64 = 600_000_000;
 
 /// A database in use.
+#[derive(Clone)]
 pub struct Book {
     pub db: Db,
     pub tenant: Tenant,
-    pub path: PathBuf,
     host: HostId,
     /// Instants are counted, one second a call, so that nothing depends on the clock.
     seconds: i64,
@@ -39,13 +37,19 @@ pub struct Ready {
 }
 
 impl Book {
-    /// Makes a database with one host in a new folder below `folder`.
+    /// Begins a tenant with one host in a new database.
     ///
     /// # Errors
     /// When the store refuses.
-    pub async fn create(folder: &Path) -> Result<Book, BenchError> {
-        let path = folder.join(format!("{}.db", uuid()));
-        let db = Db::open(&path).await?;
+    pub async fn begin_in(db: Db) -> Result<Book, BenchError> {
+        Book::begin_tenant(db, "default").await
+    }
+
+    /// As [`Book::begin_in`], for a tenant beside others.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn begin_tenant(db: Db, slug: &str) -> Result<Book, BenchError> {
         let log = LogId::new(uuid());
         let wanted = Tenant {
             id: TenantId::new(uuid()),
@@ -54,7 +58,7 @@ impl Book {
             vkey: "not used here".to_owned(),
         };
         let start = instant(0);
-        let tenant = db.create_tenant("default", (&wanted, ACTOR), start, &mut random).await?;
+        let tenant = db.create_tenant(slug, (&wanted, ACTOR), start, &mut random).await?;
         let host = HostId::new(uuid());
         let record = HostRecord {
             host_id: host,
@@ -76,7 +80,7 @@ impl Book {
         };
         let saved = audit("host.saved", format!("host:{host}"));
         db.put_host((&tenant, &saved), &record, start, &mut random).await?;
-        Ok(Book { db, tenant, path, host, seconds: 1 })
+        Ok(Book { db, tenant, host, seconds: 1 })
     }
 
     /// Begins a scan of `count` rules, compares with what is known, and makes what it writes.
@@ -102,6 +106,15 @@ impl Book {
             prior.get(&finding.rule).is_none_or(|(_status, _severity, value)| *value != finding.value_digest)
         });
         Ok(Ready { fence, batch: batch(scan, found, &changed.collect::<Vec<_>>(), now) })
+    }
+
+    /// Records these in one transaction.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn append(&self, records: &[AuditRecord]) -> Result<(), BenchError> {
+        let by = (&self.tenant, ACTOR);
+        Ok(self.db.append_audits(by, records, instant(self.seconds), &mut random).await?)
     }
 
     /// Applies a scan.

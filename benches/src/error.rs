@@ -17,6 +17,9 @@ pub enum BenchError {
     /// There is no test host.
     #[error("could not prepare the test host")]
     Host(#[from] testkit::host::HostError),
+    /// There is no PostgreSQL server, or it refused.
+    #[error("could not use PostgreSQL")]
+    Postgres(#[from] testkit::postgres::PostgresError),
     /// A program ended in another way than it should, or took too long.
     #[error("{what}: {said}")]
     Said {

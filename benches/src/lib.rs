@@ -6,11 +6,13 @@
 pub mod audit;
 pub mod bare;
 pub mod book;
+pub mod bulk;
 pub mod command;
 pub mod error;
 pub mod figures;
 pub mod hostcost;
 pub mod report;
 pub mod scene;
+pub mod server;
 
 pub use error::BenchError;
