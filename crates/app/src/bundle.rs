@@ -49,7 +49,7 @@ struct Walk {
     open: Vec<std::vec::IntoIter<Found>>,
 }
 
-/// A name in a folder, with its path from the root.
+/// What is in a folder, by its path from the root.
 struct Found {
     path: PathBuf,
     is_dir: bool,
@@ -75,7 +75,8 @@ impl Walk {
             }
             found.push(Found { path: below.join(entry.file_name()), is_dir: entry.file_type()?.is_dir() });
         }
-        found.sort_by(|one, other| one.path.cmp(&other.path));
+        // They differ in their names alone, and a path is compared part by part.
+        found.sort_unstable_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));
         self.open.push(found.into_iter());
         Ok(())
     }
@@ -91,7 +92,8 @@ impl Iterator for Walk {
                 continue;
             };
             if !found.is_dir {
-                return Some(Ok(found.path.to_string_lossy().into_owned()));
+                let path = found.path.into_os_string().into_string();
+                return Some(Ok(path.unwrap_or_else(|path| path.to_string_lossy().into_owned())));
             }
             if let Err(err) = self.enter(&found.path) {
                 return Some(Err(err));

@@ -84,6 +84,7 @@ impl Folder {
     #[must_use]
     pub fn parse(path: &str) -> Option<(Self, Hash)> {
         let sha256 = hex::decode(path.rsplit('/').next()?)?;
-        Self::ALL.into_iter().find(|folder| folder.path(&sha256) == path).map(|folder| (folder, sha256))
+        let folder = Self::ALL.into_iter().find(|folder| path.starts_with(folder.name()))?;
+        (folder.path(&sha256) == path).then_some((folder, sha256))
     }
 }

@@ -77,7 +77,7 @@ impl<E, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
         let mut fixed = BTreeSet::new();
         for path in paths {
             let path = path?;
-            let place = Place::file(&path.chars().take(QUOTE_MAX).collect::<String>(), 0);
+            let place = |path: &str| Place::file(&path.chars().take(QUOTE_MAX).collect::<String>(), 0);
             if let Some((folder, sha256)) = Folder::parse(&path) {
                 let count = match folder {
                     Folder::Bodies => &mut counts.bodies,
@@ -93,7 +93,7 @@ impl<E, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
                 counts.tiles += 1;
                 if TileId::holding(size, tile.level, tile.index.saturating_mul(TILE_WIDTH)) != Some(tile) {
                     let detail = format!("a log of {size} entries has no such tile");
-                    verifier.add(Finding::new(FindingCode::TileMismatch, detail).at(&place));
+                    verifier.add(Finding::new(FindingCode::TileMismatch, detail).at(&place(&path)));
                 }
             } else if let Some((index, width)) = parse_bundle_path(&path) {
                 counts.entry_bundles += 1;
@@ -102,11 +102,11 @@ impl<E, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
                     && TileId::holding(size, 0, first).is_some_and(|tile| tile.width == width);
                 if !belongs {
                     let detail = "no entries of the bundle's range belong in this file";
-                    verifier.add(Finding::new(FindingCode::Malformed, detail).at(&place));
+                    verifier.add(Finding::new(FindingCode::Malformed, detail).at(&place(&path)));
                 }
-            } else if !is_fixed(&path) || !fixed.insert(path) {
+            } else if !is_fixed(&path) || !fixed.insert(path.clone()) {
                 let detail = "this is not a file of a bundle, or it is listed twice";
-                verifier.add(Finding::new(FindingCode::Malformed, detail).at(&place));
+                verifier.add(Finding::new(FindingCode::Malformed, detail).at(&place(&path)));
             }
         }
         Ok(counts)
