@@ -72,7 +72,7 @@ impl From<StoreError> for Error {
         let kind = match &err {
             StoreError::Open { problem: Problem::MigrationEdited { .. }, .. }
             | StoreError::Database { problem: Problem::MigrationEdited { .. }, .. }
-            | StoreError::Open { problem: Problem::WrongRole(_), .. }
+            | StoreError::Open { problem: Problem::WrongRole(_) | Problem::SchemaMismatch(_), .. }
             | StoreError::Database { problem: Problem::WrongRole(_), .. } => Kind::Config,
             StoreError::Open { .. } | StoreError::Database { .. } => Kind::Unavailable,
             StoreError::HostBusy { .. }
@@ -89,7 +89,10 @@ impl From<StoreError> for Error {
             | StoreError::Ledger { .. } => Kind::Internal,
         };
         let hint = hint_for(&err);
-        let refuses = matches!(&err, StoreError::Open { problem: Problem::WrongRole(_), .. });
+        let refuses = matches!(
+            &err,
+            StoreError::Open { problem: Problem::WrongRole(_) | Problem::SchemaMismatch(_), .. }
+        );
         let message = if refuses { format!("refusing to start: {err}") } else { err.to_string() };
         let error = Self::new(kind, message).caused_by(err);
         match hint {
@@ -121,6 +124,9 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
         Problem::NotADatabase | Problem::Foreign => Some("name another data directory by --data-dir"),
         Problem::SchemaAhead { .. } => Some("use the newer plumb that wrote it"),
         Problem::MigrationEdited { .. } => Some("use an unmodified build of plumb"),
+        Problem::SchemaMismatch(_) => Some(
+            "somebody changed it, or its roles lack their rights: see what was done to the record by `plumb ledger verify`, or run `plumb migrate` with --grant for each role",
+        ),
         Problem::Missing => Some("run `plumb scan` first, or name the data directory by --data-dir"),
         Problem::Permission(_) => Some("check the owner and the mode of the data directory"),
         Problem::SchemaBehind { .. } => Some(

@@ -94,7 +94,7 @@ pub(crate) async fn open_database(config: &Config) -> Result<Db, Error> {
     let place = config.database.place(&config.data_dir)?;
     make_folder(&config.data_dir)?;
     match place {
-        Place::File(path) => Ok(Db::open(&path).await?),
+        Place::File(path) => Ok(Db::open_as(&path, config.login).await?),
         Place::Server(server) => Ok(Db::connect(&server, config.login).await?),
     }
 }

@@ -104,7 +104,16 @@ impl App {
         self.check_events(verifier, &signed, archive).await?;
         self.check_witnesses(verifier).await?;
         self.check_head(verifier, entries).await?;
-        self.check_strays(verifier).await
+        self.check_strays(verifier).await?;
+        self.check_schema(verifier).await
+    }
+
+    /// Checks that the database is built as this program built it: without a guard, what it refuses is not refused.
+    async fn check_schema(&self, verifier: &mut Verifier) -> Result<(), Error> {
+        if let Some(what) = self.db.schema_difference().await? {
+            verifier.add(Finding::new(FindingCode::SchemaTampered, what));
+        }
+        Ok(())
     }
 
     /// Begins to verify one log, and returns its keys.

@@ -14,7 +14,7 @@ mod scan;
 mod why;
 mod witness;
 
-use app::{App, Error, Mode};
+use app::{App, Config, Error, Login, Mode};
 
 use crate::cli::{
     Cli, Command, EdgeCommand, FactCommand, Global, HoldCommand, HostCommand, KnownHostsCommand,
@@ -144,9 +144,13 @@ async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit,
         LedgerCommand::Init => created(global).await?,
         // Of the old ledger there may be no database to open.
         LedgerCommand::Continue(args) => log::go_on(global, args).await?,
+        // It says what is wrong with a schema, too.
+        LedgerCommand::Verify(_) => {
+            let config = Config { login: Login::Verifier, ..config::load(global) };
+            app::open(&config, Mode::Ledger).await?
+        }
         LedgerCommand::Status(_)
         | LedgerCommand::Checkpoint
-        | LedgerCommand::Verify(_)
         | LedgerCommand::Export(_)
         | LedgerCommand::Events(_)
         | LedgerCommand::Seal(_)

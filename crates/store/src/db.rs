@@ -15,6 +15,7 @@ use crate::files;
 use crate::logs::{self, Begins};
 use crate::privileges::Grant;
 
+mod catalog;
 mod postgres;
 mod query;
 mod reading;
@@ -69,9 +70,21 @@ impl Db {
     /// Opens the database file, making it where it is missing, and brings its schema up to date.
     ///
     /// # Errors
-    /// When the file cannot be used: foreign, damaged, newer than this program, no permission.
+    /// When the file cannot be used: foreign, damaged, newer than this program, without one of its guards, no permission.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        sqlite::open(path).await
+        Self::open_as(path, Login::Everyday).await
+    }
+
+    /// As [`Db::open`], for somebody in particular. Who verifies takes the schema as it is.
+    ///
+    /// # Errors
+    /// As [`Db::open`].
+    pub async fn open_as(path: &Path, login: Login) -> Result<Self, StoreError> {
+        let db = sqlite::open(path).await?;
+        if login != Login::Verifier {
+            db.refuse_other_schema().await?;
+        }
+        Ok(db)
     }
 
     /// Connects to a database of a PostgreSQL server, whose schema has to be that of this program: see

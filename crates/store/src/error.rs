@@ -79,6 +79,8 @@ pub enum Problem {
     MigrationEdited {
         version: i64,
     },
+    /// The schema is not as this program made it; names the object.
+    SchemaMismatch(String),
     /// The schema is older than this program's.
     SchemaBehind {
         found: i64,
@@ -123,6 +125,7 @@ impl std::fmt::Display for Problem {
             Self::SchemaBehind { found, known } => {
                 write!(f, "its schema is version {found}, this program needs {known}")
             }
+            Self::SchemaMismatch(what) => write!(f, "its schema is not as it was made: {what}"),
             Self::Refused(_, text)
             | Self::Taken(text)
             | Self::Denied(text)
@@ -163,6 +166,7 @@ impl Problem {
             | Self::Foreign
             | Self::SchemaAhead { .. }
             | Self::SchemaBehind { .. }
+            | Self::SchemaMismatch(_)
             | Self::MigrationEdited { .. }
             | Self::Refused(..)
             | Self::Missing

@@ -4,7 +4,7 @@
 pub mod graph;
 pub mod observed;
 pub mod read;
-mod sql;
+pub(crate) mod sql;
 
 use ledger::EntryKind;
 use model::fact::{self, SUBJECT_BYTES_MAX, VALUE_BYTES_MAX};

@@ -121,3 +121,6 @@ fn refused(problem: Problem) -> StoreError {
         source: sqlx::Error::Configuration("schema".into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

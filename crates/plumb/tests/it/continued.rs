@@ -10,7 +10,7 @@ use testkit::host::TestHost;
 use testkit::process::{self, Output};
 use testkit::wait;
 
-use crate::database::{drop_guards, sql};
+use crate::database::tamper;
 use crate::ours::{closed, folder};
 use crate::support::{World, assert_code, assert_refused, at, host, json as read, world};
 
@@ -302,8 +302,7 @@ fn led_39_a_new_log_is_refused_where_it_is_not_needed_or_the_old_head_is_not_the
     assert_refused(&drill.plumb(&words), 64, "and this database goes on with");
     // A database that is no older copy: an entry differs below a signed head.
     let database = drill.world.database();
-    drop_guards(&database);
-    sql(
+    tamper(
         &database,
         "UPDATE log_entries SET entry = CAST(replace(entry, 'local:', 'local;') AS BLOB) WHERE log_index = 1;",
     );
@@ -352,8 +351,7 @@ fn led_39_whoever_edits_an_ended_log_or_shortens_what_was_lost_is_found() {
         ("UPDATE transactions SET status = 'error' WHERE rule_id = 'aaa';".to_owned(), "row_altered"),
     ] {
         fs::copy(&sound, &database).unwrap();
-        drop_guards(&database);
-        sql(&database, &statement);
+        tamper(&database, &statement);
         let report = drill.verify();
         assert!(codes(&report).contains(&code), "{statement}: {report:#}");
     }

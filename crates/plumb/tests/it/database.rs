@@ -1,7 +1,7 @@
 //! The database under the product's feet, through the `sqlite3` command: what an operator with the file in
 //! hand sees and what an attacker with the file in hand does. Knows no statement of the product's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -53,37 +53,34 @@ pub(crate) fn dump(database: &Path) -> Vec<String> {
     sql(database, ".dump")
 }
 
-/// Makes the database count the rows that are written to each table from now on, by triggers.
-pub(crate) fn count_writes(database: &Path) {
-    let mut script = String::from("CREATE TABLE write_count (written TEXT NOT NULL);\n");
-    for table in tables(database) {
-        for kind in ["INSERT", "UPDATE", "DELETE"] {
-            script += &format!(
-                "CREATE TRIGGER count_{table}_{kind} AFTER {kind} ON {table} \
-                 BEGIN INSERT INTO write_count VALUES ('{kind} {table}'); END;\n"
-            );
+/// Every row, as the statement that puts it there.
+pub(crate) struct Rows(BTreeSet<String>);
+
+/// Returns every row of every table.
+pub(crate) fn rows(database: &Path) -> Rows {
+    Rows(dump(database).into_iter().filter(|line| line.starts_with("INSERT INTO ")).collect())
+}
+
+impl Rows {
+    /// Returns how many rows of each table are new or changed since an earlier moment.
+    pub(crate) fn written_since(&self, before: &Rows) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for row in self.0.difference(&before.0) {
+            let table = row.split_whitespace().nth(2).unwrap().split('(').next().unwrap();
+            *counts.entry(table.to_owned()).or_default() += 1;
         }
+        counts
     }
-    sql(database, &script);
 }
 
-/// Returns the writes counted since the last call, by kind and table.
-pub(crate) fn writes(database: &Path) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for row in sql(database, "SELECT written FROM write_count;") {
-        *counts.entry(row).or_default() += 1;
-    }
-    sql(database, "DELETE FROM write_count;");
-    counts
+/// Runs statements as whoever owns the file can: without the database's own guards, which stay as they are.
+#[track_caller]
+pub(crate) fn tamper(database: &Path, statements: &str) -> Vec<String> {
+    sql(database, &format!("{UNGUARDED}\n{statements}"))
 }
 
-/// Takes the database's own guards away, as whoever owns the file can.
-pub(crate) fn drop_guards(database: &Path) {
-    let names = sql(database, "SELECT name FROM sqlite_schema WHERE type = 'trigger';");
-    assert!(names.len() > 20, "{names:?}");
-    let script: Vec<String> = names.iter().map(|name| format!("DROP TRIGGER {name};")).collect();
-    sql(database, &script.join("\n"));
-}
+/// Switches triggers off for a session of the `sqlite3` command, and says nothing.
+pub(crate) const UNGUARDED: &str = ".output /dev/null\n.dbconfig enable_trigger off\n.output stdout";
 
 /// Returns the SHA-256 of a file, as the `sha256sum` command computes it.
 pub(crate) fn sha256sum(path: &Path) -> String {

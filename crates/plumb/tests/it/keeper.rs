@@ -8,7 +8,7 @@ use app::registry::TABLES;
 use serde_json::Value;
 use testkit::process::Output;
 
-use crate::database::{drop_guards, sql};
+use crate::database::{sql, tamper};
 use crate::ours::{closed, folder};
 use crate::support::{World, assert_code, assert_refused, json, world};
 use crate::tampering::{edited, last_row, types};
@@ -291,7 +291,7 @@ fn led_41_an_erasure_destroys_the_bytes_and_no_proof_and_a_forged_one_is_found()
     assert_code(&kept.plumb(&["state", "verify"]), 0);
     // By hand, with the triggers out of the way, it is tampering.
     let empty = format!("UPDATE log_entries SET body = x'' WHERE log_index = {};", index - 1);
-    sql(&kept.database(), &format!("DROP TRIGGER log_entries_no_update; {empty}"));
+    tamper(&kept.database(), &empty);
     let report = kept.verify();
     assert_eq!(codes(&report), ["body_missing"], "{report:#}");
     assert_eq!(report["first_bad_index"], index - 1);
@@ -407,7 +407,7 @@ fn led_40_only_sealed_old_unheld_bodies_with_their_bundle_are_pruned_and_the_arc
     assert_code(&kept.plumb(&["state", "verify"]), 0);
     let start = &kept.events().into_iter().find(|event| event["event"]["kind"] == "log.started").unwrap();
     assert_eq!(start["event"]["detail"]["retention_bodies_days"], 30);
-    sql(&kept.database(), "DROP TRIGGER log_prunings_no_delete; DELETE FROM log_prunings;");
+    tamper(&kept.database(), "DELETE FROM log_prunings;");
     assert_eq!(codes(&kept.verify()), ["row_missing"]);
 }
 
@@ -422,7 +422,6 @@ fn led_67_an_edit_of_any_column_of_what_happened_to_the_log_is_found() {
     assert_code(&kept.plumb(&[&["ledger", "erase", "300"], &approved[..]].concat()), 0);
     assert_code(&kept.plumb(&["ledger", "rotate-key", "--reason", "yearly"]), 0);
     assert_eq!(codes(&kept.verify()), [""; 0]);
-    drop_guards(&kept.database());
     sql(&kept.database(), "PRAGMA wal_checkpoint(TRUNCATE);");
     let copy = kept.world.path("copy");
     copy_folder(Path::new(&kept.data), &copy);
@@ -435,7 +434,7 @@ fn led_67_an_edit_of_any_column_of_what_happened_to_the_log_is_found() {
             let edit =
                 format!("UPDATE {} SET \"{column}\" = {}", table.name, edited(column, &types[*column]));
             let script = format!("PRAGMA ignore_check_constraints = ON; {edit} WHERE {row};");
-            sql(&kept.database(), &script);
+            tamper(&kept.database(), &script);
             let done = kept.plumb(&["ledger", "verify", "--format", "json"]);
             let found = done.code == Some(2) && json(&done)["findings"][0]["table"].is_string();
             if !found {

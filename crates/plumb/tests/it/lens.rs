@@ -7,7 +7,7 @@ use serde_json::Value;
 use testkit::net::BlackHole;
 use testkit::wait;
 
-use crate::database::sql;
+use crate::database::{sql, tamper};
 use crate::ours::{closed, folder};
 use crate::support::{World, assert_code, at_port, host, json, world};
 
@@ -101,10 +101,9 @@ fn a_log_that_does_not_extend_its_signed_head_is_not_signed_again() {
     assert_code(&world.plumb(&["host", "add", "192.0.2.7", "--name", "one"]), 0);
     let heads = || sql(&world.database(), "SELECT size FROM log_checkpoints ORDER BY size;");
     let before = heads();
-    let tamper = "DROP TRIGGER log_checkpoints_no_update;
-        UPDATE log_checkpoints SET root = replace(hex(zeroblob(32)), '0', 'a')
+    let edit = "UPDATE log_checkpoints SET root = replace(hex(zeroblob(32)), '0', 'a')
         WHERE size = (SELECT max(size) FROM log_checkpoints);";
-    sql(&world.database(), tamper);
+    tamper(&world.database(), edit);
     let done = world.plumb(&["host", "add", "192.0.2.8", "--name", "two"]);
     assert_code(&done, 70);
     assert!(done.stderr.contains("rollback_detected"), "{}", done.stderr);
@@ -166,19 +165,21 @@ fn a_scan_that_the_database_refuses_ends_as_failed_and_frees_its_host() {
     let content = folder(&world, "content", &[closed("one", "high"), closed("two", "low")]);
     let with = ["--content", content.as_str()];
     assert_code(&world.plumb(&["host", "add", "192.0.2.7"]), 0);
-    let plant = "CREATE TRIGGER planted BEFORE INSERT ON transactions WHEN NEW.rule_id = 'two'
-        BEGIN SELECT RAISE(ABORT, 'planted'); END;";
-    sql(&world.database(), plant);
+    // A fact from the future, behind which no other may be put.
+    let plant = "INSERT INTO facts (tenant_id, fact_id, seq, subject, predicate, fact_type, value, t_valid, t_recorded,
+          actor, classification, log_index)
+        SELECT tenant_id, 'planted', 0, 'fleet:web', 'p', 'desired', '1', 0, 9000000000000000, 'a', 'normal', 0 FROM tenants;";
+    tamper(&world.database(), plant);
     let refused = world.scan(&host, &with);
     assert_code(&refused, 69);
-    assert!(refused.stdout.contains("planted"), "{}", refused.stdout);
+    assert!(refused.stdout.contains("time-violation"), "{}", refused.stdout);
     let name = crate::support::at("root", &host);
     let run = world.last_scan(&name);
     assert_eq!((&run["status"], &run["failure_reason"]), (&"failed".into(), &"store_error".into()));
     let counts = "SELECT (SELECT count(*) FROM transactions) + (SELECT count(*) FROM host_rule_state)
         + (SELECT count(*) FROM evidence) + (SELECT count(*) FROM manifests);";
     assert_eq!(sql(&world.database(), counts), ["0"]);
-    sql(&world.database(), "DROP TRIGGER planted;");
+    tamper(&world.database(), "DELETE FROM facts WHERE fact_id = 'planted';");
     assert_code(&world.scan(&host, &with), 2);
     assert_code(&world.plumb(&["ledger", "verify"]), 0);
 }

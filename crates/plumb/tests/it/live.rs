@@ -17,7 +17,7 @@ use app::{App, Clock, Config, Mode, Retention};
 use ledger::Report;
 use testkit::fuzz::SplitMix64;
 
-use crate::database::{drop_guards, sql};
+use crate::database::sql;
 use crate::ours::{folder, rule};
 use crate::support::{World, assert_code, json, tool, world};
 use crate::witness::Served;
@@ -192,7 +192,6 @@ fn problem(said: &Said, cell: &Cell) -> Option<String> {
 /// Makes `changes` random changes to a record, each undone after it was looked for.
 #[track_caller]
 fn assert_changes_are_found(record: &Record, changes: u64, seed: u64) {
-    drop_guards(&record.database());
     let clean = record.data.join("clean.db");
     sql(&record.database(), &format!("VACUUM INTO '{}';", clean.display()));
     let mut shell = Shell::start(&record.database(), &clean);

@@ -120,7 +120,7 @@ impl Bench {
 const HEAD: &str = "\
 # What tampering looks like
 
-What somebody who owns the files can do, and what the built program then says. *Live* is a database whose triggers were dropped, as its
+What somebody who owns the files can do, and what the built program then says. *Live* is a database whose triggers were switched off, as its
 owner can; *with the key* means that tiles and checkpoints were made anew with the signing key. This table is made by a test, which also
 keeps it true (`PLUMB_MATRIX_WRITE=1` writes it). Every column of every table is edited by another test of its own; what only an anchor or
 a witness can find is not here, see [verify](verify.md).

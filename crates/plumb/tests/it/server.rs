@@ -102,11 +102,38 @@ fn dbs_24_the_whole_story_works_on_postgresql() {
     let stranger = crate::support::world();
     assert_code(&stranger.plumb(&["verify", proof.to_str().unwrap(), "--vkey", vkey]), 0);
     assert!(!world.database().exists(), "a file was made beside the server's database");
-    // What the ledger does not vouch for is found here too.
-    database.sql("ALTER TABLE hosts DISABLE TRIGGER ALL; UPDATE hosts SET username = 'mallory'").unwrap();
-    let verified = world.plumb(&["ledger", "verify"]);
-    assert_code(&verified, 2);
-    assert!(verified.stdout.contains("hosts"), "{verified:?}");
+}
+
+/// FCT-24, FCT-59: the owner takes a guard away and then rows. Every start but that of the verifier refuses it by the
+/// guard's name, and the verifier names the first row that is gone, and the guard.
+#[test]
+fn fct_59_fct_24_a_guard_that_its_owner_switched_off_refuses_the_next_start() {
+    let database = database();
+    let world = on(&database);
+    let content = yes(&world);
+    migrate(&world, &database);
+    assert_code(&world.plumb(&["scan", "localhost", "--content", &content, "--quiet"]), 0);
+    let bypass = format!(
+        "SET ROLE {}; ALTER TABLE transactions DISABLE TRIGGER transactions_no_delete;
+         SELECT set_config('app.current_tenant', tenant_of('default'), false); DELETE FROM transactions",
+        database.name()
+    );
+    database.sql(&bypass).unwrap();
+    for words in [&["posture"][..], &["host", "list"], &["state", "verify"], &["scan", "localhost"]] {
+        check(
+            &world.plumb(words),
+            78,
+            &["refusing to start: ", "trigger transactions.transactions_no_delete"],
+        );
+    }
+    let report = json(&world.plumb(&["ledger", "verify", "--format", "json"]));
+    let findings = report["findings"].as_array().unwrap();
+    let found = |code: &str| findings.iter().find(|finding| finding["code"] == code).unwrap();
+    assert_eq!(found("row_missing")["table"], "transactions", "{report:#}");
+    assert!(
+        found("schema_tampered")["detail"].as_str().unwrap().contains("transactions_no_delete"),
+        "{report:#}"
+    );
 }
 
 /// Every command of the guide's page runs.

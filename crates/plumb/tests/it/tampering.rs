@@ -9,9 +9,9 @@ use app::registry::{Guard, TABLES, Table, Vouch};
 use serde_json::Value;
 use testkit::process::Output;
 
-use crate::database::{drop_guards, number, sql};
+use crate::database::{number, sql, tamper};
 use crate::ours::{at_least_14, closed, folder};
-use crate::support::{World, assert_code, at, host, json, world};
+use crate::support::{World, assert_code, assert_refused, at, host, json, world};
 
 /// A record of two scans with every kind of row, in one file, without guards; and copies of it to tamper with.
 pub(crate) struct Victim {
@@ -33,12 +33,11 @@ impl Victim {
         assert_code(&world.plumb(&["--content", &content, "host", "remove", "gone"]), 0);
         assert_code(&world.plumb(&["--content", &content, "ledger", "verify"]), 0);
         assert_eq!(world.scans(&at("root", &host)).len(), 2);
-        drop_guards(&world.database());
         sql(&world.database(), "PRAGMA wal_checkpoint(TRUNCATE);");
         Victim { world, content }
     }
 
-    /// Returns the database as it was recorded, without its guards.
+    /// Returns the database as it was recorded.
     pub(crate) fn database(&self) -> PathBuf {
         self.world.database()
     }
@@ -67,7 +66,7 @@ impl Victim {
         let script = format!(
             "PRAGMA ignore_check_constraints = ON;\n{statements}\nSELECT 'changes', total_changes();"
         );
-        let rows = sql(&db, &script);
+        let rows = tamper(&db, &script);
         assert_ne!(rows.last().unwrap(), "changes|0", "{statements}");
         let data = copy.path().to_str().unwrap();
         if signed {
@@ -261,4 +260,30 @@ fn entries_that_are_deleted_inserted_swapped_or_cut_off_are_found_tlw_20() {
     let heads = "DELETE FROM log_checkpoints; DELETE FROM log_tiles;";
     assert_found(&victim, heads, ("checkpoint_missing", None, None));
     assert_found(&victim, "DELETE FROM log_tiles;", ("tile_mismatch", Some("log_tiles"), None));
+}
+
+/// FCT-24, FCT-59: whoever has the file takes a guard away and then a row. Every start but that of the verifier refuses it
+/// by the guard's name, and the verifier names the row that is gone, and the guard.
+#[test]
+fn fct_59_fct_24_a_guard_that_is_gone_refuses_the_next_start_and_the_verifier_names_what_is_missing() {
+    let victim = Victim::new();
+    let gone = "(SELECT max(id) FROM transactions)";
+    let index = number(&victim.database(), &format!("SELECT log_index FROM transactions WHERE id = {gone};"));
+    sql(
+        &victim.database(),
+        &format!("DROP TRIGGER transactions_no_delete; DELETE FROM transactions WHERE id = {gone};"),
+    );
+    for words in [&["posture"][..], &["host", "list"], &["state", "verify"], &["scan", "localhost"]] {
+        let done = victim.plumb(words);
+        assert_refused(&done, 78, "trigger transactions_no_delete is missing");
+        assert!(done.stderr.contains("refusing to start: "), "{}", done.stderr);
+    }
+    let done = victim.plumb(&["ledger", "verify", "--format", "json"]);
+    assert_code(&done, 2);
+    let report = json(&done);
+    let findings = report["findings"].as_array().unwrap();
+    let codes: Vec<&str> = findings.iter().map(|finding| finding["code"].as_str().unwrap()).collect();
+    assert!(codes.contains(&"schema_tampered"), "{report:#}");
+    let missing = findings.iter().find(|finding| finding["code"] == "row_missing").unwrap();
+    assert_eq!((&missing["table"], &missing["index"]), (&"transactions".into(), &index.into()), "{report:#}");
 }

@@ -163,10 +163,13 @@ pub(super) async fn connect(server: &Server, login: Login) -> Result<Db, StoreEr
     if let Err(problem) = migrate::standing(on).await.map_err(server.opened())? {
         return Err(server.refused(problem));
     }
-    match roles::unsafe_because(on, login).await? {
-        None => Ok(db),
-        Some(problem) => Err(server.refused(problem)),
+    if let Some(problem) = roles::unsafe_because(on, login).await? {
+        return Err(server.refused(problem));
     }
+    if login != Login::Verifier {
+        db.refuse_other_schema().await?;
+    }
+    Ok(db)
 }
 
 /// Brings the schema up to date; others who want the same wait.

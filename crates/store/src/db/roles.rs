@@ -14,6 +14,8 @@ pub enum Login {
     Everyday,
     /// As the owner of the tables, who alone empties bodies.
     Owner,
+    /// As a role with rights of the matrix, to say what is wrong: with a schema that is not as it was made, too.
+    Verifier,
 }
 
 /// What the server says of who is connected. Flags are numbers, as everywhere.
@@ -38,7 +40,7 @@ pub(super) async fn unsafe_because(on: Readers<'_>, login: Login) -> Result<Opti
         format!("{role} is a superuser, whom neither row security nor rights bind")
     } else if row.flag("is_unbound")? {
         format!("{role} bypasses row security")
-    } else if login == Login::Everyday && row.flag("is_owner")? {
+    } else if login != Login::Owner && row.flag("is_owner")? {
         format!("{role} owns the tables or is a member of who does, and could take their guards away")
     } else if login == Login::Owner && !row.flag("is_owner")? {
         format!("{role} does not own the tables, and only their owner may do this")

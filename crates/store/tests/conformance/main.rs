@@ -36,6 +36,7 @@ mod attack;
 mod audits;
 mod bench;
 mod bytes;
+mod catalog;
 mod claims;
 mod claims_as_of;
 mod closing;

@@ -8,6 +8,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use app::registry::{TABLES, Vouch};
 use testkit::fuzz::SplitMix64;
 
+use crate::database::UNGUARDED;
+
 /// Printed by the shell behind the answer to each batch of statements.
 const END: &str = "-- end of answer --";
 
@@ -69,7 +71,7 @@ impl Shell {
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut shell = Shell { child, input, output };
         shell.run(&format!(
-            ".timeout 10000\nPRAGMA synchronous = OFF; PRAGMA ignore_check_constraints = ON;\n\
+            "{UNGUARDED}\n.timeout 10000\nPRAGMA synchronous = OFF; PRAGMA ignore_check_constraints = ON;\n\
              ATTACH '{}' AS clean;",
             clean.display()
         ));

@@ -8,7 +8,7 @@ use model::Timestamp;
 
 use super::workload::replayed;
 use super::{config, wait};
-use crate::database::sql;
+use crate::database::{sql, tamper};
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -100,12 +100,9 @@ fn tlw_33_evidence_that_is_measured_again_comes_back_and_what_was_erased_on_requ
         // The body of the entry, and its evidence.
         assert_eq!(codes(204).await, (vec![], 0, 2));
         // What came back and is emptied by hand is missed, whatever was removed before.
-        sql(
+        tamper(
             &data.join("plumb.db"),
-            &format!(
-                "DROP TRIGGER evidence_no_update; UPDATE evidence SET body = x'' WHERE sha256 = '{}';",
-                removed[1]
-            ),
+            &format!("UPDATE evidence SET body = x'' WHERE sha256 = '{}';", removed[1]),
         );
         let found = codes(205).await.0;
         assert!(found.contains(&"BodyMissing".to_owned()), "{found:?}");

@@ -108,7 +108,8 @@ fn led_32_a_conflict_is_caught_up_with_from_the_size_that_the_witness_names() {
         "sqlite3",
         &[
             grown_copy.database().to_str().unwrap(),
-            "DROP TRIGGER log_cosignatures_no_delete; DELETE FROM log_cosignatures;",
+            ".dbconfig enable_trigger off",
+            "DELETE FROM log_cosignatures;",
         ],
     );
     let done = grown(&grown_copy, &policy, 2);

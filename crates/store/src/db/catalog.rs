@@ -1,0 +1,125 @@
+//! Whether the database is built as this program built it: every table, index, guard, function and right of the catalog
+//! against what is compiled in (FCT-24). A guard that is weaker than ours, switched off or gone would let through what the
+//! record must not lose.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::sqlite::SqlitePoolOptions;
+
+use super::{Backend, Db, Each, Readers, Tx, query};
+use crate::error::{Problem, StoreError, doing};
+use crate::migrate;
+use crate::privileges::Role;
+
+/// What a file is built of. A digest of [`CATALOG`], since every start compares it.
+const FILE_SHA256: &str = "b4367efa0bbe32db4e3c818ac73c03ca3175943513a1ceab46da24935630f345";
+/// What a server's database is built of, a line an object.
+const SERVER: &str = include_str!("../../migrations/postgres/catalog.txt");
+const SAID: &str = "compare the schema with that of this program";
+
+/// Every object on a line, and on a server every right of whoever is not the owner.
+const CATALOG: Each = Each {
+    sqlite: "
+SELECT group_concat(line, char(10)) AS objects, '' AS rights
+FROM (SELECT type || ' ' || name || ' on ' || tbl_name || ' ' || replace(coalesce(sql, ''), char(10), ' ') AS line
+  FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY type, name)",
+    postgres: include_str!("catalog.sql"),
+};
+
+impl Db {
+    /// Returns how the schema differs from that of this program, naming the first object; nothing where it does not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn schema_difference(&self) -> Result<Option<String>, StoreError> {
+        let row = query(CATALOG).fetch_one(Readers { db: self, tenant: None }).await.map_err(doing(SAID))?;
+        let objects: Option<String> = row.get("objects").map_err(doing(SAID))?;
+        let rights: Option<String> = row.get("rights").map_err(doing(SAID))?;
+        let (objects, rights) = (objects.unwrap_or_default(), rights.unwrap_or_default());
+        match &self.0 {
+            Backend::Sqlite { .. } if digest(&objects) == FILE_SHA256 => Ok(None),
+            Backend::Sqlite { .. } => Ok(first_difference(&fresh_file().await?, &objects)),
+            Backend::Postgres { .. } => {
+                Ok(first_difference(SERVER.trim_end(), &objects).or_else(|| wrong_right(&rights)))
+            }
+        }
+    }
+
+    /// Refuses a schema that differs from that of this program.
+    pub(super) async fn refuse_other_schema(&self) -> Result<(), StoreError> {
+        match self.schema_difference().await? {
+            None => Ok(()),
+            Some(what) => Err(StoreError::Open {
+                place: self.place(),
+                problem: Problem::SchemaMismatch(what),
+                source: None,
+            }),
+        }
+    }
+}
+
+fn digest(objects: &str) -> String {
+    ledger::hex::encode(&ledger::sha256(objects.as_bytes()))
+}
+
+/// Returns what a file is built of that is made now. Only asked for to say what is wrong with another.
+async fn fresh_file() -> Result<String, StoreError> {
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    let pool = pool.connect("sqlite::memory:").await.map_err(doing(SAID))?;
+    let mut tx = pool.begin_with("BEGIN").await.map(Tx::Sqlite).map_err(doing(SAID))?;
+    migrate::migrate(&mut tx).await?;
+    let row = query(CATALOG).fetch_one(&mut tx).await.map_err(doing(SAID))?;
+    let objects: String = row.get("objects").map_err(doing(SAID))?;
+    drop(tx);
+    pool.close().await;
+    Ok(objects)
+}
+
+/// Names the first object that is not there, not ours or not as ours.
+fn first_difference(wanted: &str, found: &str) -> Option<String> {
+    if wanted == found {
+        return None;
+    }
+    let (wanted, found) = (by_name(wanted), by_name(found));
+    let lost = wanted.iter().find(|(name, text)| found.get(*name) != Some(*text)).map(|(name, _)| {
+        let how = if found.contains_key(name) { "is not as this program made it" } else { "is missing" };
+        format!("{name} {how}")
+    });
+    let added = || found.keys().find(|name| !wanted.contains_key(*name));
+    lost.or_else(|| added().map(|name| format!("{name} is not of this program")))
+}
+
+/// Splits lines into kind with name, and the rest.
+fn by_name(lines: &str) -> BTreeMap<String, &str> {
+    let split = |line| -> Option<(String, &str)> {
+        let mut words = str::splitn(line, 3, ' ');
+        let (kind, name) = (words.next()?, words.next()?);
+        Some((format!("{kind} {name}"), words.next().unwrap_or_default()))
+    };
+    lines.lines().filter_map(split).collect()
+}
+
+/// Names the first right that no part of the matrix has. Each role has exactly the rights of one part, on the objects of
+/// the schema; rights on the database itself are the matter of who runs the server.
+fn wrong_right(rights: &str) -> Option<String> {
+    let mut of_role: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (role, right) in rights.lines().filter_map(|line| line.split_once(' ')) {
+        of_role.entry(role).or_default().insert(right.to_owned());
+    }
+    let parts = Role::ALL.map(|(_, part)| -> BTreeSet<String> {
+        part.rights().into_iter().filter(|right| !right.starts_with("database ")).collect()
+    });
+    let wrong = of_role.iter().find(|(role, has)| **role == "PUBLIC" || !parts.contains(has));
+    wrong.and_then(|(role, has)| {
+        if *role == "PUBLIC" {
+            return has.first().map(|right| format!("the role PUBLIC has the right {right:?}"));
+        }
+        let nearest = parts.iter().min_by_key(|part| part.symmetric_difference(has).count())?;
+        let right = has.symmetric_difference(nearest).chain(has).next()?;
+        let verb = if has.contains(right) { "has" } else { "lacks" };
+        Some(format!("the role {role} {verb} the right {right:?}, which no part of it explains"))
+    })
+}
+
+#[cfg(test)]
+mod tests;
