@@ -12,7 +12,7 @@ struct Migration {
 }
 
 /// Number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 7;
+pub const SCHEMA_VERSION: u32 = 8;
 
 macro_rules! migration {
     ($version:literal, $name:literal, $file:literal) => {
@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(5, "isolation", "0005_isolation.sql"),
     migration!(6, "named_refusals", "0006_named_refusals.sql"),
     migration!(7, "roles", "0007_roles.sql"),
+    migration!(8, "next_index", "0008_next_index.sql"),
 ];
 
 const APPLIED: &str = "SELECT version, sha256 FROM schema_migrations ORDER BY version LIMIT 10000";

@@ -58,3 +58,27 @@ async fn tlw_08_hostile_text_comes_back_unchanged(on: On) {
     assert!(bench.ledger_problems().await.is_empty());
 }
 on_each!(tlw_08_hostile_text_comes_back_unchanged);
+
+/// LED-16, LED-11: what an append looks at does not grow with the log, also where the guard of its order runs.
+#[tokio::test]
+async fn led_16_an_append_on_a_server_reads_as_much_of_a_long_log_as_of_a_short_one() {
+    let bench = Bench::on(On::Postgres).await;
+    let Home::Server(database) = &*bench.home else { panic!("on a server") };
+    let mut read = Vec::new();
+    for already in [200, 3_000] {
+        let records: Vec<_> = (0..already).map(|n| bench.audit("test", &format!("host:{n}"))).collect();
+        let by = (&bench.tenant, "local:tester");
+        bench.db.append_audits(by, &records, at(100), &mut bench.nonces()).await.unwrap();
+        let append = format!(
+            "BEGIN; SET LOCAL app.current_tenant = '{tenant}';
+             INSERT INTO log_entries (tenant_id, log_id, log_index, entry, body)
+             SELECT tenant_id, log_id, size + n, '', '' FROM log_heads, generate_series(0, 99) AS n;
+             SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'log_entries';
+             ROLLBACK;",
+            tenant = bench.tenant.id
+        );
+        let rows: u64 = database.sql(&append).unwrap().trim().parse().unwrap();
+        read.push(rows);
+    }
+    assert!(read[0] < 150 && read[1] < 150, "{read:?} rows were looked at");
+}

@@ -1,0 +1,1 @@
+-- On SQLite the order of entries is guarded row by row, each by its key: there is nothing to change.
