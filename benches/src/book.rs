@@ -321,7 +321,10 @@ fn uuid() -> Uuid {
     Uuid::now_v7()
 }
 
-/// As much work as the product's own source of nonces has: a v7 UUID asks the system for random bits.
+/// As much work as the product's own source of nonces has: a v7 UUID asks the system for random bits. They stand at its
+/// end, and ids are made of the first bytes of a nonce.
 fn random() -> [u8; 16] {
-    *uuid().as_bytes()
+    let mut bytes = *uuid().as_bytes();
+    bytes.reverse();
+    bytes
 }

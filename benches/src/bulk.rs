@@ -1,5 +1,5 @@
-//! The floor of an apply on PostgreSQL: the same rows, written by one bulk statement a table in one transaction, into
-//! the same tables without triggers, foreign keys, checks and row security.
+//! The floor of a write on PostgreSQL: the same rows, by one bulk statement a table in one transaction, into the same
+//! tables without triggers and row security.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,24 @@ use crate::error::BenchError;
 use crate::server::Served;
 
 /// Where the rows are written to.
-const PEER: &str = "peer";
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// The same columns, indexes, checks and foreign keys.
+    Same,
+    /// The same columns and indexes: nothing is checked.
+    Bare,
+}
+
+impl Peer {
+    /// Returns the schema that it lies in.
+    #[must_use]
+    pub const fn schema(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Bare => "bare",
+        }
+    }
+}
 
 /// The values of one column.
 enum Column {
@@ -107,7 +124,7 @@ impl Rows {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn insert(&self, db: &mut PgConnection) -> Result<Duration, BenchError> {
+    pub async fn insert(&self, peer: Peer, db: &mut PgConnection) -> Result<Duration, BenchError> {
         let began = Instant::now();
         let mut tx = db.begin().await?;
         for table in &self.tables {
@@ -120,8 +137,12 @@ impl Rows {
                 format!("${}::{kind}[]", at + 1)
             });
             let arrays: Vec<String> = arrays.collect();
-            let sql =
-                format!("INSERT INTO {PEER}.{} SELECT * FROM unnest({})", table.name, arrays.join(", "));
+            let sql = format!(
+                "INSERT INTO {}.{} SELECT * FROM unnest({})",
+                peer.schema(),
+                table.name,
+                arrays.join(", ")
+            );
             let insert = sqlx::query(AssertSqlSafe(sql));
             table.columns.iter().fold(insert, bind).execute(&mut *tx).await?;
         }
@@ -130,16 +151,33 @@ impl Rows {
     }
 }
 
-/// Makes the tables that rows are written to, with the same columns and indexes and nothing else.
+/// Makes the tables that rows are written to. Foreign keys are checked at the commit, for any order of the tables.
 ///
 /// # Errors
 /// When the server refuses.
-pub async fn make_peer(db: &mut PgConnection) -> Result<(), BenchError> {
+pub async fn make(peer: Peer, db: &mut PgConnection) -> Result<(), BenchError> {
+    let schema = peer.schema();
+    let like = match peer {
+        Peer::Same => "ALL",
+        Peer::Bare => "INDEXES",
+    };
     let tables = Served::tables(db).await?;
-    let tables = tables.iter().map(|name| {
-        format!("CREATE TABLE {PEER}.{name} (LIKE public.{name} INCLUDING DEFAULTS INCLUDING INDEXES INCLUDING STORAGE);")
-    });
-    let script = format!("CREATE SCHEMA {PEER}; {}", tables.collect::<String>());
+    let tables = tables
+        .iter()
+        .map(|name| format!("CREATE TABLE {schema}.{name} (LIKE public.{name} INCLUDING {like});"));
+    let mut script = format!("CREATE SCHEMA {schema}; {}", tables.collect::<String>());
+    if peer == Peer::Same {
+        let keys = sqlx::query(
+            "SELECT 'ALTER TABLE ' || conrelid::regclass || ' ADD ' || pg_get_constraintdef(oid)
+               || CASE WHEN condeferrable THEN '' ELSE ' DEFERRABLE INITIALLY DEFERRED' END
+             FROM pg_constraint WHERE contype = 'f' ORDER BY conname",
+        );
+        let keys = keys.fetch_all(&mut *db).await?;
+        let keys: Vec<String> = keys.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        // They name their tables without a schema.
+        script
+            .push_str(&format!("SET search_path = {schema}, public; {}; RESET search_path", keys.join("; ")));
+    }
     sqlx::raw_sql(AssertSqlSafe(script)).execute(db).await?;
     Ok(())
 }

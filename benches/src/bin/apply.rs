@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use benches::bare::{self, Part, Rows};
 use benches::book::{Book, Finding, findings, observed};
+use benches::bulk::Peer;
 use benches::command::folder;
 use benches::figures::Samples;
 use benches::report::{Report, run};
@@ -138,7 +139,7 @@ async fn on_postgres() -> Result<ExitCode, BenchError> {
     let mut report = Report::begin("apply --postgres");
     let server = Server::start()?;
     for facts in [0, FACTS] {
-        let (mut ours, mut floor) = (Samples::default(), Samples::default());
+        let (mut ours, mut floor, mut bare): (Samples, Samples, Samples) = Default::default();
         let mut count = 0;
         for round in 0..ROUNDS {
             let served = server.database().await?;
@@ -149,17 +150,20 @@ async fn on_postgres() -> Result<ExitCode, BenchError> {
             book.apply(&ready).await?;
             ours.push(began.elapsed());
             book.db.close().await;
-            let mut peer = served.connect().await?;
-            bulk::make_peer(&mut peer).await?;
-            let rows = bulk::Rows::read(&mut peer, &[], None).await?;
-            count = rows.count();
-            // Its own reading has prepared nothing that the floor runs.
-            floor.push(rows.insert(&mut peer).await?);
-            peer.close().await?;
+            for (peer, samples) in [(Peer::Same, &mut floor), (Peer::Bare, &mut bare)] {
+                // A connection that has prepared nothing yet, as that of the apply.
+                let mut db = served.connect().await?;
+                bulk::make(peer, &mut db).await?;
+                let rows = bulk::Rows::read(&mut db, &[], None).await?;
+                count = rows.count();
+                samples.push(rows.insert(peer, &mut db).await?);
+                db.close().await?;
+            }
         }
         let what = format!("first apply of {LARGE} rules and {facts} facts");
         report.note(format_args!("{what}: {count} rows"));
         report.figures("the floor: the same rows in bulk, one transaction", "ms", &floor);
+        report.figures("the same without checks and foreign keys", "ms", &bare);
         report.at_most(&what, (&ours, if facts == 0 { 100.0 } else { 200.0 }), "ms");
         report.at_most("time against the floor", (&ours.ratios_to(&floor), 1.5), "x");
     }

@@ -1,11 +1,12 @@
 //! What many writers get: batches of 100 entries for eight tenants from 1, 8 and 32 writers on a PostgreSQL server of
-//! its own, beside as many connections that insert the same rows in bulk into tables without anything of ours.
+//! its own, beside as many connections that insert the same rows in bulk into the same tables without triggers and row security.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use benches::audit::batch;
 use benches::book::Book;
+use benches::bulk::Peer;
 use benches::figures::Samples;
 use benches::report::{Report, run};
 use benches::server::{Served, Server};
@@ -43,7 +44,9 @@ async fn benchmark() -> Result<ExitCode, BenchError> {
         books.push(Book::begin_tenant(served.open().await?, &format!("tenant-{nth}")).await?);
     }
     let mut reader = served.connect().await?;
-    bulk::make_peer(&mut reader).await?;
+    bulk::make(Peer::Same, &mut reader).await?;
+    let begun = bulk::Rows::read(&mut reader, &["tenants", "log_heads"], None).await?;
+    begun.insert(Peer::Same, &mut reader).await?;
     for writers in WRITERS {
         let mut peers = Vec::new();
         for _writer in 0..writers {
@@ -113,7 +116,7 @@ async fn insert(
     for (mut peer, share) in peers.into_iter().zip(shares) {
         tasks.spawn(async move {
             for batch in share {
-                batch.insert(&mut peer).await?;
+                batch.insert(Peer::Same, &mut peer).await?;
             }
             Ok::<PgConnection, BenchError>(peer)
         });
@@ -126,7 +129,7 @@ async fn insert(
 }
 
 fn empty(served: &Served<'_>) -> Result<(), BenchError> {
-    served.sql("TRUNCATE peer.audit_events, peer.log_entries")?;
+    served.sql("TRUNCATE same.audit_events, same.log_entries")?;
     Ok(())
 }
 
