@@ -11,7 +11,6 @@ use crate::append::Nonces;
 use crate::codec::Reader;
 use crate::dialect;
 use crate::error::{StoreError, doing};
-use crate::files;
 use crate::logs::{self, Begins};
 use crate::privileges::Grant;
 
@@ -113,11 +112,7 @@ impl Db {
     /// other process has it open.
     pub async fn close(&self) {
         match &self.0 {
-            Backend::Sqlite { writer, readers, path } => {
-                // Readers leave behind what others wrote in the meantime.
-                if files::has_log(path) {
-                    drop(writer.acquire().await);
-                }
+            Backend::Sqlite { writer, readers, path: _ } => {
                 readers.close().await;
                 writer.close().await;
             }

@@ -40,11 +40,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Tells whether there is a write-ahead log with anything in it.
-pub(crate) fn has_log(path: &Path) -> bool {
-    fs::metadata(beside(path, SIDE_FILES[0])).is_ok_and(|meta| meta.len() > 0)
-}
-
 /// Makes the file and its folder where they are missing.
 ///
 /// # Errors

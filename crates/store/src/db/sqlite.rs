@@ -25,7 +25,8 @@ const PAGE_BYTES: u32 = 8192;
 /// Page cache of the writer, in KiB where negative: a first scan of 1,000 rules fits, so that no page is
 /// written twice in one transaction.
 const WRITER_CACHE: &str = "-16384";
-/// Read connections. SQLite readers do not block each other.
+/// Read connections. SQLite readers do not block each other. They refuse to write (sqlite.org/pragma.html#pragma_query_only)
+/// and are not opened for reading alone: whoever closes last folds the write-ahead log into the file and removes it.
 const READERS_MAX: u32 = 4;
 
 /// Opens the file, making it where it is missing, and brings its schema up to date.
@@ -41,7 +42,9 @@ pub(super) async fn open(path: &Path) -> Result<Db, StoreError> {
         .max_connections(1)
         .connect_lazy_with(options.clone().pragma("cache_size", WRITER_CACHE));
     let readers = Reading::new(
-        SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options.read_only(true)),
+        SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_lazy_with(options.pragma("query_only", "ON")),
     );
     // What keeps a reader from seeing it is said by the writer.
     if is_ours(&readers).await.unwrap_or(false) {
