@@ -91,7 +91,11 @@ pub(crate) async fn cut_signed(app: &App, next: Option<&Signer>) -> Result<bool,
     let leaves = leaves(app, covered, size).await?;
     let grown = integrate(&old, &leaves, read).map_err(|err| broken(&err))?;
     let head = TreeHead { origin: app.tenant.origin.clone(), size: grown.size, root: grown.root };
-    let mut note = head.sign(&app.signer).map_err(|err| broken(&err))?;
+    let signer = app
+        .signer
+        .as_ref()
+        .ok_or_else(|| Error::internal("this product was opened without a signing key"))?;
+    let mut note = head.sign(signer).map_err(|err| broken(&err))?;
     if let Some(next) = next {
         note.signatures.extend(head.sign(next).map_err(|err| broken(&err))?.signatures);
     }

@@ -89,7 +89,8 @@ pub struct Config {
 pub struct App {
     pub(crate) db: Db,
     pub(crate) tenant: Tenant,
-    pub(crate) signer: std::sync::Arc<Signer>,
+    /// None where nothing is written.
+    pub(crate) signer: Option<std::sync::Arc<Signer>>,
     pub(crate) key_path: PathBuf,
     pub(crate) anchor: Option<PathBuf>,
     pub(crate) retention: Retention,

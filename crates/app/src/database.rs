@@ -26,6 +26,8 @@ const SHOWN_MAX: usize = 20;
 /// Where the database is, as the user said it. Secrets are not shown.
 #[derive(Debug, Clone, Default)]
 pub struct Database {
+    /// What the variables of these settings begin with, where it is not `PLUMB_DATABASE`.
+    pub variables: Option<&'static str>,
     /// `sqlite:///path` or `postgres://user:password@host:port/name?sslmode=...`; may hold a password.
     pub url: Option<SecretString>,
     /// The address was said where everybody sees it: on the command line.
@@ -60,18 +62,23 @@ impl Database {
         self.url.is_none() && self.fields().iter().all(|(_variable, field)| !field)
     }
 
-    /// Returns which of the single settings are given, by their variables.
+    /// Names a variable for people.
+    fn variable(&self, name: &str) -> String {
+        format!("{}_{name}", self.variables.unwrap_or("PLUMB_DATABASE"))
+    }
+
+    /// Returns which of the single settings are given, by the ends of their variables.
     fn fields(&self) -> [(&'static str, bool); 9] {
         [
-            ("PLUMB_DATABASE_HOST", self.host.is_some()),
-            ("PLUMB_DATABASE_PORT", self.port.is_some()),
-            ("PLUMB_DATABASE_NAME", self.name.is_some()),
-            ("PLUMB_DATABASE_USER", self.user.is_some()),
-            ("PLUMB_DATABASE_PASSWORD", self.password.is_some()),
-            ("PLUMB_DATABASE_PASSWORD_FILE", self.password_file.is_some()),
-            ("PLUMB_DATABASE_CONNECTIONS", self.connections.is_some()),
-            ("PLUMB_DATABASE_SSLMODE", self.sslmode.is_some()),
-            ("PLUMB_DATABASE_SSLROOTCERT", self.sslrootcert.is_some()),
+            ("HOST", self.host.is_some()),
+            ("PORT", self.port.is_some()),
+            ("NAME", self.name.is_some()),
+            ("USER", self.user.is_some()),
+            ("PASSWORD", self.password.is_some()),
+            ("PASSWORD_FILE", self.password_file.is_some()),
+            ("CONNECTIONS", self.connections.is_some()),
+            ("SSLMODE", self.sslmode.is_some()),
+            ("SSLROOTCERT", self.sslrootcert.is_some()),
         ]
     }
 
@@ -90,7 +97,7 @@ impl Database {
             // The rest of the text may hold a password, so only the scheme is shown.
             other => {
                 let shown: String = other.chars().take(SHOWN_MAX).collect();
-                let message = format!("PLUMB_DATABASE_URL has the unknown scheme {shown:?}");
+                let message = format!("{} has the unknown scheme {shown:?}", self.variable("URL"));
                 Err(refused(message).hint("write sqlite:///path/to/plumb.db or postgres://user@host/name"))
             }
         }
@@ -98,13 +105,17 @@ impl Database {
 
     fn file(&self, text: &str) -> Result<Place, Error> {
         if let Some((variable, _given)) = self.fields().iter().find(|(_variable, given)| *given) {
-            let message = format!("{variable} is for PostgreSQL, and PLUMB_DATABASE_URL names a SQLite file");
+            let message = format!(
+                "{} is for PostgreSQL, and {} names a SQLite file",
+                self.variable(variable),
+                self.variable("URL")
+            );
             return Err(refused(message).hint("unset one of them"));
         }
         let path = text.trim_start_matches("sqlite:");
         let path = path.strip_prefix("//").unwrap_or(path);
         if path.is_empty() || path.contains(":memory:") {
-            let message = "PLUMB_DATABASE_URL names no file";
+            let message = format!("{} names no file", self.variable("URL"));
             return Err(refused(message).hint("write sqlite:///path/to/plumb.db"));
         }
         Ok(Place::File(PathBuf::from(path)))
@@ -114,8 +125,8 @@ impl Database {
         let url = parse(text)?;
         if self.is_url_public && url.password().is_some() {
             let message = "a password on the command line can be seen by every user of this machine";
-            return Err(refused(message)
-                .hint("set PLUMB_DATABASE_PASSWORD_FILE, PLUMB_DATABASE_PASSWORD or PLUMB_DATABASE_URL"));
+            let [file, password, url] = ["PASSWORD_FILE", "PASSWORD", "URL"].map(|name| self.variable(name));
+            return Err(refused(message).hint(format!("set {file}, {password} or {url}")));
         }
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let of_url = |text: &str| Some(decoded(text)).filter(|text| !text.is_empty());
@@ -129,14 +140,15 @@ impl Database {
             let missing: Vec<&str> =
                 parts.iter().filter(|(_part, missing)| *missing).map(|(part, _)| *part).collect();
             let message = format!("the address of the database names no {}", missing.join(", no "));
-            return Err(refused(message).hint(
-                "write postgres://user@host/name, or set PLUMB_DATABASE_HOST, PLUMB_DATABASE_NAME and PLUMB_DATABASE_USER",
-            ));
+            let [host, name, user] = ["HOST", "NAME", "USER"].map(|name| self.variable(name));
+            return Err(refused(message)
+                .hint(format!("write postgres://user@host/name, or set {host}, {name} and {user}")));
         };
         let port = match &self.port {
             Some(text) => text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
                 let shown: String = text.chars().take(SHOWN_MAX).collect();
-                refused(format!("PLUMB_DATABASE_PORT is {shown:?}, which is no port from 1 to 65535"))
+                let port = self.variable("PORT");
+                refused(format!("{port} is {shown:?}, which is no port from 1 to 65535"))
             })?,
             None => url.port().unwrap_or(PORT),
         };
@@ -146,14 +158,16 @@ impl Database {
             server = server.connections(count.ok_or_else(|| {
                 let shown: String = text.chars().take(SHOWN_MAX).collect();
                 refused(format!(
-                    "PLUMB_DATABASE_CONNECTIONS is {shown:?}, which is no number from 1 to {CONNECTIONS_MAX}"
+                    "{} is {shown:?}, which is no number from 1 to {CONNECTIONS_MAX}",
+                    self.variable("CONNECTIONS")
                 ))
             })?);
         }
         if let Some(password) = self.password(url.password().map(decoded))? {
             server = server.password(password.expose_secret());
         }
-        let word = self.sslmode.as_deref().map(|word| ("PLUMB_DATABASE_SSLMODE", word));
+        let variable = self.variable("SSLMODE");
+        let word = self.sslmode.as_deref().map(|word| (variable.as_str(), word));
         let word = word.or_else(|| options.sslmode.as_deref().map(|word| ("sslmode", word)));
         let mode = word.map_or(Ok(SslMode::Prefer), |(what, word)| ssl_mode(what, word))?;
         let root = self.sslrootcert.clone().or(options.sslrootcert);
@@ -164,7 +178,8 @@ impl Database {
     fn password(&self, of_url: Option<String>) -> Result<Option<SecretString>, Error> {
         let path = match (&self.password, &self.password_file) {
             (Some(_), Some(_)) => {
-                let message = "PLUMB_DATABASE_PASSWORD and PLUMB_DATABASE_PASSWORD_FILE are both set";
+                let [one, other] = ["PASSWORD", "PASSWORD_FILE"].map(|name| self.variable(name));
+                let message = format!("{one} and {other} are both set");
                 return Err(refused(message).hint("unset one of them"));
             }
             (Some(password), None) => return Ok(Some(password.clone())),

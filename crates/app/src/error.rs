@@ -74,7 +74,11 @@ impl From<StoreError> for Error {
             | StoreError::Database { problem: Problem::MigrationEdited { .. }, .. }
             | StoreError::Open { problem: Problem::WrongRole(_) | Problem::SchemaMismatch(_), .. }
             | StoreError::Database { problem: Problem::WrongRole(_), .. } => Kind::Config,
-            StoreError::Open { .. } | StoreError::Database { .. } => Kind::Unavailable,
+            StoreError::Open { .. }
+            | StoreError::Database { .. }
+            | StoreError::Uncopied { .. }
+            | StoreError::Moving { .. } => Kind::Unavailable,
+            StoreError::Filled { .. } => Kind::Usage,
             StoreError::HostBusy { .. }
             | StoreError::StaleFence
             | StoreError::Exists { .. }
@@ -109,7 +113,16 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
     if let StoreError::VersionConflict { .. } = err {
         return Some("look at what is there now, then decide again");
     }
-    let (StoreError::Open { problem, .. } | StoreError::Database { problem, .. }) = err else {
+    if let StoreError::Filled { .. } = err {
+        return Some("name a database that is empty but for the tables that `plumb migrate` makes");
+    }
+    if let StoreError::Moving { .. } = err {
+        return Some("stop what writes to it, then copy again");
+    }
+    let (StoreError::Open { problem, .. }
+    | StoreError::Database { problem, .. }
+    | StoreError::Uncopied { problem, .. }) = err
+    else {
         return None;
     };
     match problem {
@@ -118,6 +131,9 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
             Some("check that the data directory can be written, or name another by --data-dir")
         }
         Problem::DiskFull => Some("free some space; nothing was lost and nothing half-written"),
+        Problem::KeyMissing { .. } => {
+            Some("keep it as it is, restore a backup beside it and compare; nothing was changed")
+        }
         Problem::Corrupt => {
             Some("keep the file as it is, restore a backup beside it and compare with `plumb ledger verify`")
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ledger::Signer;
 use model::{LogId, TenantId};
 use store::privileges::Grant;
-use store::{Db, Tenant};
+use store::{Db, Login, Tenant};
 use zeroize::Zeroizing;
 
 use crate::content::Content;
@@ -48,13 +48,8 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
         Mode::Create | Mode::Existing => Content::open(config.content_dir.as_deref())?,
         Mode::Ledger => Content::none()?,
     });
-    let place = config.database.place(&config.data_dir)?;
-    if let Place::File(path) = &place
-        && mode != Mode::Create
-        && !path.exists()
-    {
-        return Err(Error::new(Kind::Unavailable, format!("there is no database at {}", path.display()))
-            .hint("run `plumb scan` first, or name the data directory by --data-dir"));
+    if mode != Mode::Create {
+        require(&config.database.place(&config.data_dir)?)?;
     }
     let policy = config.policy.as_deref().map(ConfiguredPolicy::read).transpose()?;
     let db = open_database(config).await?;
@@ -72,10 +67,29 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
     if let Some(policy) = &policy {
         policy.check(&tenant)?;
     }
-    Ok(App {
+    Ok(assemble(config, (db, tenant, Some(signer)), (policy, content), created))
+}
+
+/// Opens a tenant of a database for reading, without its signing key and without rules.
+pub(crate) async fn open_tenant(config: &Config, db: &Db, slug: &str) -> Result<App, Error> {
+    let tenant = db.find_tenant(slug).await?;
+    let tenant = tenant
+        .ok_or_else(|| Error::new(Kind::Unavailable, format!("{} holds no ledger of {slug}", db.place())))?;
+    let policy = config.policy.as_deref().map(ConfiguredPolicy::read).transpose()?;
+    let content = Arc::new(Content::none()?);
+    Ok(assemble(config, (db.clone(), tenant, None), (policy, content), false))
+}
+
+fn assemble(
+    config: &Config,
+    (db, tenant, signer): (Db, Tenant, Option<Signer>),
+    (policy, content): (Option<ConfiguredPolicy>, Arc<Content>),
+    created: bool,
+) -> App {
+    App {
         db,
         tenant,
-        signer: Arc::new(signer),
+        signer: signer.map(Arc::new),
         key_path: config.data_dir.join(KEY_FILE),
         anchor: config.anchor.clone(),
         retention: config.retention,
@@ -85,7 +99,18 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
         actor: config.actor.clone(),
         clock: config.clock,
         created,
-    })
+    }
+}
+
+/// Refuses a file that is not there, which opening it would make.
+pub(crate) fn require(place: &Place) -> Result<(), Error> {
+    match place {
+        Place::File(path) if !path.exists() => {
+            Err(Error::new(Kind::Unavailable, format!("there is no database at {}", path.display()))
+                .hint("run `plumb scan` first, or name the data directory by --data-dir"))
+        }
+        Place::File(_) | Place::Server(_) => Ok(()),
+    }
 }
 
 /// Opens the database. A file is made where it is missing, and so is the data directory; a server's database has to be
@@ -93,9 +118,26 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
 pub(crate) async fn open_database(config: &Config) -> Result<Db, Error> {
     let place = config.database.place(&config.data_dir)?;
     make_folder(&config.data_dir)?;
+    open_place(place, config.login).await
+}
+
+pub(crate) async fn open_place(place: Place, login: Login) -> Result<Db, Error> {
     match place {
-        Place::File(path) => Ok(Db::open_as(&path, config.login).await?),
-        Place::Server(server) => Ok(Db::connect(&server, config.login).await?),
+        Place::File(path) => Ok(Db::open_as(&path, login).await?),
+        Place::Server(server) => Ok(Db::connect(&server, login).await?),
+    }
+}
+
+/// Looks at the database without using it, and says what was found; with where it is.
+///
+/// # Errors
+/// When there is none, or it cannot be reached: with the true cause.
+pub async fn check(config: &Config) -> Result<(String, Vec<store::check::Check>), Error> {
+    let place = config.database.place(&config.data_dir)?;
+    require(&place)?;
+    match place {
+        Place::File(path) => Ok((path.display().to_string(), Db::check_file(&path).await?)),
+        Place::Server(server) => Ok((server.place().to_owned(), Db::check_server(&server).await?)),
     }
 }
 

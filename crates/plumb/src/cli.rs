@@ -1,5 +1,6 @@
 //! The command line: what can be asked, in the words of the guide.
 
+mod db;
 mod facts;
 mod values;
 
@@ -10,6 +11,7 @@ use model::{Digest, Severity, Timestamp};
 
 use crate::output::Format;
 
+pub(crate) use db::*;
 pub(crate) use facts::*;
 
 /// Measures Linux hosts against hardening rules over SSH, and keeps a record that anyone can check.
@@ -114,6 +116,9 @@ pub(crate) enum Command {
     Witness(WitnessCommand),
     /// Bring the schema of the database up to date; a PostgreSQL database needs this once for each new version
     Migrate(MigrateArgs),
+    /// Look after the database itself
+    #[command(subcommand)]
+    Db(DbCommand),
     /// Scan two recorded hosts on two dates, to look around without any host
     Demo(DemoArgs),
 }

@@ -1,5 +1,6 @@
 //! Each command: from arguments to one use case, from its answer to output and exit status.
 
+mod db;
 mod demo;
 mod facts;
 mod graph;
@@ -17,7 +18,7 @@ mod witness;
 use app::{App, Config, Error, Login, Mode};
 
 use crate::cli::{
-    Cli, Command, EdgeCommand, FactCommand, Global, HoldCommand, HostCommand, KnownHostsCommand,
+    Cli, Command, DbCommand, EdgeCommand, FactCommand, Global, HoldCommand, HostCommand, KnownHostsCommand,
     LedgerCommand, MigrateArgs,
 };
 use crate::exit::Exit;
@@ -99,6 +100,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         }
         Command::Witness(command) => witness::run(command).await,
         Command::Migrate(args) => migrate(global, &args).await,
+        Command::Db(DbCommand::Check(args)) => db::check(global, args).await,
+        Command::Db(DbCommand::Copy(args)) => db::copy(global, &args).await,
         Command::Demo(args) => demo::run(global, &args).await,
     }
 }

@@ -61,20 +61,34 @@ pub(crate) fn load_of_owner(global: &Global) -> Config {
     if own.is_default() { config } else { Config { database: own, ..config } }
 }
 
+/// Builds the configuration of a copy, with where it goes. Each end has variables of its own; without a word it comes from
+/// where the owner of the tables works.
+pub(crate) fn load_for_copy(global: &Global, from: Option<&str>, to: Option<&str>) -> (Config, Database) {
+    let own = said(from, "PLUMB_FROM_DATABASE");
+    let config = load_of_owner(global);
+    let config = if own.is_default() { config } else { Config { database: own, ..config } };
+    (config, said(to, "PLUMB_TO_DATABASE"))
+}
+
 fn database(global: &Global) -> Database {
-    let of_environment = database_of("PLUMB_DATABASE");
-    match &global.database {
-        Some(url) => {
-            Database { url: Some(SecretString::from(url.as_str())), is_url_public: true, ..of_environment }
-        }
+    said(global.database.as_deref(), "PLUMB_DATABASE")
+}
+
+/// Reads where a database is from the variables with this prefix and an address on the command line, which wins over
+/// theirs.
+fn said(url: Option<&str>, prefix: &'static str) -> Database {
+    let of_environment = database_of(prefix);
+    match url {
+        Some(url) => Database { url: Some(SecretString::from(url)), is_url_public: true, ..of_environment },
         None => of_environment,
     }
 }
 
 /// Reads where the database is from the variables with this prefix.
-fn database_of(prefix: &str) -> Database {
+fn database_of(prefix: &'static str) -> Database {
     let variable = |name: &str| read(&format!("{prefix}_{name}"));
     Database {
+        variables: Some(prefix),
         url: variable("URL").map(SecretString::from),
         is_url_public: false,
         host: variable("HOST"),

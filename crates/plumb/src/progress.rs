@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use app::copy::Step;
 use app::scan::{Listener, ScanProgress};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -90,5 +91,42 @@ fn line(name: &str, progress: &ScanProgress) {
         | ScanProgress::LoggedIn
         | ScanProgress::Answered { .. }
         | ScanProgress::Storing => {}
+    }
+}
+
+/// A bar for a copy of the database, on a terminal only.
+pub(crate) struct Copying(Option<ProgressBar>);
+
+impl Copying {
+    pub(crate) fn start(quiet: bool) -> Self {
+        if quiet || !console::stderr_is_terminal() {
+            return Self(None);
+        }
+        let style = ProgressStyle::with_template("  {bar:24} {percent:>3} %  {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("━╸─");
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+        Self(Some(bar.with_style(style)))
+    }
+
+    pub(crate) fn advance(&mut self, step: Step<'_>) {
+        let Some(bar) = &self.0 else { return };
+        bar.set_length(step.of);
+        bar.set_position(step.done);
+        let word = if step.done == step.of {
+            "verifying"
+        } else if 2 * step.done <= step.of {
+            "copying"
+        } else {
+            "comparing"
+        };
+        bar.set_message(format!("{word} {}", crate::output::clean(step.table)));
+    }
+
+    /// Takes the bar away, so that the answer stands alone.
+    pub(crate) fn finish(self) {
+        if let Some(bar) = self.0 {
+            bar.finish_and_clear();
+        }
     }
 }

@@ -10,9 +10,10 @@ use sqlx::sqlite::SqlitePool;
 use crate::append::Nonces;
 use crate::codec::Reader;
 use crate::dialect;
-use crate::error::{StoreError, doing};
+use crate::error::{Problem, StoreError, doing};
 use crate::logs::{self, Begins};
 use crate::privileges::Grant;
+use crate::{files, migrate};
 
 mod catalog;
 mod postgres;
@@ -25,7 +26,7 @@ mod sqlite;
 use reading::Reading;
 
 pub use postgres::{Server, SslMode};
-pub(crate) use query::{Each, Row, Rows, Sql, Tx, query};
+pub(crate) use query::{Each, On, Row, Rows, Sql, Tx, Value, query};
 pub use roles::Login;
 
 /// A database. Cheap to clone; the pools close when the last clone goes.
@@ -81,6 +82,7 @@ impl Db {
     pub async fn open_as(path: &Path, login: Login) -> Result<Self, StoreError> {
         let db = sqlite::open(path).await?;
         if login != Login::Verifier {
+            migrate::refuse_missing_keys(&db).await?;
             db.refuse_other_schema().await?;
         }
         Ok(db)
@@ -94,6 +96,22 @@ impl Db {
     /// to the rows of a tenant and to rights of its own.
     pub async fn connect(server: &Server, login: Login) -> Result<Self, StoreError> {
         postgres::connect(server, login).await
+    }
+
+    /// Returns a database file as it is, which may be anybody's: only to look at it.
+    pub(crate) fn at_file(path: &Path) -> Result<Self, StoreError> {
+        files::check_existing(path)?;
+        Ok(sqlite::unopened(path))
+    }
+
+    /// Returns a server's database as it is: only to look at it.
+    pub(crate) async fn at_server(server: &Server) -> Result<Self, StoreError> {
+        postgres::reach(server).await
+    }
+
+    /// Tells why whoever is connected to a server should not work there.
+    pub(crate) async fn unsafe_because(&self, login: Login) -> Result<Option<Problem>, StoreError> {
+        roles::unsafe_because(self.readers_of_none(), login).await
     }
 
     /// Brings the schema of a PostgreSQL database up to date. Two at once: one does it, the other waits.
@@ -162,13 +180,28 @@ impl Db {
         Readers { db: self, tenant: Some(tenant) }
     }
 
+    /// Returns the connections for reading what belongs to no tenant, or of all tenants what a statement gives.
+    pub(crate) const fn readers_of_none(&self) -> Readers<'_> {
+        Readers { db: self, tenant: None }
+    }
+
+    /// Begins the one write that fills an empty database, for tenant after tenant: see [`Tx::work_for`]. Nobody else
+    /// makes a tenant until it ends.
+    pub(crate) async fn begin_filling(&self, said: &'static str) -> Result<Tx, StoreError> {
+        let begun = match &self.0 {
+            Backend::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Backend::Postgres { pool, .. } => postgres::begin_filling(pool).await.map(Tx::Postgres),
+        };
+        begun.map_err(doing(said))
+    }
+
     /// Finds the tenant with this slug.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn find_tenant(&self, slug: &str) -> Result<Option<Tenant>, StoreError> {
         let said = "read the tenant";
-        let found = query(dialect::FIND_TENANT).bind(slug).fetch_optional(Readers { db: self, tenant: None });
+        let found = query(dialect::FIND_TENANT).bind(slug).fetch_optional(self.readers_of_none());
         let Some(row) = found.await.map_err(doing(said))? else { return Ok(None) };
         let id: TenantId = Reader::new("tenants", "tenant_id", &row)?.parsed("tenant_id")?;
         let row = query(

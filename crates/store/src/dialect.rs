@@ -3,7 +3,8 @@
 //! The rows of a bulk write are one JSON parameter on SQLite and one array for each column on PostgreSQL, where a
 //! row by row insert takes eight times as long.
 
-use crate::db::Each;
+use crate::db::{Each, Sql};
+use crate::tables::{Column, Kind};
 
 /// The table that says which migrations were applied.
 pub(crate) const CREATE_VERSIONS: Each = Each {
@@ -226,6 +227,148 @@ CROSS JOIN LATERAL (
   JOIN pg_attribute AS b ON b.attrelid = k.confrelid AND b.attnum = u.other) AS names
 WHERE k.contype = 'f' AND k.conrelid = to_regclass($1)",
 };
+
+/// Every column of every table, by table and name.
+pub(crate) const COLUMNS: Each = Each {
+    sqlite: "
+SELECT m.name AS table_name, c.name AS column_name, c.type AS type_name
+FROM sqlite_schema AS m
+JOIN pragma_table_info(m.name) AS c
+WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'
+ORDER BY m.name, c.name",
+    postgres: "
+SELECT CAST(c.relname AS TEXT) AS table_name, CAST(a.attname AS TEXT) AS column_name,
+  format_type(a.atttypid, a.atttypmod) AS type_name
+FROM pg_class AS c
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+ORDER BY c.relname, a.attname",
+};
+
+/// The columns of every primary key, in order.
+pub(crate) const KEYS: Each = Each {
+    sqlite: "
+SELECT m.name AS table_name, c.name AS column_name
+FROM sqlite_schema AS m
+JOIN pragma_table_info(m.name) AS c
+WHERE m.type = 'table' AND c.pk > 0
+ORDER BY m.name, c.pk",
+    postgres: "
+SELECT CAST(c.relname AS TEXT) AS table_name, CAST(a.attname AS TEXT) AS column_name
+FROM pg_index AS i
+CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
+JOIN pg_class AS c ON c.oid = i.indrelid
+JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+WHERE i.indisprimary AND c.relnamespace = 'public'::regnamespace
+ORDER BY c.relname, k.place",
+};
+
+/// Which table names which other, by a foreign key.
+pub(crate) const REFERENCES: Each = Each {
+    sqlite: "
+SELECT m.name AS table_name, k.\"table\" AS target
+FROM sqlite_schema AS m
+JOIN pragma_foreign_key_list(m.name) AS k
+WHERE m.type = 'table'
+ORDER BY m.name, k.\"table\"",
+    postgres: "
+SELECT CAST(c.relname AS TEXT) AS table_name, CAST(p.relname AS TEXT) AS target
+FROM pg_constraint AS k
+JOIN pg_class AS c ON c.oid = k.conrelid
+JOIN pg_class AS p ON p.oid = k.confrelid
+WHERE k.contype = 'f' AND c.relnamespace = 'public'::regnamespace
+ORDER BY c.relname, p.relname",
+};
+
+/// The tables of numbered versions, each with how many keys hold its numbers apart.
+pub(crate) const COUNT_KEYS: Each = Each {
+    sqlite: "
+SELECT m.name AS table_name,
+  (SELECT count(*) FROM pragma_index_list(m.name) AS i WHERE i.\"unique\" = 1 AND i.partial = 0
+    AND (SELECT group_concat(x.name, ',') FROM pragma_index_info(i.name) AS x) = 'tenant_id,seq') AS keys
+FROM sqlite_schema AS m
+WHERE m.type = 'table' AND m.name IN ('edges', 'facts')
+ORDER BY m.name",
+    postgres: "
+SELECT CAST(c.relname AS TEXT) AS table_name,
+  (SELECT count(*) FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+    AND (SELECT string_agg(a.attname, ',' ORDER BY k.place)
+      FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
+      JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum) = 'tenant_id,seq') AS keys
+FROM pg_class AS c
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname IN ('edges', 'facts')
+ORDER BY c.relname",
+};
+
+/// How many tables belong to somebody else than who asks. A file belongs to whoever can open it.
+pub(crate) const COUNT_FOREIGN_TABLES: Each = Each {
+    sqlite: "SELECT 0 AS tables FROM sqlite_schema LIMIT 1",
+    postgres: "
+SELECT count(*) AS tables
+FROM pg_class AS c
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND NOT pg_has_role(c.relowner, 'USAGE')",
+};
+
+/// Returns the name of a table or a column as it stands in a statement.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Puts rows with all these columns into a table, in the order in which they are given.
+pub(crate) fn insert_rows(table: &str, columns: &[Column]) -> Sql {
+    let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+    let into = format!("INSERT INTO {} ({})", quoted(table), names.join(", "));
+    let cells: Vec<String> = columns.iter().enumerate().map(|(i, column)| cell(i, column)).collect();
+    let arrays: Vec<String> = columns.iter().enumerate().map(|(i, column)| array(i + 1, column)).collect();
+    Sql::AssembledEach(
+        format!("{into} SELECT {} FROM json_each($1) ORDER BY key", cells.join(", ")),
+        format!(
+            "{into} SELECT {names} FROM unnest({}) WITH ORDINALITY AS r ({names}, row_place) ORDER BY row_place",
+            arrays.join(", "),
+            names = names.join(", "),
+        ),
+    )
+}
+
+/// `$1` tenant, then rows of a version's `seq` and these columns. Fills the columns in.
+pub(crate) fn close_rows(table: &str, columns: &[&Column]) -> Sql {
+    let seq = Column { name: "seq".to_owned(), kind: Kind::Int };
+    let all: Vec<&Column> = std::iter::once(&seq).chain(columns.iter().copied()).collect();
+    let table = quoted(table);
+    let sets: Vec<String> =
+        columns.iter().map(|column| format!("{0} = r.{0}", quoted(&column.name))).collect();
+    let names: Vec<String> = all.iter().map(|column| quoted(&column.name)).collect();
+    let cells: Vec<String> = all
+        .iter()
+        .enumerate()
+        .map(|(i, column)| format!("{} AS {}", cell(i, column), quoted(&column.name)))
+        .collect();
+    let arrays: Vec<String> = all.iter().enumerate().map(|(i, column)| array(i + 2, column)).collect();
+    let update = format!("UPDATE {table} SET {} FROM", sets.join(", "));
+    let only = format!("WHERE {table}.tenant_id = $1 AND {table}.seq = r.seq");
+    Sql::AssembledEach(
+        format!("{update} (SELECT {} FROM json_each($2)) AS r {only}", cells.join(", ")),
+        format!("{update} unnest({}) AS r ({}) {only}", arrays.join(", "), names.join(", ")),
+    )
+}
+
+/// A value of a row that is one JSON array among others.
+fn cell(place: usize, column: &Column) -> String {
+    match column.kind {
+        Kind::Int | Kind::Text => format!("value ->> {place}"),
+        Kind::Bytes => format!("unhex(value ->> {place})"),
+    }
+}
+
+/// The array of all values of a column.
+fn array(parameter: usize, column: &Column) -> String {
+    let kind = match column.kind {
+        Kind::Int => "bigint",
+        Kind::Text => "text",
+        Kind::Bytes => "bytea",
+    };
+    format!("${parameter}::{kind}[]")
+}
 
 /// Tells whether a statement failed because its table is not there.
 pub(crate) fn is_missing_table(err: &sqlx::Error) -> bool {

@@ -55,6 +55,12 @@ pub enum StoreError {
     VersionConflict { key: String, current: Option<Digest> },
     #[error("no version of {key} is active")]
     ClaimMissing { key: String },
+    #[error("could not copy table {table}: {problem}")]
+    Uncopied { table: String, problem: Problem },
+    #[error("{place} holds a store already")]
+    Filled { place: String },
+    #[error("{place} was written while it was copied, so nothing was copied")]
+    Moving { place: String },
     #[error("{what} {name:?} exists already")]
     Exists { what: &'static str, name: String },
 }
@@ -81,6 +87,11 @@ pub enum Problem {
     },
     /// The schema is not as this program made it; names the object.
     SchemaMismatch(String),
+    /// A key that keeps numbers unique is gone, and with it perhaps that they are: then the first that stands twice.
+    KeyMissing {
+        key: String,
+        twice: Option<i64>,
+    },
     /// The schema is older than this program's.
     SchemaBehind {
         found: i64,
@@ -116,6 +127,10 @@ impl std::fmt::Display for Problem {
             Self::MigrationEdited { version } => {
                 write!(f, "migration {version} was applied with another text")
             }
+            Self::KeyMissing { key, twice: Some(twice) } => {
+                write!(f, "its key {key} is gone, and {twice} stands there twice")
+            }
+            Self::KeyMissing { key, twice: None } => write!(f, "its key {key} is gone"),
             Self::SchemaBehind { found: 0, known } => {
                 write!(
                     f,
@@ -168,6 +183,7 @@ impl Problem {
             | Self::SchemaBehind { .. }
             | Self::SchemaMismatch(_)
             | Self::MigrationEdited { .. }
+            | Self::KeyMissing { .. }
             | Self::Refused(..)
             | Self::Missing
             | Self::Permission(_)

@@ -40,6 +40,23 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Returns the modes of the file and of the side files that are there, by what their names end in.
+///
+/// # Errors
+/// When the file is not there or cannot be looked at.
+pub(crate) fn modes(path: &Path) -> std::io::Result<Vec<(&'static str, u32)>> {
+    let mode = |path: &Path| fs::metadata(path).map(|meta| meta.permissions().mode() & 0o7777);
+    let mut modes = vec![("mode", mode(path)?)];
+    for suffix in SIDE_FILES {
+        match mode(&beside(path, suffix)) {
+            Ok(found) => modes.push((suffix, found)),
+            Err(err) if err.kind() == ErrorKind::NotFound => {}
+            Err(err) => return Err(err),
+        }
+    }
+    Ok(modes)
+}
+
 /// Makes the file and its folder where they are missing.
 ///
 /// # Errors
@@ -98,7 +115,7 @@ fn tighten_one(path: &Path) -> Result<(), StoreError> {
 
 /// Checks a file that is there, without opening it: closing it would drop the locks that the database engine
 /// holds on it in this process (sqlite.org/howtocorrupt.html, section 2.2). The engine knows its own files.
-fn check_existing(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn check_existing(path: &Path) -> Result<(), StoreError> {
     let meta = fs::metadata(path).map_err(|err| of_io(path, &err))?;
     if meta.is_file() { Ok(()) } else { Err(refused(path, Problem::NotADatabase)) }
 }

@@ -4,7 +4,10 @@
 pub mod append;
 pub mod apply;
 pub mod blobs;
+
+pub mod check;
 mod codec;
+pub mod copy;
 pub mod cosignatures;
 mod db;
 mod dialect;
@@ -27,6 +30,7 @@ pub mod registry;
 pub mod retention;
 pub mod scans;
 mod strays;
+mod tables;
 
 pub use append::{Draft, Nonces};
 pub use db::{Db, Login, Server, SslMode, Tenant};

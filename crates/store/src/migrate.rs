@@ -1,6 +1,8 @@
 //! Schema versions: each migration runs once, in the transaction that notes it, and is never edited.
 
-use crate::db::{Each, Readers, Row, Tx, query};
+use crate::Db;
+use crate::copy::tenants;
+use crate::db::{Each, Readers, Row, Sql, Tx, query};
 use crate::dialect;
 use crate::error::{Problem, StoreError, doing};
 
@@ -82,6 +84,37 @@ pub(crate) async fn standing(on: Readers<'_>) -> Result<Result<(), Problem>, sql
     };
     let applied: Vec<(i64, String)> = rows.iter().map(read).collect::<Result<_, _>>()?;
     Ok(compare(&applied, |sql| on.text(sql)))
+}
+
+/// Refuses a database in which no key keeps the numbers of versions apart, and says which one stands twice as far as this
+/// user sees. It is neither used nor brought up to date (FCT-23).
+///
+/// # Errors
+/// When it is such a database, or cannot be read.
+pub(crate) async fn refuse_missing_keys(db: &Db) -> Result<(), StoreError> {
+    let said = "look whether every key is there";
+    for row in query(dialect::COUNT_KEYS).fetch_all(db.readers_of_none()).await.map_err(doing(said))? {
+        let (table, keys): (String, i64) =
+            (row.get("table_name").map_err(doing(said))?, row.get("keys").map_err(doing(said))?);
+        if keys > 0 {
+            continue;
+        }
+        let sql = format!(
+            "SELECT seq FROM {table} WHERE tenant_id = $1 GROUP BY seq HAVING count(*) > 1 ORDER BY seq LIMIT 1"
+        );
+        let mut twice = None;
+        for tenant in tenants(db).await? {
+            let found = query(Sql::Assembled(sql.clone())).bind(tenant.id.to_string());
+            let found = found.fetch_optional(db.readers(tenant.id)).await.map_err(doing(said))?;
+            if let Some(row) = found {
+                twice = Some(row.get("seq").map_err(doing(said))?);
+                break;
+            }
+        }
+        let problem = Problem::KeyMissing { key: format!("{table} (tenant_id, seq)"), twice };
+        return Err(StoreError::Open { place: db.place(), problem, source: None });
+    }
+    Ok(())
 }
 
 fn read(row: &Row) -> Result<(i64, String), sqlx::Error> {

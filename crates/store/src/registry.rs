@@ -56,6 +56,17 @@ const LEASE: &str = "a lease says who works on a host now and belongs to nobody'
 const HEARTBEAT: &str = "when a value was last seen again moves with every put and every scan";
 const FIRST_SEEN: &str = "when bytes came first is for retention to know; no answer shows it";
 
+/// The columns that say how a version ended, in a table of [`Guard::ClosedOnce`]: empty until it is closed. Such a table
+/// also has `seq`, `log_index` of the entry that put the version, and the one that closed it in the last of these.
+pub const CLOSING: [&str; 6] = [
+    "t_invalid",
+    "t_superseded",
+    "superseded_by",
+    "superseded_actor",
+    "superseded_reason",
+    "superseded_index",
+];
+
 /// Every table, by name.
 pub const TABLES: &[Table] = &[
     Table {

@@ -179,6 +179,34 @@ impl Cluster {
         )
     }
 
+    /// Serves TLS over the port from now on, under a certificate and its key in PEM.
+    ///
+    /// # Errors
+    ///
+    /// [`PostgresError`]: a file that cannot be written, or a certificate that the server does not take.
+    pub fn serve_tls(&self, certificate: &str, key: &str) -> Result<(), PostgresError> {
+        let data = self.run.join("data");
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = data.join(name);
+            fs::write(&path, text).map_err(file_error(&path))?;
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(file_error(&path))?;
+            if own_uid()? == 0 {
+                let (uid, gid) = server_user()?;
+                chown(&path, Some(uid), Some(gid)).map_err(file_error(&path))?;
+            }
+        }
+        self.sql(SUPERUSER, "ALTER SYSTEM SET ssl = on")?;
+        // Sessions that begin later have what the server read last.
+        let loaded = || self.sql(SUPERUSER, "SELECT pg_conf_load_time()");
+        let before = loaded()?;
+        self.sql(SUPERUSER, "SELECT pg_reload_conf()")?;
+        if wait::until(wait::LONG, || loaded().is_ok_and(|now| now != before)) {
+            return Ok(());
+        }
+        let said = fs::read_to_string(self.run.join("log")).unwrap_or_default();
+        Err(PostgresError::Failed { what: "serve TLS", said })
+    }
+
     /// Returns `psql` with the words that lead it to one of the databases, as the superuser.
     pub fn psql(&self, database: &str) -> Command {
         let mut psql = Command::new("psql");

@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use app::bundle::verify_folder;
+use app::state::Difference;
 use app::{App, Error, Kind};
 use ledger::bundle::{CHECKPOINT, Options, Range, SMALL_FILE_BYTES_MAX};
 use ledger::verify::{Continued, EvidenceState, WitnessLag};
@@ -121,24 +122,27 @@ pub(super) async fn state(app: &App, args: ListArgs) -> Result<Exit, Error> {
     let differences = app.verify_state().await?;
     match args.format {
         ListFormat::Json => console::print(&super::json(&differences)?)?,
-        ListFormat::Text if differences.is_empty() => {
-            console::print(b"the current state is what the change log says\n")?;
-        }
-        ListFormat::Text => {
-            let mut table = Table::new(["host", "rule", "what", "stored", "rebuilt"]);
-            for difference in &differences {
-                table.row([
-                    difference.host.clone(),
-                    difference.rule_id.as_ref().map_or("-", |rule| rule.as_str()).to_owned(),
-                    difference.what.clone(),
-                    difference.stored.clone(),
-                    difference.rebuilt.clone(),
-                ]);
-            }
-            console::print(table.render(console::stdout_is_terminal()).as_bytes())?;
-        }
+        ListFormat::Text => console::print(state_text(&differences).as_bytes())?,
     }
     Ok(if differences.is_empty() { Exit::Success } else { Exit::AnswerIsNo })
+}
+
+/// Says how the current state differs from what the change log says.
+pub(super) fn state_text(differences: &[Difference]) -> String {
+    if differences.is_empty() {
+        return "the current state is what the change log says\n".to_owned();
+    }
+    let mut table = Table::new(["host", "rule", "what", "stored", "rebuilt"]);
+    for difference in differences {
+        table.row([
+            difference.host.clone(),
+            difference.rule_id.as_ref().map_or("-", |rule| rule.as_str()).to_owned(),
+            difference.what.clone(),
+            difference.stored.clone(),
+            difference.rebuilt.clone(),
+        ]);
+    }
+    table.render(console::stdout_is_terminal())
 }
 
 /// Verifies a bundle offline: no database, no network, no configuration, no private key (LED-26).
@@ -232,7 +236,8 @@ pub(super) fn said(continued: &Continued) -> String {
     format!("continues {origin} of {size} entries: {present} are here, {missing}{unsigned}\n")
 }
 
-fn text(report: &Report) -> Result<String, Error> {
+/// Says what a verification came to.
+pub(super) fn text(report: &Report) -> Result<String, Error> {
     let mut out = String::new();
     let failed = |err: std::fmt::Error| Error::new(Kind::Internal, format!("could not write: {err}"));
     writeln!(

@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 use testkit::process::Output;
 
 use crate::cli::run_page;
-use crate::database::number;
-use crate::support::{World, assert_code, at, host, json as parsed, world};
+use crate::support::{On, World, assert_code, at, host, json as parsed, world_on};
 
 /// Runs a command with JSON output.
 fn asked(world: &World, words: &[&str]) -> Value {
@@ -32,9 +31,8 @@ fn facts(answer: &Value) -> &Vec<Value> {
 }
 
 /// FCT-01, FCT-03, FCT-04, FCT-19: a value is put, put again, replaced and retired; every stored field comes back.
-#[test]
-fn fct_01_fct_04_fct_19_a_value_is_put_replaced_and_retired() {
-    let world = world();
+fn fct_01_fct_04_fct_19_a_value_is_put_replaced_and_retired(on: On) {
+    let world = world_on(on);
     let owner = ["fleet:web", "owner", "--type", "desired"];
     let put = |value: &str, more: &[&str]| {
         let mut words = vec!["fact", "put", "fleet:web", "owner", value, "--type", "desired"];
@@ -102,11 +100,11 @@ fn fct_01_fct_04_fct_19_a_value_is_put_replaced_and_retired() {
     assert_eq!(asked(&world, &["fact", "get", "fleet:web"])["facts"], json!([]));
     assert_code(&world.plumb(&["ledger", "verify"]), 0);
 }
+on_each!(fct_01_fct_04_fct_19_a_value_is_put_replaced_and_retired);
 
 /// FCT-11: a put that expects another version is refused, names the one in force, and writes nothing.
-#[test]
-fn fct_11_a_put_that_expects_another_version_is_refused() {
-    let world = world();
+fn fct_11_a_put_that_expects_another_version_is_refused(on: On) {
+    let world = world_on(on);
     let words = ["fact", "put", "fleet:web", "owner", "1", "--type", "desired", "--expect"];
     let with = |expect: &str, value: &str| {
         let mut words = words.to_vec();
@@ -131,11 +129,11 @@ fn fct_11_a_put_that_expects_another_version_is_refused() {
     assert_eq!(token(&world), second);
     assert_code(&world.plumb(&["ledger", "verify"]), 0);
 }
+on_each!(fct_11_a_put_that_expects_another_version_is_refused);
 
 /// FCT-06: what cannot be recorded is refused in one line and leaves nothing.
-#[test]
-fn fct_06_what_cannot_be_recorded_is_refused_in_one_line() {
-    let world = world();
+fn fct_06_what_cannot_be_recorded_is_refused_in_one_line(on: On) {
+    let world = world_on(on);
     assert_code(&world.plumb(&["fact", "put", "fleet:web", "owner", "1", "--type", "desired"]), 0);
     let size = parsed(&world.plumb(&["ledger", "status", "--format", "json"]))["size"].clone();
     let bad: [(&[&str], &str); 9] = [
@@ -171,11 +169,11 @@ fn fct_06_what_cannot_be_recorded_is_refused_in_one_line() {
     assert_code(&world.run_with_input(&from_stdin, fits.as_bytes()).unwrap(), 0);
     assert_code(&world.plumb(&["ledger", "verify"]), 0);
 }
+on_each!(fct_06_what_cannot_be_recorded_is_refused_in_one_line);
 
 /// FCT-12, FCT-13: an answer names its tree size, and at that size it stays as it is, to the byte.
-#[test]
-fn fct_12_fct_13_an_answer_at_a_tree_size_never_changes() {
-    let world = world();
+fn fct_12_fct_13_an_answer_at_a_tree_size_never_changes(on: On) {
+    let world = world_on(on);
     let put = |predicate: &str, value: &str, valid_from: &str| {
         let words =
             ["fact", "put", "fleet:web", predicate, value, "--type", "desired", "--valid-from", valid_from];
@@ -218,11 +216,11 @@ fn fct_12_fct_13_an_answer_at_a_tree_size_never_changes() {
     assert_eq!(diff("5", "6"), ["closed 1 null"]);
     assert_eq!(diff("6", "6"), Vec::<String>::new());
 }
+on_each!(fct_12_fct_13_an_answer_at_a_tree_size_never_changes);
 
 /// FCT-16, FCT-19: an edge lives as a fact does; putting an equal one adds nothing.
-#[test]
-fn fct_16_fct_19_an_edge_lives_as_a_fact_does() {
-    let world = world();
+fn fct_16_fct_19_an_edge_lives_as_a_fact_does(on: On) {
+    let world = world_on(on);
     let put = ["edge", "put", "fleet:web", "reaches", "network:10.0.0.0/8"];
     let first = asked(&world, &put);
     let again = asked(&world, &put);
@@ -242,16 +240,16 @@ fn fct_16_fct_19_an_edge_lives_as_a_fact_does() {
     assert_eq!(then["edges"][0]["value"], json!({"port": 443}), "{then:#}");
     assert_code(&world.plumb(&["ledger", "verify"]), 0);
 }
+on_each!(fct_16_fct_19_an_edge_lives_as_a_fact_does);
 
-#[test]
-fn every_command_of_the_guide_to_facts_runs_fct_19() {
-    assert!(run_page(&world(), "docs/guide/facts.md") >= 12);
+fn every_command_of_the_guide_to_facts_runs_fct_19(on: On) {
+    assert!(run_page(&world_on(on), "docs/guide/facts.md") >= 12);
 }
+on_each!(every_command_of_the_guide_to_facts_runs_fct_19);
 
 /// FCT-17, FCT-19: edges are followed nearest first, to a depth, and a cycle ends.
-#[test]
-fn fct_17_fct_19_the_graph_is_walked_and_searched() {
-    let world = world();
+fn fct_17_fct_19_the_graph_is_walked_and_searched(on: On) {
+    let world = world_on(on);
     let edges =
         [("group:a", "group:b"), ("group:b", "group:c"), ("group:c", "group:a"), ("group:d", "group:c")];
     for (subject, target) in edges {
@@ -279,12 +277,12 @@ fn fct_17_fct_19_the_graph_is_walked_and_searched() {
     let before = told(&["traverse", "group:a", "--recorded-at", "2"], "edges");
     assert_eq!(before, whole[..1]);
 }
+on_each!(fct_17_fct_19_the_graph_is_walked_and_searched);
 
 /// FCT-29, FCT-19: a scan records what the host is, once; the next one only what changed, and what is gone.
-#[test]
-fn fct_29_a_scan_records_what_the_host_is_and_then_only_what_changes() {
-    let (world, host) = (world(), host());
-    let count = |table: &str| number(&world.database(), &format!("SELECT count(*) FROM {table};"));
+fn fct_29_a_scan_records_what_the_host_is_and_then_only_what_changes(on: On) {
+    let (world, host) = (world_on(on), host());
+    let count = |table: &str| world.count(table);
     world.scan(&host, &[]);
     let name = at("root", &host);
     let subject = format!("host:{name}");
@@ -335,12 +333,13 @@ fn fct_29_a_scan_records_what_the_host_is_and_then_only_what_changes() {
     assert_code(&world.plumb(&["ledger", "verify"]), 0);
     assert_code(&world.plumb(&["state", "verify"]), 0);
 }
+on_each!(fct_29_a_scan_records_what_the_host_is_and_then_only_what_changes);
 
 /// LED-41: the body of a fact's entry is not destroyed while its row still shows the value.
-#[test]
-fn led_41_an_entry_of_a_fact_is_not_erased_by_half() {
-    let world = world();
+fn led_41_an_entry_of_a_fact_is_not_erased_by_half(on: On) {
+    let world = world_on(on);
     assert_code(&world.plumb(&["fact", "put", "fleet:web", "owner", "1", "--type", "desired"]), 0);
     refused(&world.plumb(&["ledger", "erase", "1", "--reason", "x", "--approved-by", "ada"]), "fact");
     assert_code(&world.plumb(&["ledger", "verify"]), 0);
 }
+on_each!(led_41_an_entry_of_a_fact_is_not_erased_by_half);

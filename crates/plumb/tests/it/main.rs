@@ -5,10 +5,34 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests that cannot go on ends its test")]
 
+/// Makes a test of a story for each database: `story::sqlite` and `story::postgres`.
+macro_rules! on_each {
+    ($story:ident) => {
+        on_each!($story, #[test]);
+    };
+    ($story:ident, #[$test:meta]) => {
+        mod $story {
+            use crate::support::On;
+
+            #[$test]
+            fn sqlite() {
+                super::$story(On::Sqlite);
+            }
+
+            #[$test]
+            fn postgres() {
+                super::$story(On::Postgres);
+            }
+        }
+    };
+}
+
 mod bad_input;
+mod checking;
 mod cli;
 mod content;
 mod continued;
+mod copying;
 mod crash;
 mod database;
 mod demo;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::host::TestHost;
 
 use crate::ours::{at_least_14, closed, folder, rule};
-use crate::support::{World, assert_code, assert_refused, at, host, json, measured, world};
+use crate::support::{On, World, assert_code, assert_refused, at, host, json, measured, world, world_on};
 
 /// Status, severity and value of each rule.
 type Rules = BTreeMap<String, (Value, Value, Value)>;
@@ -90,9 +90,8 @@ fn change(host: &TestHost, round: usize) {
     host.must(&script).unwrap();
 }
 
-#[test]
-fn an_answer_for_two_instants_is_what_was_known_then_and_stays_so_pos_10_pos_12_pos_13_tlw_29() {
-    let (world, host) = (world(), host());
+fn an_answer_for_two_instants_is_what_was_known_then_and_stays_so_pos_10_pos_12_pos_13_tlw_29(on: On) {
+    let (world, host) = (world_on(on), host());
     let name = at("root", &host);
     let ours = [closed("same", "low"), closed("flips", "high"), at_least_14("length", "medium")];
     let content = folder(&world, "ours", &ours);
@@ -124,6 +123,7 @@ fn an_answer_for_two_instants_is_what_was_known_then_and_stays_so_pos_10_pos_12_
     }
     assert_code(&world.plumb(&["ledger", "verify"]), 0);
 }
+on_each!(an_answer_for_two_instants_is_what_was_known_then_and_stays_so_pos_10_pos_12_pos_13_tlw_29);
 
 #[test]
 fn a_host_that_was_never_scanned_is_never_checked_pos_12() {
@@ -153,9 +153,8 @@ fn applied(mut rules: Rules, diff: &Value) -> Rules {
     rules
 }
 
-#[test]
-fn a_difference_names_each_kind_and_leads_from_one_answer_to_the_other_pos_06_pos_14() {
-    let (world, host) = (world(), host());
+fn a_difference_names_each_kind_and_leads_from_one_answer_to_the_other_pos_06_pos_14(on: On) {
+    let (world, host) = (world_on(on), host());
     let name = at("root", &host);
     let mut ours = vec![
         closed("fails", "low"),
@@ -217,10 +216,10 @@ fn a_difference_names_each_kind_and_leads_from_one_answer_to_the_other_pos_06_po
     let history = world.plumb(&["history", &name, "retired", "--format", "json"]);
     assert_eq!(json(&history)["changes"].as_array().unwrap().len(), 1);
 }
+on_each!(a_difference_names_each_kind_and_leads_from_one_answer_to_the_other_pos_06_pos_14);
 
-#[test]
-fn a_history_pages_through_every_kind_of_change_of_a_rule_pos_15() {
-    let (world, host) = (world(), host());
+fn a_history_pages_through_every_kind_of_change_of_a_rule_pos_15(on: On) {
+    let (world, host) = (world_on(on), host());
     let name = at("root", &host);
     let low = folder(&world, "low", &[at_least_14("length", "low"), closed("other", "low")]);
     let high = folder(&world, "high", &[at_least_14("length", "high"), closed("other", "low")]);
@@ -255,10 +254,10 @@ fn a_history_pages_through_every_kind_of_change_of_a_rule_pos_15() {
     let all = world.plumb(&["history", &name]);
     assert_eq!(all.stdout.lines().count(), 1 + 4 + 1, "{}", all.stdout);
 }
+on_each!(a_history_pages_through_every_kind_of_change_of_a_rule_pos_15);
 
-#[test]
-fn a_partial_scan_updates_its_rules_and_leaves_the_corpus_alone_sch_23_pos_04() {
-    let (world, host) = (world(), host());
+fn a_partial_scan_updates_its_rules_and_leaves_the_corpus_alone_sch_23_pos_04(on: On) {
+    let (world, host) = (world_on(on), host());
     let name = at("root", &host);
     let ours = ["one", "two", "three"].map(|id| closed(id, "low"));
     let content = folder(&world, "ours", &ours);
@@ -282,6 +281,7 @@ fn a_partial_scan_updates_its_rules_and_leaves_the_corpus_alone_sch_23_pos_04() 
     assert_eq!(counts, BTreeMap::from([("one", 1), ("three", 1), ("two", 2)]));
     assert_eq!(after["fail_count"], 1);
 }
+on_each!(a_partial_scan_updates_its_rules_and_leaves_the_corpus_alone_sch_23_pos_04);
 
 #[test]
 fn why_tells_on_one_screen_what_was_expected_and_found_where_and_how_to_fix_it() {

@@ -8,23 +8,27 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use testkit::net::closed_port;
-use testkit::postgres::{Cluster, Database};
+use testkit::postgres::{Cluster, Database, Durability};
 use testkit::process::Output;
 
 use crate::support::{World, assert_code, json, world, yes};
 
 /// A password that no address can carry as it is.
-const PASSWORD: &str = "p@ss/w:?#%";
+pub(crate) const PASSWORD: &str = "p@ss/w:?#%";
 
-fn cluster() -> &'static Cluster {
+pub(crate) fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| Cluster::shared().unwrap())
 }
 
 /// A database whose owner logs in over the port with [`PASSWORD`], under the database's name; `_app` and `_verify` behind
 /// that name are two more who do.
-fn database() -> Database<'static> {
-    let database = cluster().database().unwrap();
+pub(crate) fn database() -> Database<'static> {
+    database_of(cluster())
+}
+
+fn database_of(cluster: &Cluster) -> Database<'_> {
+    let database = cluster.database().unwrap();
     let name = database.name();
     for role in [name.to_owned(), user(&database, "app"), user(&database, "verify")] {
         let make = format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'");
@@ -34,12 +38,12 @@ fn database() -> Database<'static> {
     database
 }
 
-fn user(database: &Database<'_>, part: &str) -> String {
+pub(crate) fn user(database: &Database<'_>, part: &str) -> String {
     format!("{}_{part}", database.name())
 }
 
 /// A data directory over that database, by single settings.
-fn single(database: &Database<'_>, user: &str) -> World {
+pub(crate) fn single(database: &Database<'_>, user: &str) -> World {
     world()
         .env("PLUMB_DATABASE_HOST", "127.0.0.1")
         .env("PLUMB_DATABASE_PORT", &cluster().port().to_string())
@@ -49,7 +53,7 @@ fn single(database: &Database<'_>, user: &str) -> World {
 }
 
 /// As [`single`] for the role of every day, with the owner beside it for what only the owner may do.
-fn on(database: &Database<'_>) -> World {
+pub(crate) fn on(database: &Database<'_>) -> World {
     let owner = format!(
         "postgres://{}:p%40ss%2Fw%3A%3F%23%25@127.0.0.1:{}/{}",
         database.name(),
@@ -60,9 +64,15 @@ fn on(database: &Database<'_>) -> World {
 }
 
 /// Makes the tables and gives both roles their rights.
-fn migrate(world: &World, database: &Database<'_>) {
+pub(crate) fn migrate(world: &World, database: &Database<'_>) {
     let grants = ["app", "verify"].map(|part| format!("{part}={}", user(database, part)));
     assert_code(&world.plumb(&["migrate", "--grant", &grants[0], "--grant", &grants[1]]), 0);
+}
+
+/// The address of a database for one of its roles, over the socket, where nobody is asked for a password.
+pub(crate) fn address(database: &Database<'_>, role: &str) -> String {
+    let (port, folder) = (cluster().port(), cluster().socket_folder());
+    format!("postgres://{role}@localhost:{port}/{}?host={}", database.name(), folder.display())
 }
 
 /// Checks a refusal: its status, its words, and that no password is in it.
@@ -293,4 +303,51 @@ fn dbs_26_a_migration_has_a_user_of_its_own_and_each_role_does_what_is_its_own()
         let why = database.sql(&format!("SET ROLE {}_app; {sql}", database.name())).unwrap_err().to_string();
         assert!(why.contains("permission denied") || why.contains("must be owner"), "{sql}: {why}");
     }
+}
+
+/// DBS-24: the certificate of a server is checked as the mode says, before anybody logs in there.
+#[test]
+fn dbs_24_the_certificate_of_a_server_is_checked_as_the_mode_says() {
+    let cluster = Cluster::private(Durability::Forgetful).unwrap();
+    let database = database_of(&cluster);
+    let port = cluster.port().to_string();
+    let made = ["127.0.0.1", "elsewhere.example"]
+        .map(|name| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap());
+    let [known, foreign] = &made;
+    let try_mode = |mode: &str, root: Option<&rcgen::CertifiedKey<rcgen::KeyPair>>| {
+        let world = single(&database, database.name())
+            .env("PLUMB_DATABASE_PORT", &port)
+            .env("PLUMB_DATABASE_SSLMODE", mode);
+        let Some(root) = root else { return world.plumb(&["db", "check"]) };
+        let file = world.path("root.pem");
+        fs::write(&file, root.cert.pem()).unwrap();
+        let file = file.to_str().unwrap().to_owned();
+        world.env("PLUMB_DATABASE_SSLROOTCERT", &file).plumb(&["db", "check"])
+    };
+    // The schema is not there yet: what was found says how it was reached.
+    let reached = |mode, root, word| {
+        let done = try_mode(mode, root);
+        check(&done, 2, &[]);
+        assert!(done.stdout.contains(word), "{mode}: {done:?}");
+    };
+    check(&try_mode("require", None), 69, &["TLS"]);
+    reached("prefer", None, "not encrypted");
+    cluster.serve_tls(&known.cert.pem(), &known.signing_key.serialize_pem()).unwrap();
+    reached("disable", None, "not encrypted");
+    for mode in ["prefer", "require"] {
+        reached(mode, None, "encrypted, TLSv1.3");
+    }
+    for mode in ["verify-ca", "verify-full"] {
+        reached(mode, Some(known), "encrypted, TLSv1.3");
+        check(&try_mode(mode, Some(foreign)), 69, &["certificate", "127.0.0.1"]);
+        check(&try_mode(mode, None), 69, &["certificate", "127.0.0.1"]);
+    }
+    // The right authority, and another name than the one that was asked for.
+    let key = rcgen::KeyPair::generate().unwrap();
+    let other =
+        rcgen::CertificateParams::new(["elsewhere.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+    cluster.serve_tls(&other.pem(), &key.serialize_pem()).unwrap();
+    let renamed = rcgen::CertifiedKey { cert: other, signing_key: key };
+    reached("verify-ca", Some(&renamed), "encrypted, TLSv1.3");
+    check(&try_mode("verify-full", Some(&renamed)), 69, &["certificate", "127.0.0.1"]);
 }

@@ -11,7 +11,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use testkit::host::{HostOptions, TestHost, Tree};
 use testkit::plumb::Plumb;
+use testkit::postgres::Database;
 use testkit::process::Output;
+
+use crate::database::number;
+use crate::server;
 
 /// The binary under test with a data directory, a home folder and a place for files, all its own.
 ///
@@ -19,6 +23,14 @@ use testkit::process::Output;
 pub(crate) struct World {
     plumb: Plumb,
     folder: tempfile::TempDir,
+    server: Option<Database<'static>>,
+}
+
+/// Which database a story is told on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    Sqlite,
+    Postgres,
 }
 
 impl Deref for World {
@@ -33,7 +45,20 @@ impl Deref for World {
 pub(crate) fn world() -> World {
     let folder = tempfile::Builder::new().prefix("plumbline-it-").tempdir().unwrap();
     let plumb = Plumb::new(Path::new(env!("CARGO_BIN_EXE_plumb")), &folder.path().join("data")).unwrap();
-    World { plumb, folder }
+    World { plumb, folder, server: None }
+}
+
+/// Makes an empty data directory whose record is kept in this sort of database.
+pub(crate) fn world_on(on: On) -> World {
+    if on == On::Sqlite {
+        return world();
+    }
+    let database = server::database();
+    let world = world()
+        .env("PLUMB_DATABASE_URL", &server::address(&database, &server::user(&database, "app")))
+        .env("PLUMB_OWNER_DATABASE_URL", &server::address(&database, database.name()));
+    server::migrate(&world, &database);
+    World { server: Some(database), ..world }
 }
 
 /// Starts a plain Debian 12 host; it goes when it is dropped.
@@ -60,7 +85,7 @@ impl World {
     /// Sets a variable for all runs.
     #[must_use]
     pub(crate) fn env(self, name: &str, value: &str) -> World {
-        World { plumb: self.plumb.env(name, value), folder: self.folder }
+        World { plumb: self.plumb.env(name, value), ..self }
     }
 
     /// Returns a path for a file of the test's own.
@@ -71,6 +96,15 @@ impl World {
     /// Returns the path of the database.
     pub(crate) fn database(&self) -> PathBuf {
         self.data().join("plumb.db")
+    }
+
+    /// Returns how many rows a table has, in whichever database the record is kept.
+    pub(crate) fn count(&self, table: &str) -> i64 {
+        let query = format!("SELECT count(*) FROM {table};");
+        match &self.server {
+            Some(server) => server.sql(&query).unwrap().trim().parse().unwrap(),
+            None => number(&self.database(), &query),
+        }
     }
 
     /// Runs the binary with words that are all text.

@@ -46,7 +46,7 @@ impl Db {
     }
 
     /// Refuses a schema that differs from that of this program.
-    pub(super) async fn refuse_other_schema(&self) -> Result<(), StoreError> {
+    pub(crate) async fn refuse_other_schema(&self) -> Result<(), StoreError> {
         match self.schema_difference().await? {
             None => Ok(()),
             Some(what) => Err(StoreError::Open {

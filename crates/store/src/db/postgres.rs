@@ -8,7 +8,7 @@ use model::TenantId;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction};
 
-use super::{Backend, Db, Login, Readers, Tx, roles};
+use super::{Backend, Db, Login, Tx, roles};
 use crate::error::{Problem, StoreError, doing};
 use crate::migrate;
 use crate::privileges::Grant;
@@ -138,6 +138,15 @@ impl Server {
         StoreError::Open { place: self.place.clone(), problem, source: None }
     }
 
+    /// Returns connections that are made when they are needed.
+    fn pool(&self) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(self.connections)
+            .acquire_timeout(ACQUIRE_LIMIT)
+            .max_lifetime(AGE_MAX)
+            .connect_lazy_with(self.options.clone())
+    }
+
     /// Makes one connection, which a pool would try again and again without saying why.
     async fn probe(&self) -> Result<PgConnection, StoreError> {
         match tokio::time::timeout(CONNECT_LIMIT, self.options.connect()).await {
@@ -152,18 +161,14 @@ impl Server {
 
 /// Connects, and refuses a schema of another version and a role that nothing binds.
 pub(super) async fn connect(server: &Server, login: Login) -> Result<Db, StoreError> {
-    server.probe().await?.close().await.map_err(server.opened())?;
-    let pool = PgPoolOptions::new()
-        .max_connections(server.connections)
-        .acquire_timeout(ACQUIRE_LIMIT)
-        .max_lifetime(AGE_MAX)
-        .connect_lazy_with(server.options.clone());
-    let db = Db(Backend::Postgres { pool, place: server.place.clone(), is_frozen: false });
-    let on = Readers { db: &db, tenant: None };
-    if let Err(problem) = migrate::standing(on).await.map_err(server.opened())? {
+    let db = reach(server).await?;
+    if let Err(problem) = migrate::standing(db.readers_of_none()).await.map_err(server.opened())? {
         return Err(server.refused(problem));
     }
-    if let Some(problem) = roles::unsafe_because(on, login).await? {
+    if login != Login::Verifier {
+        migrate::refuse_missing_keys(&db).await?;
+    }
+    if let Some(problem) = roles::unsafe_because(db.readers_of_none(), login).await? {
         return Err(server.refused(problem));
     }
     if login != Login::Verifier {
@@ -172,12 +177,22 @@ pub(super) async fn connect(server: &Server, login: Login) -> Result<Db, StoreEr
     Ok(db)
 }
 
+/// Connects to whatever is there.
+pub(super) async fn reach(server: &Server) -> Result<Db, StoreError> {
+    server.probe().await?.close().await.map_err(server.opened())?;
+    Ok(over(server, server.pool()))
+}
+
+fn over(server: &Server, pool: PgPool) -> Db {
+    Db(Backend::Postgres { pool, place: server.place.clone(), is_frozen: false })
+}
+
 /// Brings the schema up to date; others who want the same wait.
 pub(super) async fn migrate(server: &Server, grants: &[Grant]) -> Result<Option<i64>, StoreError> {
     let said = "bring the schema up to date";
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_LIMIT);
-    let pool = pool.connect_lazy_with(server.options.clone());
     server.probe().await?.close().await.map_err(doing(said))?;
+    let pool = server.pool();
+    migrate::refuse_missing_keys(&over(server, pool.clone())).await?;
     let mut tx = pool.begin_with("BEGIN; SET LOCAL lock_timeout = 0").await.map_err(doing(said))?;
     sqlx::query(MIGRATION_LOCK).execute(&mut *tx).await.map_err(doing(said))?;
     roles::refuse_migrator(&mut tx).await?;
@@ -202,6 +217,12 @@ pub(super) async fn begin(
          SELECT pg_advisory_xact_lock(1, hashtext('{tenant}'))"
     );
     begin_whole(pool, text).await
+}
+
+/// Begins a write of all tenants, which may take as long as it takes to read what it writes.
+pub(super) async fn begin_filling(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let text = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(2, 0)";
+    begin_whole(pool, text.to_owned()).await
 }
 
 /// Begins a transaction in a task of its own. A caller that goes away while one begins would else leave a connection

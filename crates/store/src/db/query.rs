@@ -2,6 +2,7 @@
 //!
 //! Texts are shared where they can be; values have three kinds, and each kind has one encoding on both databases.
 
+use model::TenantId;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query as Driven;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -21,6 +22,8 @@ pub(crate) enum Sql {
     Assembled(String),
     /// One text each, where they differ on purpose: see [`crate::dialect`].
     Each(Each),
+    /// As [`Sql::Each`], put together: for SQLite, for PostgreSQL.
+    AssembledEach(String, String),
 }
 
 /// A statement that differs between the databases.
@@ -48,6 +51,7 @@ impl Sql {
             Self::Shared(text) => text.into_sql_str(),
             Self::Assembled(text) => AssertSqlSafe(text).into_sql_str(),
             Self::Each(texts) => texts.sqlite.into_sql_str(),
+            Self::AssembledEach(text, _postgres) => AssertSqlSafe(text).into_sql_str(),
         }
     }
 
@@ -56,6 +60,7 @@ impl Sql {
             Self::Shared(text) => text.into_sql_str(),
             Self::Assembled(text) => AssertSqlSafe(text).into_sql_str(),
             Self::Each(texts) => texts.postgres.into_sql_str(),
+            Self::AssembledEach(_sqlite, text) => AssertSqlSafe(text).into_sql_str(),
         }
     }
 }
@@ -65,7 +70,7 @@ impl Sql {
 pub(crate) enum Value {
     Int(Option<i64>),
     Text(Option<String>),
-    Bytes(Vec<u8>),
+    Bytes(Option<Vec<u8>>),
 }
 
 macro_rules! values {
@@ -87,9 +92,9 @@ values! {
     Option<String> => |value| Self::Text(value);
     &Option<String> => |value| Self::Text(value.clone());
     Option<&str> => |value| Self::Text(value.map(str::to_owned));
-    Vec<u8> => |value| Self::Bytes(value);
-    &Vec<u8> => |value| Self::Bytes(value.clone());
-    &[u8] => |value| Self::Bytes(value.to_vec());
+    Vec<u8> => |value| Self::Bytes(Some(value));
+    &Vec<u8> => |value| Self::Bytes(Some(value.clone()));
+    &[u8] => |value| Self::Bytes(Some(value.to_vec()));
 }
 
 /// The rows of a bulk statement. SQLite gets them as one parameter, a JSON array of arrays; PostgreSQL as one
@@ -106,13 +111,18 @@ impl Rows {
         Self { width, cells: Vec::with_capacity(width * count) }
     }
 
-    /// Adds a row. Bytes cannot stand in it.
+    /// Adds a row.
     pub(crate) fn push<const N: usize>(&mut self, row: [Value; N]) {
-        debug_assert_eq!(N, self.width, "every row has all columns");
-        self.cells.extend(row);
+        self.add(row);
     }
 
-    /// Writes the rows as JSON; a single column is an array of its values.
+    /// Adds a row of as many values as there are columns.
+    pub(crate) fn add(&mut self, row: impl IntoIterator<Item = Value>) {
+        self.cells.extend(row);
+        debug_assert_eq!(self.cells.len() % self.width, 0, "every row has all columns");
+    }
+
+    /// Writes the rows as JSON; a single column is an array of its values. Bytes are their hexadecimal digits.
     fn to_json(&self) -> Result<String, sqlx::Error> {
         let mut json = Vec::with_capacity(self.cells.len() * 32);
         json.push(b'[');
@@ -127,7 +137,7 @@ impl Rows {
             let written = match cell {
                 Value::Int(number) => serde_json::to_writer(&mut json, number),
                 Value::Text(text) => serde_json::to_writer(&mut json, text),
-                Value::Bytes(_bytes) => return Err(sqlx::Error::Encode("bytes in a bulk row".into())),
+                Value::Bytes(bytes) => serde_json::to_writer(&mut json, &bytes.as_deref().map(digits)),
             };
             written.map_err(|err| sqlx::Error::Encode(err.into()))?;
             if (at + 1) % self.width == 0 && self.width > 1 {
@@ -148,14 +158,24 @@ impl Rows {
             columns[at % self.width].push(cell);
         }
         for column in columns {
-            query = if matches!(column.first(), Some(Value::Int(_))) {
-                query.bind(column.iter().map(int).collect::<Result<Vec<_>, _>>()?)
-            } else {
-                query.bind(column.into_iter().map(text).collect::<Result<Vec<_>, _>>()?)
+            query = match column.first() {
+                Some(Value::Int(_)) => query.bind(column.iter().map(int).collect::<Result<Vec<_>, _>>()?),
+                Some(Value::Bytes(_)) => {
+                    query.bind(column.into_iter().map(bytes).collect::<Result<Vec<_>, _>>()?)
+                }
+                Some(Value::Text(_)) | None => {
+                    query.bind(column.into_iter().map(text).collect::<Result<Vec<_>, _>>()?)
+                }
             };
         }
         Ok(query)
     }
+}
+
+/// Writes bytes as hexadecimal digits.
+fn digits(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn int(cell: &Value) -> Result<Option<i64>, sqlx::Error> {
@@ -166,6 +186,11 @@ fn int(cell: &Value) -> Result<Option<i64>, sqlx::Error> {
 fn text(cell: Value) -> Result<Option<String>, sqlx::Error> {
     let Value::Text(text) = cell else { return Err(sqlx::Error::Encode("a column of two types".into())) };
     Ok(text)
+}
+
+fn bytes(cell: Value) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    let Value::Bytes(bytes) = cell else { return Err(sqlx::Error::Encode("a column of two types".into())) };
+    Ok(bytes)
 }
 
 #[derive(Debug, Clone)]
@@ -199,6 +224,17 @@ impl Tx {
         match self {
             Self::Sqlite(_) => texts.sqlite,
             Self::Postgres(_) => texts.postgres,
+        }
+    }
+
+    /// Says which tenant the rest of the transaction works for. On SQLite every statement says it itself.
+    pub(crate) async fn work_for(&mut self, tenant: TenantId) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(tx) => {
+                let text = "SELECT set_config('app.current_tenant', $1, true)";
+                sqlx::query(text).bind(tenant.to_string()).execute(&mut **tx).await.map(drop)
+            }
         }
     }
 
@@ -333,7 +369,7 @@ where
     D: Database,
     Option<i64>: Encode<'q, D> + Type<D>,
     Option<String>: Encode<'q, D> + Type<D>,
-    Vec<u8>: Encode<'q, D> + Type<D>,
+    Option<Vec<u8>>: Encode<'q, D> + Type<D>,
 {
     match value {
         Value::Int(number) => query.bind(number),

@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::reading::Reading;
-use super::{Backend, Db, Readers, Tx};
+use super::{Backend, Db, Tx};
 use crate::error::{Problem, StoreError, doing};
 use crate::{files, migrate};
 
@@ -32,6 +32,32 @@ const READERS_MAX: u32 = 4;
 /// Opens the file, making it where it is missing, and brings its schema up to date.
 pub(super) async fn open(path: &Path) -> Result<Db, StoreError> {
     files::prepare(path)?;
+    let (writer, readers) = pools(path);
+    // What keeps a reader from seeing it is said by the writer.
+    if is_ours(&readers).await.unwrap_or(false) {
+        files::tighten(path)?;
+    } else {
+        claim(&writer, path).await?;
+    }
+    let db = Db(Backend::Sqlite { writer: writer.clone(), readers, path: path.to_owned() });
+    if !matches!(migrate::standing(db.readers_of_none()).await, Ok(Ok(()))) {
+        migrate::refuse_missing_keys(&db).await?;
+        let said = "bring the schema up to date";
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite).map_err(doing(said))?;
+        migrate::migrate(&mut tx).await?;
+        tx.commit().await.map_err(doing(said))?;
+    }
+    Ok(db)
+}
+
+/// Returns the file as it is, without claiming it or bringing its schema up to date.
+pub(super) fn unopened(path: &Path) -> Db {
+    let (writer, readers) = pools(path);
+    Db(Backend::Sqlite { writer, readers, path: path.to_owned() })
+}
+
+/// Returns the connections to a file, which are made when they are needed: for writing, and for reading.
+fn pools(path: &Path) -> (SqlitePool, Reading) {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .synchronous(SqliteSynchronous::Full)
@@ -46,20 +72,7 @@ pub(super) async fn open(path: &Path) -> Result<Db, StoreError> {
             .max_connections(READERS_MAX)
             .connect_lazy_with(options.pragma("query_only", "ON")),
     );
-    // What keeps a reader from seeing it is said by the writer.
-    if is_ours(&readers).await.unwrap_or(false) {
-        files::tighten(path)?;
-    } else {
-        claim(&writer, path).await?;
-    }
-    let db = Db(Backend::Sqlite { writer: writer.clone(), readers, path: path.to_owned() });
-    if !matches!(migrate::standing(Readers { db: &db, tenant: None }).await, Ok(Ok(()))) {
-        let said = "bring the schema up to date";
-        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite).map_err(doing(said))?;
-        migrate::migrate(&mut tx).await?;
-        tx.commit().await.map_err(doing(said))?;
-    }
-    Ok(db)
+    (writer, readers)
 }
 
 /// Has what is deleted from now on overwritten in the file (sqlite.org/pragma.html#pragma_secure_delete).

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use model::record::{AuditPhase, AuditRecord, HostRecord, Reach};
 use model::{AuditId, HostId, LogId, TenantId, Timestamp};
+use store::privileges::Grant;
 use store::{Db, Login, Server, Tenant};
 use tempfile::TempDir;
 use testkit::postgres::{Cluster, Database};
@@ -70,6 +71,11 @@ pub(crate) const PARTS: [(&str, &str, bool); 7] = [
     ("admin", "plumb_admin", true),
 ];
 
+/// Gives each part to its role.
+pub(crate) fn grants() -> Vec<Grant> {
+    PARTS.map(|(part, role, _)| format!("{part}={role}").parse().unwrap()).into()
+}
+
 /// Names a database of the shared server, for a role.
 pub(crate) fn server(database: &str, role: &str) -> Server {
     let cluster = cluster();
@@ -98,8 +104,7 @@ pub(crate) async fn migrated() -> Database<'static> {
         let own = format!("ALTER DATABASE {} OWNER TO {OWNER}", template.database());
         cluster().sql(template.database(), &own).unwrap();
         let owner = server(template.database(), OWNER);
-        let grants = PARTS.map(|(part, role, _)| format!("{part}={role}").parse().unwrap());
-        assert_eq!(Db::migrate(&owner, &grants).await.unwrap(), None);
+        assert_eq!(Db::migrate(&owner, &grants()).await.unwrap(), None);
         template.finish().unwrap();
     }
     cluster().copy(&name, OWNER).unwrap()
@@ -108,14 +113,20 @@ pub(crate) async fn migrated() -> Database<'static> {
 impl Bench {
     /// Opens a fresh database.
     pub(crate) async fn on(on: On) -> Self {
+        let bench = Self::empty(on).await;
+        let tenant = make_tenant(&bench.db, "default", &bench.ids).await;
+        Self { tenant, ..bench }
+    }
+
+    /// Opens a fresh database without any tenant; the one that the bench names is not there.
+    pub(crate) async fn empty(on: On) -> Self {
         let home = match on {
             On::Sqlite => Home::Folder(folder()),
             On::Postgres => Home::Server(migrated().await),
         };
         let db = open(&home).await;
         let ids = Arc::new(AtomicU64::new(1));
-        let tenant = make_tenant(&db, "default", &ids).await;
-        Self { db, tenant, ids, home: Arc::new(home) }
+        Self { db, tenant: tenant_like(&ids), ids, home: Arc::new(home) }
     }
 
     /// Opens a fresh SQLite database.
@@ -131,6 +142,11 @@ impl Bench {
     /// Works through another handle on the same file.
     pub(crate) fn through(&self, db: Db) -> Self {
         Self { db, ..self.clone() }
+    }
+
+    /// Works in another database; the handle is still that on this one.
+    pub(crate) fn at_home(&self, home: Home) -> Self {
+        Self { home: Arc::new(home), ..self.clone() }
     }
 
     /// Works for another tenant of the same database.
@@ -222,15 +238,18 @@ async fn open(home: &Home) -> Db {
 }
 
 async fn make_tenant(db: &Db, slug: &str, ids: &Arc<AtomicU64>) -> Tenant {
+    db.create_tenant(slug, (&tenant_like(ids), ACTOR), at(0), &mut nonces(ids)).await.unwrap()
+}
+
+fn tenant_like(ids: &AtomicU64) -> Tenant {
     let id = |kind: u128| Uuid::from_u128((kind << 64) | u128::from(ids.fetch_add(1, Ordering::Relaxed)));
     let log = LogId::new(id(1));
-    let wanted = Tenant {
+    Tenant {
         id: TenantId::new(id(2)),
         log,
         origin: format!("plumbline.local/{log}"),
         vkey: "not used here".to_owned(),
-    };
-    db.create_tenant(slug, (&wanted, ACTOR), at(0), &mut nonces(ids)).await.unwrap()
+    }
 }
 
 fn nonces(ids: &Arc<AtomicU64>) -> impl FnMut() -> [u8; 16] + Send + use<> {

@@ -5,13 +5,18 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use model::ClaimKind;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
-use store::{Db, Problem, StoreError};
+use store::{Db, Login, Problem, SCHEMA_VERSION, StoreError};
+use tokio::sync::oneshot::error::TryRecvError;
 
-use crate::bench::{Bench, at, folder};
+use crate::bench::{Bench, EVERYDAY, Home, OWNER, On, at, folder, server};
+use crate::claims::{KINDS, key, put, table};
+use crate::raw::Raw;
 use crate::story::all_pass;
+use crate::upgrading::catalog;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -282,6 +287,134 @@ async fn handles_that_open_a_missing_file_at_once_share_it() {
             assert!(db.find_tenant("default").await.unwrap().is_none(), "round {round}");
         }
     }
+}
+
+/// Rounds in which so many instances open at once.
+const ROUNDS: usize = 50;
+const INSTANCES: usize = 8;
+
+/// FCT-21: instances that open at once while somebody writes all succeed, and the writer meets no error.
+async fn fct_21_eight_instances_open_at_once_while_one_writes(on: On) {
+    let bench = Bench::on(on).await;
+    let (enough, mut told) = tokio::sync::oneshot::channel();
+    let writer = bench.second_handle().await;
+    let writing = tokio::spawn(async move {
+        let key = key(ClaimKind::Fact, "owner");
+        let mut written = 0_u32;
+        while told.try_recv() == Err(TryRecvError::Empty) {
+            writer.fresh(&put(&key, &written.to_string()), at(100)).await;
+            written += 1;
+        }
+        written
+    });
+    for round in 0..ROUNDS {
+        let mut opening = tokio::task::JoinSet::new();
+        for _instance in 0..INSTANCES {
+            let bench = bench.clone();
+            opening.spawn(async move { bench.second_handle().await });
+        }
+        let mut n_opened = 0;
+        while let Some(opened) = opening.join_next().await {
+            let opened = opened.unwrap();
+            assert!(opened.db.find_tenant("default").await.unwrap().is_some(), "round {round}");
+            opened.db.close().await;
+            n_opened += 1;
+        }
+        assert_eq!(n_opened, INSTANCES);
+    }
+    enough.send(()).unwrap();
+    let written = writing.await.unwrap();
+    assert_eq!(bench.raw().await.number("SELECT count(*) FROM facts").await, i64::from(written));
+    assert!(written > 0);
+    assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
+}
+on_each!(fct_21_eight_instances_open_at_once_while_one_writes, 4);
+
+/// FCT-21: opening what is up to date changes nothing and waits for nobody: not for a writer, and not for whoever keeps all
+/// others from writing to any table.
+async fn fct_21_opening_what_is_up_to_date_takes_no_lock_that_a_writer_would_meet(on: On) {
+    let bench = Bench::on(on).await;
+    let mut raw = bench.raw().await;
+    raw.run("BEGIN").await.unwrap();
+    let lock = match raw {
+        Raw::Sqlite(_) => "DELETE FROM fact_heartbeats".to_owned(),
+        Raw::Postgres(_) => format!("LOCK TABLE {} IN EXCLUSIVE MODE", raw.tables().await.join(", ")),
+    };
+    raw.run(&lock).await.unwrap();
+    let opened = bench.second_handle().await;
+    assert!(opened.db.find_tenant("default").await.unwrap().is_some());
+    raw.run("COMMIT").await.unwrap();
+}
+on_each!(fct_21_opening_what_is_up_to_date_takes_no_lock_that_a_writer_would_meet);
+
+/// Takes the key of a table's numbers away, and puts its first version there a second time.
+async fn number_twice(raw: &mut Raw, kind: ClaimKind) {
+    let table = table(kind);
+    let id = format!("{}_id", table.trim_end_matches('s'));
+    let sql = match raw {
+        Raw::Sqlite(_) => format!(
+            "PRAGMA foreign_keys = OFF; CREATE TABLE bare AS SELECT * FROM {table}; DROP TABLE {table};
+             ALTER TABLE bare RENAME TO {table}; INSERT INTO {table} SELECT * FROM {table} WHERE seq = 1"
+        ),
+        Raw::Postgres(_) => format!(
+            "ALTER TABLE {table} DROP CONSTRAINT {table}_pkey CASCADE; ALTER TABLE {table} DROP CONSTRAINT
+               {table}_tenant_id_{id}_key; DROP INDEX {table}_active; DROP INDEX {table}_successor;
+             ALTER TABLE {table} DISABLE TRIGGER ALL; INSERT INTO {table} SELECT * FROM {table} WHERE seq = 1"
+        ),
+    };
+    raw.run(&sql).await.unwrap();
+}
+
+/// FCT-23: a database in which a number stands twice is neither opened nor brought up to date; the key and the number are
+/// named, and nothing is added or changed.
+async fn fct_23_a_number_that_stands_twice_is_refused_and_nothing_is_changed(on: On) {
+    for kind in KINDS {
+        let bench = Bench::on(on).await;
+        for value in ["1", "2", "3"] {
+            bench.fresh(&put(&key(kind, "owner"), value), at(100)).await;
+        }
+        let mut raw = bench.raw().await;
+        number_twice(&mut raw, kind).await;
+        for is_behind in [false, true] {
+            if is_behind {
+                raw.run(&format!("DELETE FROM schema_migrations WHERE version = {SCHEMA_VERSION}"))
+                    .await
+                    .unwrap();
+            }
+            let before = (raw.dump().await, catalog(&mut raw).await);
+            let refused = match &*bench.home {
+                Home::Folder(_) => vec![Db::open(&bench.path()).await],
+                Home::Server(database) => {
+                    let owner = server(database.name(), OWNER);
+                    let migrated = Db::migrate(&owner, &[]).await.map(|_from| bench.db.clone());
+                    // One that is behind is refused for that.
+                    if is_behind {
+                        vec![migrated]
+                    } else {
+                        vec![migrated, Db::connect(&owner, Login::Owner).await]
+                    }
+                }
+            };
+            for refused in refused {
+                let key = format!("{} (tenant_id, seq)", table(kind));
+                let wanted = Problem::KeyMissing { key, twice: Some(1) };
+                assert_eq!(problem(refused.expect_err("it was opened")), wanted, "{kind:?} {is_behind}");
+            }
+            assert_eq!((raw.dump().await, catalog(&mut raw).await), before, "{kind:?} {is_behind}");
+        }
+    }
+}
+on_each!(fct_23_a_number_that_stands_twice_is_refused_and_nothing_is_changed);
+
+/// FCT-23: whoever sees no tenant is told of the key alone.
+#[tokio::test]
+async fn fct_23_the_role_of_every_day_is_told_of_the_key() {
+    let bench = Bench::on(On::Postgres).await;
+    bench.raw().await.run("ALTER TABLE edges DROP CONSTRAINT edges_pkey CASCADE").await.unwrap();
+    let Home::Server(database) = &*bench.home else { panic!("a server was asked for") };
+    let refused = Db::connect(&server(database.name(), EVERYDAY), Login::Everyday).await;
+    let wanted = Problem::KeyMissing { key: "edges (tenant_id, seq)".to_owned(), twice: None };
+    assert_eq!(problem(refused.expect_err("it was opened")), wanted);
 }
 
 /// A write lock that another process keeps is told as busy, after the time we wait.

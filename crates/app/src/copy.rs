@@ -1,0 +1,85 @@
+//! Carrying a whole store to another database, and verifying what arrived there.
+
+use ledger::Report;
+pub use store::copy::Step;
+use store::{Db, Login};
+
+use crate::context::Config;
+use crate::database::Database;
+use crate::error::{Error, Kind};
+use crate::holder;
+use crate::open::{open_place, open_tenant, require};
+use crate::state::Difference;
+
+/// A store that was carried across.
+#[derive(Debug)]
+pub struct Copied {
+    /// For people: where it came from, and where it is now.
+    pub from: String,
+    pub to: String,
+    pub tables: usize,
+    pub rows: u64,
+    pub tenants: Vec<Arrived>,
+}
+
+/// What verifying a tenant's records in the copy came to.
+#[derive(Debug)]
+pub struct Arrived {
+    pub slug: String,
+    pub report: Report,
+    pub differences: Vec<Difference>,
+}
+
+/// Copies everything of the configured database into an empty one, and verifies it there: each ledger, and each current
+/// state. Keys, anchors and archives are not in a database and stay where they are.
+///
+/// # Errors
+/// When the target is not empty or of another version, the source is being written, or the two cannot be used: nothing is
+/// copied then.
+pub async fn copy(
+    config: &Config,
+    to: &Database,
+    tell: &mut (dyn FnMut(Step<'_>) + Send),
+) -> Result<Copied, Error> {
+    if to.is_default() {
+        let message = "where the copy goes is not said";
+        return Err(Error::new(Kind::Usage, message)
+            .hint("say it by --to sqlite:FILE or --to postgres://USER@HOST/NAME"));
+    }
+    let from = config.database.place(&config.data_dir)?;
+    let to = to.place(&config.data_dir)?;
+    require(&from)?;
+    let from = open_place(from, Login::Owner).await?;
+    let done = match open_place(to, Login::Owner).await {
+        Ok(to) => {
+            let done = between(config, (&from, &to), tell).await;
+            to.close().await;
+            done
+        }
+        Err(err) => Err(err),
+    };
+    from.close().await;
+    done
+}
+
+async fn between(
+    config: &Config,
+    (from, to): (&Db, &Db),
+    tell: &mut (dyn FnMut(Step<'_>) + Send),
+) -> Result<Copied, Error> {
+    let leases = from.leases(config.clock.now()).await?;
+    if let Some(lease) = leases.iter().find(|lease| !holder::is_gone(&lease.holder)) {
+        let message =
+            format!("a scan or change of {} is under way until {} at the latest", from.place(), lease.until);
+        return Err(Error::new(Kind::Unavailable, message).hint("wait for it to end, then copy again"));
+    }
+    let copied = from.copy_to(to, tell).await?;
+    let mut tenants = Vec::new();
+    for slug in copied.slugs {
+        let app = open_tenant(config, to, &slug).await?;
+        let report = app.verify_ledger(None).await?;
+        let differences = app.verify_state().await?;
+        tenants.push(Arrived { slug, report, differences });
+    }
+    Ok(Copied { from: from.place(), to: to.place(), tables: copied.tables, rows: copied.rows, tenants })
+}

@@ -1,0 +1,29 @@
+//! The command line of the database itself.
+
+use clap::{Args, Subcommand};
+
+use super::ListArgs;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Check that the database can be reached, is ours and whole, and keeps what it should
+    Check(ListArgs),
+    /// Copy the whole record to another database, and verify it there
+    ///
+    /// Everything in it goes: all tables of all tenants, with the ledger, its proofs and hashes as they are. The target has to
+    /// be empty but for its tables; it gets all or nothing. Signing keys, anchors and archives are files: they stay where
+    /// they are, and the copy is used with the same data directory. Stop what writes to the source before, and use only the
+    /// copy afterwards: two databases that go on with one ledger are two histories.
+    Copy(CopyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArgs {
+    /// Database to copy: sqlite:FILE or postgres://USER@HOST/NAME, where USER owns the tables; single settings and the
+    /// password come by PLUMB_FROM_DATABASE_... [default: PLUMB_OWNER_DATABASE_..., else the database of all other commands]
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: Option<String>,
+    /// Database to fill, as for --from; single settings and the password come by PLUMB_TO_DATABASE_...
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<String>,
+}

@@ -1,0 +1,122 @@
+//! `plumb db check`: what it finds of a database that is right, and of each way in which one is not.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+use testkit::net::closed_port;
+
+use crate::database::{dump, sql};
+use crate::server::{PASSWORD, address, database, migrate, on, user};
+use crate::support::{World, assert_code, assert_refused, json, mode, world};
+
+/// Checks a database and returns the names of what is wrong, each with what was said of it.
+fn wrong(world: &World, more: &[&str]) -> Vec<(String, String)> {
+    let done = world.plumb(&[&["db", "check", "--format", "json"], more].concat());
+    let document = json(&done);
+    let checks = document["checks"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let wrong: Vec<_> = checks
+        .iter()
+        .filter(|check| check["ok"] == false)
+        .map(|check| {
+            assert!(check["hint"].is_string(), "{check:#}");
+            (text(&check["name"]), text(&check["said"]))
+        })
+        .collect();
+    assert_code(&done, if wrong.is_empty() { 0 } else { 2 });
+    assert_eq!(document["ok"], wrong.is_empty(), "{document:#}");
+    assert!(!done.stdout.contains(PASSWORD) && !done.stderr.contains(PASSWORD), "{done:?}");
+    wrong
+}
+
+#[track_caller]
+fn assert_wrong(found: &[(String, String)], wanted: &[(&str, &str)]) {
+    let names: Vec<&str> = found.iter().map(|(name, _said)| name.as_str()).collect();
+    assert_eq!(names, wanted.iter().map(|(name, _word)| *name).collect::<Vec<_>>(), "{found:?}");
+    for ((_name, said), (_wanted, word)) in found.iter().zip(wanted) {
+        assert!(said.contains(word), "{word:?}: {said}");
+    }
+}
+
+/// DBS-20, DBS-22: a file is looked at without being made, mended or changed, and each fault of it is told.
+#[test]
+fn dbs_20_a_file_is_checked_without_being_touched() {
+    let world = world();
+    assert_refused(&world.plumb(&["db", "check"]), 69, "there is no database");
+    assert!(!world.data().exists());
+    assert_code(&world.plumb(&["host", "add", "192.0.2.10", "--name", "web-1"]), 0);
+    let before = dump(&world.database());
+    assert_wrong(&wrong(&world, &[]), &[]);
+    let text = world.plumb(&["db", "check"]);
+    assert_code(&text, 0);
+    for line in [
+        "file\tyes\t",
+        "pages\tyes\twhole",
+        "write-ahead log\tyes\ton",
+        "schema\tyes\tversion",
+        "writing\tyes\t",
+    ] {
+        assert!(text.stdout.contains(line), "{line}: {}", text.stdout);
+    }
+    fs::set_permissions(world.database(), fs::Permissions::from_mode(0o644)).unwrap();
+    assert_wrong(&wrong(&world, &[]), &[("file", "mode 0644")]);
+    assert_eq!(mode(&world.database()), 0o644, "it mends nothing");
+    fs::set_permissions(world.database(), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(dump(&world.database()), before);
+    sql(
+        &world.database(),
+        "INSERT INTO schema_migrations VALUES (9999, 'later', 'x'); PRAGMA journal_mode = DELETE;",
+    );
+    assert_wrong(&wrong(&world, &[]), &[("write-ahead log", "delete"), ("schema", "version 9999")]);
+    // A page in the middle is overwritten.
+    let mut bytes = fs::read(world.database()).unwrap();
+    let middle = bytes.len() / 2 / 8_192 * 8_192;
+    bytes[middle..middle + 8_192].fill(0xa5);
+    fs::write(world.database(), &bytes).unwrap();
+    assert!(wrong(&world, &[]).iter().any(|(name, _said)| name == "pages"));
+    fs::write(world.database(), "not a database, and long enough to be looked at".repeat(100)).unwrap();
+    assert!(wrong(&world, &[]).contains(&("pages".to_owned(), "the file is not a database".to_owned())));
+}
+
+/// DBS-02, DBS-20: a server is told by its version, its schema and whether it keeps tenants apart for this user.
+#[test]
+fn dbs_20_a_server_is_checked_for_who_connects() {
+    let database = database();
+    let world = on(&database);
+    assert_wrong(&wrong(&world, &[]), &[("schema", "no schema of ours")]);
+    migrate(&world, &database);
+    assert_wrong(&wrong(&world, &[]), &[]);
+    let text = world.plumb(&["db", "check"]).stdout;
+    for line in [
+        "connection\tyes\t",
+        "as ",
+        "PostgreSQL 1",
+        "shows no row without a tenant",
+        "writing\tyes\taccepted",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let plain = crate::support::world();
+    let by = |role: &str| wrong(&plain, &["--database", &address(&database, role)]);
+    assert_wrong(&by(&user(&database, "verify")), &[]);
+    assert_wrong(&by(database.name()), &[("role", "owns the tables")]);
+    assert_wrong(&by("postgres"), &[("role", "superuser")]);
+    let stranger = user(&database, "stranger");
+    let make = format!("CREATE ROLE {stranger} LOGIN BYPASSRLS; GRANT CONNECT ON DATABASE {0} TO {stranger};
+                        GRANT USAGE ON SCHEMA public TO {stranger}; GRANT SELECT ON schema_migrations, log_heads TO {stranger}",
+        database.name());
+    database.sql(&make).unwrap();
+    assert_wrong(
+        &by(&stranger),
+        &[("schema", "stranger"), ("role", "bypasses row security"), ("rights", "audit_events")],
+    );
+    database.sql(&format!("DROP OWNED BY {stranger}; DROP ROLE {stranger}")).unwrap();
+    database.sql("ALTER TABLE hosts NO FORCE ROW LEVEL SECURITY; DROP POLICY tenant ON facts").unwrap();
+    assert_wrong(&wrong(&world, &[]), &[("schema", ""), ("row security", "facts, hosts")]);
+    let app = user(&database, "app");
+    database.sql(&format!("ALTER ROLE {app} SET default_transaction_read_only = on")).unwrap();
+    assert!(wrong(&world, &[]).iter().any(|(name, said)| name == "writing" && said.contains("read-only")));
+    let gone = world.env("PLUMB_DATABASE_PORT", &closed_port().unwrap().port().to_string());
+    assert_refused(&gone.plumb(&["db", "check"]), 69, "onnection refused");
+}
