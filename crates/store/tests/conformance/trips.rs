@@ -14,8 +14,9 @@ async fn tlw_08_an_apply_takes_few_round_trips_however_many_rules() {
     let bench = Bench::on(On::Postgres).await;
     let Home::Server(database) = &*bench.home else { panic!("on a server") };
     let wire = Wire::to(cluster()).unwrap();
-    let server =
-        Server::new(("127.0.0.1", wire.port()), database.name(), EVERYDAY).ssl(SslMode::Disable, None);
+    let server = Server::new(("127.0.0.1", wire.port()), database.name(), EVERYDAY)
+        .ssl(SslMode::Disable, None)
+        .connections(1);
     let over_wire = bench.through(Db::connect(&server, store::Login::Everyday).await.unwrap());
     let host = bench.host("before").await;
     over_wire.scan(host, &all_pass(10), at(100)).await;
