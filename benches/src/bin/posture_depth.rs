@@ -100,7 +100,7 @@ impl<'s> Depth<'s> {
         while self.versions < versions {
             let (from, to) = (self.versions, (self.versions + STEP).min(versions));
             self.served.sql(&format!(
-                "SET session_replication_role = replica;
+                "ALTER TABLE facts DISABLE TRIGGER ALL;
                  UPDATE facts SET t_invalid = {START} + seq + {KEYS}, t_superseded = {START} + seq + {KEYS},
                    superseded_by = seq + {KEYS}, superseded_actor = 'local:bench', superseded_reason = 'replaced',
                    superseded_index = seq + {KEYS}
@@ -108,7 +108,7 @@ impl<'s> Depth<'s> {
                  INSERT INTO facts (tenant_id, fact_id, seq, subject, predicate, fact_type, value, t_valid, t_invalid,
                    t_recorded, t_superseded, superseded_by, actor, reason, superseded_actor, superseded_reason,
                    classification, log_index, superseded_index)
-                 SELECT '{tenant}', 'fact-' || s, s, 'host:' || s % {KEYS} / {SIDE}, 'setting/' || s % {SIDE},
+                 SELECT '{tenant}', lpad(to_hex(s), 32, '0')::uuid::text, s, 'host:' || s % {KEYS} / {SIDE}, 'setting/' || s % {SIDE},
                    'observed', '{{\"version\":' || s || '}}', {START} + s, ended, {START} + s, ended,
                    s + CASE WHEN ended IS NOT NULL THEN {KEYS} END, 'local:bench', 'bench',
                    CASE WHEN ended IS NOT NULL THEN 'local:bench' END,
