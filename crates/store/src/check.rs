@@ -93,9 +93,15 @@ async fn schema(db: &Db) -> Result<Check, sqlx::Error> {
             Ok(()) => db.refuse_other_schema().await,
             refused @ Err(_) => refused,
         };
-        if let Err(StoreError::Open { problem, .. }) = looked {
+        if let Err(err) = looked {
             let hint = "keep it as it is, restore a backup beside it and compare by `plumb ledger verify`";
-            return Ok(wrong("schema", problem.to_string(), hint));
+            // Where the database is was said before.
+            let said = if let StoreError::Open { problem, .. } = err {
+                problem.to_string()
+            } else {
+                err.to_string()
+            };
+            return Ok(wrong("schema", said, hint));
         }
     }
     Ok(match standing {
