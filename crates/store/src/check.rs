@@ -88,21 +88,14 @@ async fn row(db: &Db, sql: &'static str) -> Result<Row, sqlx::Error> {
 /// Tells whether the applied migrations are those of this program.
 async fn schema(db: &Db) -> Result<Check, sqlx::Error> {
     let standing = migrate::standing(db.readers_of_none()).await?;
-    if standing.is_ok() {
-        let looked = match migrate::refuse_missing_keys(db).await {
-            Ok(()) => db.refuse_other_schema().await,
-            refused @ Err(_) => refused,
-        };
-        if let Err(err) = looked {
-            let hint = "keep it as it is, restore a backup beside it and compare by `plumb ledger verify`";
-            // Where the database is was said before.
-            let said = if let StoreError::Open { problem, .. } = err {
-                problem.to_string()
-            } else {
-                err.to_string()
-            };
-            return Ok(wrong("schema", said, hint));
-        }
+    if standing.is_ok()
+        && let Err(err) = db.refuse_other_schema().await
+    {
+        let hint = "keep it as it is, restore a backup beside it and compare by `plumb ledger verify`";
+        // Where the database is was said before.
+        let said =
+            if let StoreError::Open { problem, .. } = err { problem.to_string() } else { err.to_string() };
+        return Ok(wrong("schema", said, hint));
     }
     Ok(match standing {
         Ok(()) => fine("schema", format!("version {SCHEMA_VERSION}, as this program needs it")),

@@ -45,16 +45,11 @@ impl Db {
         }
     }
 
-    /// Refuses a schema that differs from that of this program.
+    /// Refuses a schema that differs from that of this program. That numbers stand twice says more than which key is gone.
     pub(crate) async fn refuse_other_schema(&self) -> Result<(), StoreError> {
-        match self.schema_difference().await? {
-            None => Ok(()),
-            Some(what) => Err(StoreError::Open {
-                place: self.place(),
-                problem: Problem::SchemaMismatch(what),
-                source: None,
-            }),
-        }
+        let Some(what) = self.schema_difference().await? else { return Ok(()) };
+        migrate::refuse_missing_keys(self).await?;
+        Err(StoreError::Open { place: self.place(), problem: Problem::SchemaMismatch(what), source: None })
     }
 }
 

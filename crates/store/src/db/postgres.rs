@@ -165,9 +165,6 @@ pub(super) async fn connect(server: &Server, login: Login) -> Result<Db, StoreEr
     if let Err(problem) = migrate::standing(db.readers_of_none()).await.map_err(server.opened())? {
         return Err(server.refused(problem));
     }
-    if login != Login::Verifier {
-        migrate::refuse_missing_keys(&db).await?;
-    }
     if let Some(problem) = roles::unsafe_because(db.readers_of_none(), login).await? {
         return Err(server.refused(problem));
     }
