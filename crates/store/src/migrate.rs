@@ -14,7 +14,7 @@ struct Migration {
 }
 
 /// Number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 8;
+pub const SCHEMA_VERSION: u32 = 9;
 
 macro_rules! migration {
     ($version:literal, $name:literal, $file:literal) => {
@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(6, "named_refusals", "0006_named_refusals.sql"),
     migration!(7, "roles", "0007_roles.sql"),
     migration!(8, "next_index", "0008_next_index.sql"),
+    migration!(9, "facts_in_order", "0009_facts_in_order.sql"),
 ];
 
 const APPLIED: &str = "SELECT version, sha256 FROM schema_migrations ORDER BY version LIMIT 10000";

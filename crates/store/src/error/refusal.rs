@@ -51,6 +51,7 @@ impl Place<'_> {
     /// table that only takes new rows, or a number that is missing or none.
     pub(super) fn name(self, problem: Problem) -> Problem {
         let is_number = self.column == "seq"
+            || matches!(self.constraint, "facts_pkey" | "edges_pkey")
             || self.table == "log_entries"
                 && (self.column == "log_index" || self.constraint.starts_with("log_entries_log_index"));
         let is_taken = matches!(problem, Problem::Taken(_));

@@ -13,8 +13,8 @@ use crate::{Tenant, dialect};
 /// Most facts that one scan may change.
 pub const CHANGES_MAX: usize = 50_000;
 
-/// What the database says of a key that has an active version already.
-const TAKEN: &str = "has an active version";
+/// What the databases say of a key that has an active version already: a guard, and a unique index.
+const TAKEN: [&str; 2] = ["has an active version", "\"facts_active\""];
 
 /// What a scan changes in the observed facts of its host.
 #[derive(Debug, Clone, Default)]
@@ -124,7 +124,8 @@ fn conflict(by: &By<'_>) -> StoreError {
 fn refused(by: &By<'_>, err: StoreError) -> StoreError {
     let taken = matches!(
         &err,
-        StoreError::Database { problem: Problem::Refused(_, text), .. } if text.contains(TAKEN)
+        StoreError::Database { problem: Problem::Refused(_, text), .. }
+            if TAKEN.iter().any(|said| text.contains(said))
     );
     if taken { conflict(by) } else { err }
 }

@@ -83,3 +83,32 @@ async fn led_16_an_append_on_a_server_reads_as_much_of_a_long_log_as_of_a_short_
     }
     assert!(read[0] < 150 && read[1] < 150, "{read:?} rows were looked at");
 }
+
+/// FCT-29: what the guards of facts look at does not grow with the facts of the tenant, and is little for each.
+#[tokio::test]
+async fn fct_29_a_put_on_a_server_reads_as_much_of_many_facts_as_of_few() {
+    let bench = Bench::on(On::Postgres).await;
+    let Home::Server(database) = &*bench.home else { panic!("on a server") };
+    let put = |family: &str, count: usize| {
+        format!(
+            "SET LOCAL app.current_tenant = '{tenant}';
+             INSERT INTO facts (tenant_id, fact_id, seq, subject, predicate, fact_type, value, t_valid, t_recorded, actor,
+               classification, log_index)
+             SELECT '{tenant}', '{family}-' || n,
+               (SELECT coalesce(max(seq) + 1, 0) FROM facts WHERE tenant_id = '{tenant}') + n,
+               'host:web-1', '{family}/' || n, 'observed', '1', 0, 0, 'local:tester', 'normal', n
+             FROM generate_series(0, {count} - 1) AS n;",
+            tenant = bench.tenant.id
+        )
+    };
+    let mut read = Vec::new();
+    for already in [200, 3_000] {
+        database.sql(&format!("BEGIN; {} COMMIT;", put(&format!("p{already}"), already))).unwrap();
+        let append = format!(
+            "BEGIN; {} SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'facts'; ROLLBACK;",
+            put("more", 100)
+        );
+        read.push(database.sql(&append).unwrap().trim().parse::<u64>().unwrap());
+    }
+    assert!(read[0] < 150 && read[1] < 150, "{read:?} rows were looked at");
+}

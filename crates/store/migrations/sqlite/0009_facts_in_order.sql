@@ -1,0 +1,1 @@
+-- On SQLite each row is guarded by its keys, which are planned with statistics: there is nothing to change.
