@@ -52,6 +52,7 @@ pub(crate) enum Rule {
     RequirementStatus,
     Sql,
     UnknownRequirement,
+    Unsafe,
 }
 
 impl Rule {
@@ -105,6 +106,11 @@ impl Rule {
             Rule::UnknownRequirement => {
                 ("unknown-requirement", "a requirement that is not there", "correct the id")
             }
+            Rule::Unsafe => (
+                "unsafe",
+                "`unsafe` outside the reviewed list",
+                "use something safe, or have the list reviewed",
+            ),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::files;
 use crate::logs::{self, Begins};
 use crate::privileges::Grant;
 
+mod authorizer;
 mod catalog;
 mod postgres;
 mod query;
@@ -25,6 +26,7 @@ mod sqlite;
 
 use reading::Reading;
 
+pub use authorizer::bind;
 pub use postgres::{Server, SslMode};
 pub(crate) use query::{Each, On, Row, Rows, Sql, Tx, Value, query};
 pub use roles::Login;
@@ -39,6 +41,7 @@ enum Backend {
         writer: SqlitePool,
         readers: Reading,
         path: PathBuf,
+        login: Login,
     },
     /// A frozen one is a snapshot, whose connections are in their transactions already.
     Postgres {
@@ -80,7 +83,7 @@ impl Db {
     /// # Errors
     /// As [`Db::open`].
     pub async fn open_as(path: &Path, login: Login) -> Result<Self, StoreError> {
-        let db = sqlite::open(path).await?;
+        let db = sqlite::open(path, login).await?;
         if login != Login::Verifier {
             db.refuse_other_schema().await?;
         }
@@ -100,7 +103,7 @@ impl Db {
     /// Returns a database file as it is, which may be anybody's: only to look at it.
     pub(crate) fn at_file(path: &Path) -> Result<Self, StoreError> {
         files::check_existing(path)?;
-        Ok(sqlite::unopened(path))
+        Ok(sqlite::unopened(path, Login::Owner))
     }
 
     /// Returns a server's database as it is: only to look at it.
@@ -129,7 +132,7 @@ impl Db {
     /// other process has it open.
     pub async fn close(&self) {
         match &self.0 {
-            Backend::Sqlite { writer, readers, path: _ } => {
+            Backend::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }

@@ -238,6 +238,10 @@ impl Problem {
             // A guard that stands before a unique key uses its word.
             19 if message.contains("UNIQUE") => Self::Taken(message.to_owned()),
             19 => Self::Refused(Refusal::of(message), message.to_owned()),
+            // SQLITE_AUTH: our own answer, see `db::authorizer`. For a function SQLite says it by another code.
+            code if code == 23 || message.starts_with("not authorized to use function") => {
+                Self::Denied(format!("this command has no right to do that in the file ({message})"))
+            }
             26 => Self::NotADatabase,
             _ => Self::Other(message.to_owned()),
         }

@@ -1,11 +1,13 @@
-//! Who may do what on a PostgreSQL database: the committed matrix and the statements that give a role exactly what stands
-//! in it (CHG-11, DBS-08). Runs nothing itself: see `db::roles`.
+//! Who may do what: the committed matrix and the statements that give a role exactly what stands
+//! in it (CHG-11, DBS-08). Runs nothing itself: see `db::roles`, and
+//! `db::authorizer` for a file, where a command has the same rights.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use crate::StoreError;
+pub use crate::db::bind;
 
 const MATRIX: &str = include_str!("../migrations/postgres/privileges.txt");
 /// Longest name of a role. Bytes (postgresql.org/docs/current/sql-syntax-lexical.html, NAMEDATALEN less one).
@@ -53,6 +55,14 @@ impl Role {
             rights.iter().map(|right| format!("{kind} {name} {right}")).collect()
         };
         self.lines().flat_map(of_line).collect()
+    }
+
+    /// Returns what it may do with each table, in the words of the matrix: `SELECT`, `UPDATE(t_superseded)`.
+    pub(crate) fn tables(self) -> BTreeMap<&'static str, Vec<&'static str>> {
+        self.lines()
+            .filter(|(kind, ..)| *kind == "table")
+            .map(|(_kind, name, rights)| (name, rights))
+            .collect()
     }
 
     fn lines(self) -> impl Iterator<Item = (&'static str, &'static str, Vec<&'static str>)> {

@@ -33,6 +33,7 @@ const TEST_CRATE: &str = "testkit";
 const EFFECTS: &[(&str, &[&str])] = &[
     // A benchmark's floor is the same database without our code.
     ("sqlx", &["store", "benches"]),
+    ("libsqlite3-sys", &["store"]),
     ("russh", &["transport"]),
     ("hyper", &["app", "web", "mcp"]),
     ("tokio", &["transport", "store", "app", "web", "mcp", "plumb", "benches"]),

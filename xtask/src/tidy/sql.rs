@@ -27,6 +27,9 @@ const STATEMENTS: &[(&str, &str)] = &[
 /// The files that may use the driver, and so match on which database it is.
 const DRIVER: &[&str] = &["src/db.rs", "src/db/", "src/dialect.rs", "src/codec.rs", "src/error.rs"];
 
+/// The C interface below the driver.
+const RAW_DRIVER: &str = "libsqlite3_sys";
+
 /// What every file of the store may say of the driver: what went wrong in it.
 const DRIVER_ERROR: &str = "sqlx::Error";
 
@@ -51,8 +54,10 @@ fn check_driver(source: &RustSource<'_>, inside: &str) -> Vec<Finding> {
         return Vec::new();
     }
     let code = &source.text.code;
-    let uses = words(code, "sqlx").filter(|at| !code[*at..].starts_with(DRIVER_ERROR));
-    uses.map(|at| source.file.finding(source.text.line(at), Rule::Driver, "sqlx")).collect()
+    let uses = words(code, "sqlx").filter(|at| !code[*at..].starts_with(DRIVER_ERROR)).map(|at| (at, "sqlx"));
+    uses.chain(words(code, RAW_DRIVER).map(|at| (at, RAW_DRIVER)))
+        .map(|(at, driver)| source.file.finding(source.text.line(at), Rule::Driver, driver))
+        .collect()
 }
 
 fn is_statement(literal: &str) -> bool {

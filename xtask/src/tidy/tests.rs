@@ -88,7 +88,18 @@ fn sql_is_found_outside_store_and_tests() {
 fn the_driver_is_found_outside_its_files() {
     let text = "//! D.\nuse sqlx::Row;\nfn f(err: sqlx::Error) {}\n// sqlx here\n";
     check(&[("crates/store/src/hosts.rs", text)], &["crates/store/src/hosts.rs:2 driver sqlx"]);
+    let raw = "//! D.\nuse libsqlite3_sys as c;\n";
+    check(&[("crates/store/src/hosts.rs", raw)], &["crates/store/src/hosts.rs:2 driver libsqlite3_sys"]);
     check(&[("crates/store/src/db/query.rs", text), ("crates/store/tests/a.rs", text)], &[]);
+}
+
+#[test]
+fn unsafe_code_is_found_outside_the_reviewed_list_sup_07() {
+    let text = "//! D, unsafe or not.\nfn f(p: *const u8) -> u8 {\n    unsafe { *p }\n}\n";
+    for path in ["crates/store/src/hosts.rs", "crates/store/tests/a.rs", "crates/app/src/db/authorizer.rs"] {
+        check(&[(path, text)], &[&format!("{path}:3 unsafe unsafe")]);
+    }
+    check(&[("crates/store/src/db/authorizer.rs", text)], &[]);
 }
 
 #[test]

@@ -45,7 +45,8 @@ fn config(data: &Path) -> Config {
     Config {
         data_dir: data.to_owned(),
         database: app::Database::default(),
-        login: app::Login::Everyday,
+        // One of the workloads prunes and erases, which only the owner may.
+        login: app::Login::Owner,
         retention: Retention::default(),
         stamp_max_lag_seconds: 86_400,
         anchor: None,

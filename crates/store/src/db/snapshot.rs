@@ -5,6 +5,7 @@
 //! (sqlite.org/isolation.html). On PostgreSQL the same is a REPEATABLE READ, READ ONLY transaction and others that
 //! take over its exported snapshot (postgresql.org/docs/current/functions-admin.html, snapshot synchronization).
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,8 +15,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Database, Executor, Pool, Row as _, Sqlite};
 
 use super::reading::Reading;
-use super::sqlite::BUSY_TIMEOUT;
-use super::{Backend, Db};
+use super::sqlite::{self, BUSY_TIMEOUT};
+use super::{Backend, Db, Login};
 use crate::error::{StoreError, doing};
 
 /// Connections of a snapshot: one reads ahead of the other.
@@ -34,12 +35,13 @@ impl Db {
     /// When the database cannot be read, or others commit so often that no moment is found.
     pub async fn snapshot(&self) -> Result<Self, StoreError> {
         match &self.0 {
-            Backend::Sqlite { writer, readers, path } => {
-                let frozen = freeze_file(readers.pool(), path).await?;
+            Backend::Sqlite { writer, readers, path, login } => {
+                let frozen = freeze_file(readers.pool(), path, *login).await?;
                 Ok(Self(Backend::Sqlite {
                     writer: writer.clone(),
                     readers: Reading::new(frozen),
                     path: path.clone(),
+                    login: *login,
                 }))
             }
             Backend::Postgres { pool, place, is_frozen: _ } => {
@@ -58,7 +60,7 @@ impl Db {
     }
 }
 
-async fn freeze_file(readers: &SqlitePool, path: &std::path::Path) -> Result<SqlitePool, StoreError> {
+async fn freeze_file(readers: &SqlitePool, path: &Path, login: Login) -> Result<SqlitePool, StoreError> {
     let mut watch = readers.acquire().await.map_err(doing(SAID))?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -66,6 +68,9 @@ async fn freeze_file(readers: &SqlitePool, path: &std::path::Path) -> Result<Sql
         .foreign_keys(true)
         .read_only(true);
     let (frozen, mut held) = connect::<Sqlite>(options).await.map_err(doing(SAID))?;
+    for connection in &mut held {
+        sqlite::bind(connection, login).await.map_err(doing(SAID))?;
+    }
     // Only reading fixes what a transaction sees.
     let begin = "BEGIN; SELECT count(*) FROM sqlite_schema";
     for _attempt in 0..ATTEMPTS_MAX {

@@ -1,15 +1,18 @@
 //! Opening a SQLite file: one writer, several readers, durable, ours.
 //!
-//! A command that only reads opens a single connection: the writer connects at the first write.
+//! A command that only reads opens a single connection: the writer connects at the first write. Both do what their part
+//! may and no more; a new file is claimed and an older one brought up to date on a connection of its own, which nobody binds.
 
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 use super::reading::Reading;
-use super::{Backend, Db, Tx};
+use super::{Backend, Db, Login, Tx, authorizer};
 use crate::error::{Problem, StoreError, doing};
 use crate::{files, migrate};
 
@@ -30,49 +33,66 @@ const WRITER_CACHE: &str = "-16384";
 const READERS_MAX: u32 = 4;
 
 /// Opens the file, making it where it is missing, and brings its schema up to date.
-pub(super) async fn open(path: &Path) -> Result<Db, StoreError> {
+pub(super) async fn open(path: &Path, login: Login) -> Result<Db, StoreError> {
     files::prepare(path)?;
-    let (writer, readers) = pools(path);
-    // What keeps a reader from seeing it is said by the writer.
-    if is_ours(&readers).await.unwrap_or(false) {
+    let db = unopened(path, login);
+    let Backend::Sqlite { readers, .. } = &db.0 else { return Ok(db) };
+    // What keeps a reader from seeing it is said by who claims it.
+    let is_ours = is_ours(readers).await.unwrap_or(false);
+    if is_ours {
         files::tighten(path)?;
-    } else {
-        claim(&writer, path).await?;
     }
-    let db = Db(Backend::Sqlite { writer: writer.clone(), readers, path: path.to_owned() });
-    if !matches!(migrate::standing(db.readers_of_none()).await, Ok(Ok(()))) {
-        migrate::refuse_missing_keys(&db).await?;
-        let said = "bring the schema up to date";
-        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite).map_err(doing(said))?;
-        migrate::migrate(&mut tx).await?;
-        tx.commit().await.map_err(doing(said))?;
+    if !is_ours || !matches!(migrate::standing(db.readers_of_none()).await, Ok(Ok(()))) {
+        let (owner, _readers) = pools(path, Login::Owner);
+        let done = claim(&owner, path).await;
+        let done = if done.is_ok() { bring_up_to_date(&db, &owner).await } else { done };
+        owner.close().await;
+        done?;
     }
     Ok(db)
 }
 
+async fn bring_up_to_date(db: &Db, owner: &SqlitePool) -> Result<(), StoreError> {
+    migrate::refuse_missing_keys(db).await?;
+    let said = "bring the schema up to date";
+    let mut tx = owner.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite).map_err(doing(said))?;
+    migrate::migrate(&mut tx).await?;
+    tx.commit().await.map_err(doing(said))
+}
+
 /// Returns the file as it is, without claiming it or bringing its schema up to date.
-pub(super) fn unopened(path: &Path) -> Db {
-    let (writer, readers) = pools(path);
-    Db(Backend::Sqlite { writer, readers, path: path.to_owned() })
+pub(super) fn unopened(path: &Path, login: Login) -> Db {
+    let (writer, readers) = pools(path, login);
+    Db(Backend::Sqlite { writer, readers, path: path.to_owned(), login })
 }
 
 /// Returns the connections to a file, which are made when they are needed: for writing, and for reading.
-fn pools(path: &Path) -> (SqlitePool, Reading) {
+fn pools(path: &Path, login: Login) -> (SqlitePool, Reading) {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .page_size(PAGE_BYTES)
         .busy_timeout(BUSY_TIMEOUT);
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        .connect_lazy_with(options.clone().pragma("cache_size", WRITER_CACHE));
-    let readers = Reading::new(
+    // The settings above are made before.
+    let bound = move || {
         SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .connect_lazy_with(options.pragma("query_only", "ON")),
+            .after_connect(move |connection, _meta| Box::pin(async move { bind(connection, login).await }))
+    };
+    let writer =
+        bound().max_connections(1).connect_lazy_with(options.clone().pragma("cache_size", WRITER_CACHE));
+    let readers = Reading::new(
+        bound().max_connections(READERS_MAX).connect_lazy_with(options.pragma("query_only", "ON")),
     );
     (writer, readers)
+}
+
+/// Keeps a connection to what somebody may do.
+pub(super) async fn bind(connection: &mut SqliteConnection, login: Login) -> Result<(), sqlx::Error> {
+    match login.part() {
+        Some(part) => authorizer::bind(connection, part).await,
+        None => Ok(()),
+    }
 }
 
 /// Has what is deleted from now on overwritten in the file (sqlite.org/pragma.html#pragma_secure_delete).

@@ -175,7 +175,7 @@ async fn writes_of_an_unchanged_rescan(on: On, rules: usize) -> (Vec<String>, Ve
     let host = bench.host("web-1").await;
     bench.scan(host, &all_pass(rules), at(100)).await;
     let mut raw = bench.raw().await;
-    raw.count_writes().await;
+    let bench = raw.count_writes(&bench).await;
     let begun = bench.begin(host, true, at(200)).await.unwrap();
     let batch = bench.batch(&begun.scan, &all_pass(rules), at(200)).await;
     let beginning = raw.take_writes().await;

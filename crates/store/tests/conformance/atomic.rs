@@ -57,7 +57,7 @@ async fn an_apply_that_any_table_refuses_leaves_everything_as_it_was(on: On) {
         raw.pull_out().await;
         assert_eq!(bench.dump().await, before, "{event} {table}");
     }
-    raw.count_writes().await;
+    let bench = raw.count_writes(&bench).await;
     bench.apply(begun.fence, &batch, at(110)).await.unwrap();
     let known: Vec<String> = WRITES.iter().map(|(event, table)| format!("{event} {table}")).collect();
     for write in raw.take_writes().await {

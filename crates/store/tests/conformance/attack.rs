@@ -62,13 +62,15 @@ pub(crate) struct Attacker {
     is_granted: bool,
 }
 
-/// Everybody who may try: on a server a superuser who says that it only replicates, which fires no usual trigger and
+/// Everybody who may try: on a file another program, and this one; on a server a superuser who says that it only replicates, which fires no usual trigger and
 /// checks no foreign key, the owner of the tables and the role of every day.
 pub(crate) async fn attackers(bench: &Bench) -> Vec<Attacker> {
     let mut all = Vec::new();
     if matches!(&*bench.home, Home::Folder(_)) {
         let raw = bench.raw().await;
         all.push(Attacker { name: "whoever has the file", raw, sessions: PRAGMAS, is_granted: false });
+        let raw = bench.raw_as(EVERYDAY).await;
+        all.push(Attacker { name: "app", raw, sessions: &["SELECT 1"], is_granted: true });
         return all;
     }
     let roles: [(&str, &str, &[&str], bool); 3] = [

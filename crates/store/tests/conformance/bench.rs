@@ -139,6 +139,15 @@ impl Bench {
         self.through(open(&self.home).await)
     }
 
+    /// Opens the same database as the owner of its tables.
+    pub(crate) async fn owner(&self) -> Db {
+        match &*self.home {
+            Home::Folder(_) => Db::open_as(&self.path(), Login::Owner).await,
+            Home::Server(database) => Db::connect(&server(database.name(), OWNER), Login::Owner).await,
+        }
+        .unwrap()
+    }
+
     /// Works through another handle on the same file.
     pub(crate) fn through(&self, db: Db) -> Self {
         Self { db, ..self.clone() }

@@ -355,7 +355,7 @@ async fn fct_03_a_put_that_fails_at_any_statement_leaves_everything_as_it_was(on
             raw.pull_out().await;
             assert_eq!(bench.dump().await, before, "{write:?}");
         }
-        raw.count_writes().await;
+        let bench = raw.count_writes(&bench).await;
         bench.fresh(&put(&key, "2"), at(200)).await;
         let mut writes = raw.take_writes().await;
         writes.sort();

@@ -12,14 +12,6 @@ use crate::claims::{KINDS, key, put};
 use crate::raw::Raw;
 use crate::story::findings;
 
-/// Connects to the bench's database as the owner of its tables.
-async fn owner(bench: &Bench) -> Db {
-    match &*bench.home {
-        Home::Folder(_) => bench.db.clone(),
-        Home::Server(database) => Db::connect(&server(database.name(), OWNER), Login::Owner).await.unwrap(),
-    }
-}
-
 const fn other(on: On) -> On {
     match on {
         On::Sqlite => On::Postgres,
@@ -28,7 +20,7 @@ const fn other(on: On) -> On {
 }
 
 async fn copy(from: &Bench, to: &Bench) -> Result<Copied, StoreError> {
-    owner(from).await.copy_to(&owner(to).await, &mut |_step| {}).await
+    from.owner().await.copy_to(&to.owner().await, &mut |_step| {}).await
 }
 
 /// Two tenants with hosts, scans, keys, and facts and edges that were replaced, retired and put again.
@@ -65,9 +57,9 @@ async fn a_store_is_carried_to_the_other_database_and_back(on: On) {
     let (there, back) = (Bench::empty(other(on)).await, Bench::empty(on).await);
     let before = bench.dump().await;
     let mut steps: Vec<(u64, u64)> = Vec::new();
-    let copied = owner(&bench).await;
+    let copied = bench.owner().await;
     let tell = &mut |step: Step<'_>| steps.push((step.done, step.of));
-    let copied = copied.copy_to(&owner(&there).await, tell).await.unwrap();
+    let copied = copied.copy_to(&there.owner().await, tell).await.unwrap();
     assert_eq!(copied.slugs, ["default", "other"]);
     assert_eq!(copied.tables + 1, TABLES.len(), "all but the versions of the schema");
     assert!(steps.is_sorted() && steps.last() == Some(&(2 * copied.rows, 2 * copied.rows)), "{steps:?}");
@@ -91,7 +83,7 @@ async fn a_table_that_is_new_is_copied_too(on: On) {
     let bench = filled(on).await;
     let there = Bench::empty(other(on)).await;
     // Whoever comes later is refused, for the schema is not ours any more.
-    let (from, to) = (owner(&bench).await, owner(&there).await);
+    let (from, to) = (bench.owner().await, there.owner().await);
     let make = |raw: &Raw| {
         let (bytes, id) = match raw {
             Raw::Sqlite(_) => ("BLOB", "INTEGER"),
@@ -176,7 +168,7 @@ async fn a_source_that_is_written_meanwhile_is_not_copied(on: On) {
             .unwrap();
         }
     };
-    let err = owner(&bench).await.copy_to(&owner(&there).await, &mut write).await.unwrap_err();
+    let err = bench.owner().await.copy_to(&there.owner().await, &mut write).await.unwrap_err();
     assert!(matches!(err, StoreError::Moving { .. }), "{err}");
     assert_eq!(there.dump().await.keys().collect::<Vec<_>>(), ["schema_migrations"]);
     copy(&bench, &there).await.unwrap();
@@ -187,7 +179,7 @@ on_each!(a_source_that_is_written_meanwhile_is_not_copied);
 async fn half_a_copy_is_none(on: On) {
     let bench = filled(other(on)).await;
     let there = Bench::empty(on).await;
-    let (from, to) = (owner(&bench).await, owner(&there).await);
+    let (from, to) = (bench.owner().await, there.owner().await);
     let mut raw = there.raw().await;
     raw.plant(("INSERT", "transactions"), "NEW.rule_id = 'r2'").await;
     let err = from.copy_to(&to, &mut |_step| {}).await.unwrap_err();

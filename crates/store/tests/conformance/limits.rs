@@ -23,10 +23,10 @@ fn evidence_of(bytes: usize, number: usize) -> Blob {
     evidence(&format!("{number:05}{}", "x".repeat(bytes - frame)))
 }
 
-async fn refusal(batch: Batch, bench: &Bench, begun: &Begun) -> StoreError {
+async fn refusal(batch: Batch, bench: &mut Bench, begun: &Begun) -> StoreError {
     let before = bench.dump().await;
     let mut raw = bench.raw().await;
-    raw.count_writes().await;
+    *bench = raw.count_writes(bench).await;
     let err = bench.apply(begun.fence, &batch, at(110)).await.unwrap_err();
     assert_eq!(raw.take_writes().await, Vec::<String>::new());
     drop(raw);
@@ -51,11 +51,11 @@ on_each!(evidence_of_262144_bytes_is_stored);
 
 /// TLW-11: one byte more refuses the whole batch and names rule, size and limit.
 async fn evidence_of_262145_bytes_refuses_the_batch_before_any_insert(on: On) {
-    let (bench, begun, mut batch) = begun(on).await;
+    let (mut bench, begun, mut batch) = begun(on).await;
     let large = evidence_of(262_145, 1);
     batch.changes[1].evidence_sha256 = large.sha256;
     batch.evidence[1] = large;
-    match refusal(batch, &bench, &begun).await {
+    match refusal(batch, &mut bench, &begun).await {
         StoreError::EvidenceOversize { rule, size, limit } => {
             assert_eq!((rule.as_str(), size, limit), ("r2", 262_145, 262_144));
         }
@@ -66,12 +66,12 @@ on_each!(evidence_of_262145_bytes_refuses_the_batch_before_any_insert);
 
 /// TLW-12: 10,000 results are accepted, one more is refused.
 async fn ten_thousand_results_are_accepted_and_one_more_is_refused(on: On) {
-    let (bench, begun, mut batch) = begun(on).await;
+    let (mut bench, begun, mut batch) = begun(on).await;
     let mut rules: Vec<RuleId> = batch.rules.clone();
     rules.extend(all_pass(RESULTS_MAX - 1).into_iter().map(|finding| finding.rule));
     assert_eq!(rules.len(), 10_001);
     batch.rules = rules.clone();
-    match refusal(batch.clone(), &bench, &begun).await {
+    match refusal(batch.clone(), &mut bench, &begun).await {
         StoreError::BatchTooLarge { size, limit, .. } => assert_eq!((size, limit), (10_001, 10_000)),
         other => panic!("{other:?}"),
     }
@@ -87,7 +87,7 @@ on_each!(ten_thousand_results_are_accepted_and_one_more_is_refused);
 
 /// TLW-12: 64 MiB of evidence are accepted, one byte more is refused.
 async fn evidence_of_64_mib_is_accepted_and_one_byte_more_is_refused(on: On) {
-    let (bench, begun, mut batch) = begun(on).await;
+    let (mut bench, begun, mut batch) = begun(on).await;
     let whole = BATCH_BYTES_MAX / EVIDENCE_BYTES_MAX;
     assert_eq!(whole * EVIDENCE_BYTES_MAX, 67_108_864);
     // The two that the changes name, and as many more as fill the rest but for one document.
@@ -95,7 +95,7 @@ async fn evidence_of_64_mib_is_accepted_and_one_byte_more_is_refused(on: On) {
     batch.evidence.extend((0..whole - 1).map(|number| evidence_of(EVIDENCE_BYTES_MAX, number)));
     let rest = EVIDENCE_BYTES_MAX - named;
     batch.evidence.push(evidence_of(rest + 1, 99_999));
-    match refusal(batch.clone(), &bench, &begun).await {
+    match refusal(batch.clone(), &mut bench, &begun).await {
         StoreError::BatchTooLarge { size, limit, .. } => assert_eq!((size, limit), (67_108_865, 67_108_864)),
         other => panic!("{other:?}"),
     }
@@ -110,9 +110,9 @@ on_each!(evidence_of_64_mib_is_accepted_and_one_byte_more_is_refused);
 
 /// TLW-12: a rule that stands twice is named.
 async fn a_rule_that_stands_twice_refuses_the_batch(on: On) {
-    let (bench, begun, mut batch) = begun(on).await;
+    let (mut bench, begun, mut batch) = begun(on).await;
     batch.rules.push(batch.rules[1].clone());
-    match refusal(batch, &bench, &begun).await {
+    match refusal(batch, &mut bench, &begun).await {
         StoreError::DuplicateRule { rule } => assert_eq!(rule.as_str(), "r2"),
         other => panic!("{other:?}"),
     }

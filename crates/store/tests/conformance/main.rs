@@ -34,6 +34,7 @@ mod applying;
 mod atomic;
 mod attack;
 mod audits;
+mod authorizer;
 mod bench;
 mod bytes;
 mod catalog;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 
+use store::privileges::{Role, bind};
 use testkit::postgres::SUPERUSER;
 
-use crate::bench::{Bench, Home};
+use crate::bench::{Bench, Home, PARTS};
 
 /// Every row of every table, each value in SQL notation; tables without rows are left out.
 pub(crate) type Dump = BTreeMap<String, Vec<String>>;
@@ -21,22 +22,31 @@ pub(crate) enum Raw {
 impl Bench {
     pub(crate) async fn raw(&self) -> Raw {
         match &*self.home {
-            Home::Folder(_) => {
-                let options = SqliteConnectOptions::new().filename(self.path()).foreign_keys(true);
-                Raw::Sqlite(options.connect().await.unwrap())
-            }
+            Home::Folder(_) => Raw::Sqlite(self.file().await),
             Home::Server(_) => self.raw_as(SUPERUSER).await,
         }
     }
 
-    /// Connects to the server as one of its roles, for this tenant unless it passes by row security.
+    /// Connects as one of the roles: to a server for this tenant, unless the role passes by row security; to a file as
+    /// the product does for the part of this role.
     pub(crate) async fn raw_as(&self, role: &str) -> Raw {
-        let Home::Server(database) = &*self.home else { panic!("a file knows no roles") };
+        let Home::Server(database) = &*self.home else {
+            let mut connection = self.file().await;
+            let (part, ..) = PARTS.iter().find(|(_, name, _)| *name == role).unwrap();
+            let (_, part) = Role::ALL.iter().find(|(name, _)| name == part).unwrap();
+            bind(&mut connection, *part).await.unwrap();
+            return Raw::Sqlite(connection);
+        };
         let url = database.url().replacen(&format!("{SUPERUSER}@"), &format!("{role}@"), 1);
         let mut raw = Raw::Postgres(PgConnection::connect(&url).await.unwrap());
         let scope = format!("SET app.current_tenant = '{}'", self.tenant.id);
         raw.run(&scope).await.unwrap();
         raw
+    }
+
+    async fn file(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.path()).foreign_keys(true);
+        options.connect().await.unwrap()
     }
 
     pub(crate) async fn dump(&self) -> Dump {
@@ -219,8 +229,18 @@ impl Raw {
         }
     }
 
-    /// Counts every row that is written from now on, by any connection.
-    pub(crate) async fn count_writes(&mut self) {
+    /// Counts every row that is written from now on, by any connection; returns the bench through which to write. On a
+    /// file it is the owner's, since what a trigger writes is the writer's to answer for.
+    pub(crate) async fn count_writes(&mut self, bench: &Bench) -> Bench {
+        let counted = match self {
+            Self::Sqlite(_) => bench.through(bench.owner().await),
+            Self::Postgres(_) => bench.clone(),
+        };
+        self.count_all().await;
+        counted
+    }
+
+    async fn count_all(&mut self) {
         let tables = self.tables().await;
         let table = self.each(
             "CREATE TABLE row_writes (name TEXT NOT NULL)",

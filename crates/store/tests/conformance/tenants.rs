@@ -19,7 +19,7 @@ use store::rebuild::Registry;
 use store::retention::Expiry;
 use store::{Db, Login};
 
-use crate::bench::{Bench, EVERYDAY, Home, OWNER, On, at, server};
+use crate::bench::{Bench, EVERYDAY, Home, On, at, server};
 use crate::claims::{KINDS, key, put};
 use crate::keys::key as host_key;
 use crate::story::{Done, digest, findings};
@@ -27,7 +27,7 @@ use crate::story::{Done, digest, findings};
 /// A tenant with rows of every kind, and what others may name of it.
 struct Party {
     bench: Bench,
-    /// Works as the owner where only the owner may; the same on a file.
+    /// Works as the owner where only the owner may.
     owner: Bench,
     word: &'static str,
     host: HostId,
@@ -284,10 +284,7 @@ fn cosignature(word: &str) -> StoredCosignature {
 async fn parties(on: On) -> [Party; 2] {
     let one = Bench::on(on).await;
     let other = one.other_tenant("other").await;
-    let owner = match &*one.home {
-        Home::Folder(_) => one.db.clone(),
-        Home::Server(database) => Db::connect(&server(database.name(), OWNER), Login::Owner).await.unwrap(),
-    };
+    let owner = one.owner().await;
     [Party::fill(one, owner.clone(), "alpha").await, Party::fill(other, owner, "bravo").await]
 }
 
