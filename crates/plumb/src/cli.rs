@@ -123,6 +123,33 @@ pub(crate) enum Command {
     Demo(DemoArgs),
 }
 
+impl Command {
+    /// Tells whether this is work on much at once, and not one question or one change.
+    pub(crate) const fn is_work(&self) -> bool {
+        match self {
+            Self::Scan(_)
+            | Self::Demo(_)
+            | Self::Witness(_)
+            | Self::Verify(_)
+            | Self::State(_)
+            | Self::Rules(_)
+            | Self::Db(_) => true,
+            Self::Ledger(command) => matches!(command, LedgerCommand::Verify(_) | LedgerCommand::Export(_)),
+            Self::Why(_)
+            | Self::Posture(_)
+            | Self::History(_)
+            | Self::Diff(_)
+            | Self::Evidence(_)
+            | Self::Host(_)
+            | Self::KnownHosts(_)
+            | Self::Fact(_)
+            | Self::Edge(_)
+            | Self::Graph(_)
+            | Self::Migrate(_) => false,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArgs {
     /// Give a role of a PostgreSQL database the rights of its part (app, verify, ...) and no others; may be given again

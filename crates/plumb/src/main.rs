@@ -15,6 +15,9 @@ use clap::Parser as _;
 use cli::Cli;
 use exit::Exit;
 
+/// Threads of a command that does much at once.
+const WORKERS: usize = 2;
+
 fn main() -> ExitCode {
     // A panic is our defect: it must not look like an answer (LIF-08).
     let said = std::panic::take_hook();
@@ -30,7 +33,13 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(err) => return usage(&err).into(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let mut runtime = if cli.command.is_work() {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        // Threads would cost an answer more time than they save.
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = runtime.worker_threads(WORKERS).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(err) => {

@@ -56,18 +56,11 @@ impl<'t> Appender<'t> {
         (count, now): (usize, Timestamp),
         nonces: Nonces<'_>,
     ) -> Result<Self, StoreError> {
-        let said = "reserve ledger indexes";
-        let last = query("SELECT last_at_us FROM log_heads WHERE tenant_id = $1 AND log_id = $2")
-            .bind(tenant.id.to_string())
-            .bind(tenant.log.to_string())
-            .fetch_one(&mut *tx)
-            .await
-            .and_then(|row| row.get::<i64>("last_at_us"))
-            .map_err(doing(said))?;
-        let behind_us = last - now.as_micros();
-        let reserved = count + usize::from(behind_us > CLOCK_STEP_US);
-        let mut appender = Self::begin(tx, (tenant, actor), (reserved, now)).await?;
-        if reserved > count {
+        let mut appender = Self::begin(tx, (tenant, actor), (count, now)).await?;
+        // What is recorded later than now follows, by one microsecond, the newest that was there.
+        let behind_us = appender.at.as_micros() - 1 - now.as_micros();
+        if behind_us > CLOCK_STEP_US {
+            appender.reserve_one(tx).await?;
             let detail = format!("{{\"behind_us\":{behind_us}}}");
             let event = AuditRecord {
                 audit_id: audit_id(now, nonces()),
@@ -110,6 +103,18 @@ impl<'t> Appender<'t> {
         let first_position: i64 = row.get("first_position").map_err(doing(said))?;
         let first_position = u64::try_from(first_position).map_err(|err| broken("the log head", &err))?;
         Ok(Self { tenant, actor, first, first_position, reserved, at, entries: Vec::new() })
+    }
+
+    /// Reserves one index more, behind those that are reserved.
+    async fn reserve_one(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        query("UPDATE log_heads SET size = size + 1 WHERE tenant_id = $1 AND log_id = $2")
+            .bind(self.tenant.id.to_string())
+            .bind(self.tenant.log.to_string())
+            .execute(tx)
+            .await
+            .map_err(doing("reserve ledger indexes"))?;
+        self.reserved += 1;
+        Ok(())
     }
 
     /// Returns the recorded time of this transaction.
@@ -176,30 +181,34 @@ impl<'t> Appender<'t> {
         records: &[AuditRecord],
         nonces: Nonces<'_>,
     ) -> Result<(), StoreError> {
+        let (at, first) = (self.at, to_i64(self.next_position())?);
         let mut rows = Rows::new(9, records.len());
-        for record in records {
-            let record = AuditRecord { recorded_at: self.at, ..record.clone() };
-            let index = self.push(draft(&record), &mut *nonces)?;
+        for (index, record) in (first..).zip(records) {
             rows.push([
                 record.audit_id.to_string().into(),
-                record.actor.into(),
-                record.action.into(),
+                (&record.actor).into(),
+                (&record.action).into(),
                 record.phase.as_str().into(),
-                record.decision.into(),
-                record.subject.into(),
-                record.detail.into(),
-                record.correlation_id.into(),
-                to_i64(index)?.into(),
+                record.decision.as_str().into(),
+                (&record.subject).into(),
+                (&record.detail).into(),
+                (&record.correlation_id).into(),
+                index.into(),
             ]);
         }
-        query(dialect::INSERT_AUDITS)
+        let stored = query(dialect::INSERT_AUDITS)
             .bind(self.tenant.id.to_string())
-            .bind(self.at.as_micros())
+            .bind(at.as_micros())
             .bind_rows(rows)
-            .execute(&mut *tx)
-            .await
-            .map_err(doing("store the audit records"))?;
-        Ok(())
+            .execute(&mut *tx);
+        let rendered = async {
+            for record in records {
+                let record = AuditRecord { recorded_at: at, ..record.clone() };
+                self.push(draft(&record), &mut *nonces)?;
+            }
+            Ok(())
+        };
+        while_stored((stored, "store the audit records"), rendered).await
     }
 
     /// Inserts the entries. Every reserved index must have been used, or nothing may be committed.
@@ -225,6 +234,17 @@ impl<'t> Appender<'t> {
         }
         Ok(())
     }
+}
+
+/// Renders entries while the database stores the rows that they are about.
+pub(crate) async fn while_stored(
+    (stored, said): (impl Future<Output = Result<u64, sqlx::Error>>, &'static str),
+    rendered: impl Future<Output = Result<(), StoreError>>,
+) -> Result<(), StoreError> {
+    // The one that is named first is asked first, which sends its rows.
+    let (stored, rendered) = tokio::join!(stored, rendered);
+    stored.map_err(doing(said))?;
+    rendered
 }
 
 fn draft(record: &AuditRecord) -> Draft<'_, AuditRecord> {

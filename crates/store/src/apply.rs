@@ -9,7 +9,7 @@ use model::{
     Subject, Timestamp,
 };
 
-use crate::append::{Appender, Draft, Nonces, broken, to_i64};
+use crate::append::{Appender, Draft, Nonces, broken, to_i64, while_stored};
 use crate::db::{Rows, Sql, Tx, query};
 use crate::error::{StoreError, doing};
 use crate::facts::observed::{self, By, CHANGES_MAX, Observed};
@@ -274,18 +274,9 @@ async fn insert_changes(
     (tenant, batch, changes): (&Tenant, &Batch, &[ChangeRecord]),
     nonces: Nonces<'_>,
 ) -> Result<(), StoreError> {
-    let at = appender.at();
+    let (at, first) = (appender.at(), to_i64(appender.next_position())?);
     let mut rows = Rows::new(13, changes.len());
-    for change in changes {
-        let change = ChangeRecord { recorded_at: at, ..change.clone() };
-        let draft = Draft {
-            kind: EntryKind::FindingChanged,
-            table: "transactions",
-            row: change.transaction_id.to_string(),
-            schema: schema::CHANGE,
-            record: &change,
-        };
-        let index = appender.push(draft, &mut *nonces)?;
+    for (index, change) in (first..).zip(changes) {
         rows.push([
             change.transaction_id.to_string().into(),
             change.rule_id.as_str().into(),
@@ -299,11 +290,11 @@ async fn insert_changes(
             change.evidence_sha256.to_string().into(),
             change.skip_reason.map(ReasonCode::as_str).into(),
             change.rule_digest.to_string().into(),
-            to_i64(index)?.into(),
+            index.into(),
         ]);
     }
     let scan = &batch.scan;
-    query(dialect::INSERT_CHANGES)
+    let stored = query(dialect::INSERT_CHANGES)
         .bind(tenant.id.to_string())
         .bind(scan.host_id.to_string())
         .bind(scan.scan_id.to_string())
@@ -314,10 +305,22 @@ async fn insert_changes(
         .bind(batch.measured_at.as_micros())
         .bind(at.as_micros())
         .bind_rows(rows)
-        .execute(&mut *tx)
-        .await
-        .map_err(doing("store the changes"))?;
-    Ok(())
+        .execute(&mut *tx);
+    let rendered = async {
+        for change in changes {
+            let change = ChangeRecord { recorded_at: at, ..change.clone() };
+            let draft = Draft {
+                kind: EntryKind::FindingChanged,
+                table: "transactions",
+                row: change.transaction_id.to_string(),
+                schema: schema::CHANGE,
+                record: &change,
+            };
+            appender.push(draft, &mut *nonces)?;
+        }
+        Ok(())
+    };
+    while_stored((stored, "store the changes"), rendered).await
 }
 
 /// `$1` tenant, `$2` the scan whose changes were stored.
