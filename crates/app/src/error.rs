@@ -117,7 +117,7 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
         return Some("name a database that is empty but for the tables that `plumb migrate` makes");
     }
     if let StoreError::Moving { .. } = err {
-        return Some("stop what writes to it, then copy again");
+        return Some("stop what writes to it, then run this again");
     }
     let (StoreError::Open { problem, .. }
     | StoreError::Database { problem, .. }
@@ -131,9 +131,9 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
             Some("check that the data directory can be written, or name another by --data-dir")
         }
         Problem::DiskFull => Some("free some space; nothing was lost and nothing half-written"),
-        Problem::KeyMissing { .. } => {
-            Some("keep it as it is, restore a backup beside it and compare; nothing was changed")
-        }
+        Problem::KeyMissing { .. } => Some(
+            "nothing was changed; see by `plumb store repair` which rows the ledger confirms, or restore a backup",
+        ),
         Problem::Corrupt => {
             Some("keep the file as it is, restore a backup beside it and compare with `plumb ledger verify`")
         }

@@ -25,6 +25,7 @@ mod open;
 pub mod posture;
 pub mod prove;
 pub mod prune;
+pub mod repair;
 pub mod report;
 mod rotate;
 pub mod scan;

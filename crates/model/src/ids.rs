@@ -94,6 +94,11 @@ uuid_id!(
     "fact id"
 );
 uuid_id!(
+    /// Names a row that was moved out of its table.
+    QuarantineId,
+    "quarantine id"
+);
+uuid_id!(
     /// Names a ledger log; never reused.
     LogId,
     "log id"

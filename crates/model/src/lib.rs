@@ -20,7 +20,9 @@ pub use address::{Address, AddressError, Endpoint};
 pub use digest::{Digest, DigestError};
 pub use evidence::{EVIDENCE_BYTES_MAX, Evidence, EvidenceCheck, OUTPUT_EXCERPT_BYTES_MAX, Output, Source};
 pub use fact::{ClaimKey, ClaimKind, Classification, FactError, FactType, Subject, Version};
-pub use ids::{AuditId, EventId, FactId, HostId, IdError, LogId, RuleId, ScanId, TenantId, TransactionId};
+pub use ids::{
+    AuditId, EventId, FactId, HostId, IdError, LogId, QuarantineId, RuleId, ScanId, TenantId, TransactionId,
+};
 pub use platform::{Platform, PlatformError};
 pub use probe::{Command, Ending, Hello, Lane, Observation, WireStats};
 pub use reason::{FailureReason, Reason, ReasonCode};

@@ -4,11 +4,13 @@
 //! columns, rendered again, must equal what was committed (LED-09). Columns that only count or move with
 //! every scan are not part of a record.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AuditId, ChangeKind, Digest, EventId, FailureReason, HostId, LogId, ReasonCode, RuleId, RunStatus,
-    ScanId, ScanTrigger, Severity, Status, Timestamp, TransactionId,
+    AuditId, ChangeKind, Digest, EventId, FailureReason, HostId, LogId, QuarantineId, ReasonCode, RuleId,
+    RunStatus, ScanId, ScanTrigger, Severity, Status, Timestamp, TransactionId,
 };
 
 /// How a host is reached.
@@ -460,6 +462,19 @@ impl Manifest {
     pub const SCHEMA: &'static str = "plumbline.manifest/1";
 }
 
+/// A row of `quarantine`: one that stood in another table under another row's number, and that the ledger does not
+/// confirm (FCT-23). Entry kind `seam`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuarantineRecord {
+    pub quarantine_id: QuarantineId,
+    /// The table that it stood in.
+    pub table: String,
+    /// What each of its columns held, numbers in decimal digits; nothing where it was empty.
+    pub cells: BTreeMap<String, Option<String>>,
+    pub recorded_at: Timestamp,
+}
+
 /// Schema names of the entry bodies, one per ledgered table.
 pub mod schema {
     pub const HOST: &str = "plumbline.host/1";
@@ -469,4 +484,5 @@ pub mod schema {
     pub const AUDIT: &str = "plumbline.audit/1";
     pub const LOG: &str = "plumbline.log/1";
     pub const LOG_EVENT: &str = "plumbline.log_event/1";
+    pub const QUARANTINE: &str = "plumbline.quarantine/1";
 }

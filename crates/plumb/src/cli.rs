@@ -119,6 +119,9 @@ pub(crate) enum Command {
     /// Look after the database itself
     #[command(subcommand)]
     Db(DbCommand),
+    /// Mend what no other command works on
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Scan two recorded hosts on two dates, to look around without any host
     Demo(DemoArgs),
 }

@@ -12,6 +12,7 @@ mod posture;
 mod prove;
 mod rules;
 mod scan;
+mod store;
 mod why;
 mod witness;
 
@@ -19,7 +20,7 @@ use app::{App, Config, Error, Login, Mode};
 
 use crate::cli::{
     Cli, Command, DbCommand, EdgeCommand, FactCommand, Global, HoldCommand, HostCommand, KnownHostsCommand,
-    LedgerCommand, MigrateArgs,
+    LedgerCommand, MigrateArgs, StoreCommand,
 };
 use crate::exit::Exit;
 use crate::output::clean;
@@ -102,6 +103,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Migrate(args) => migrate(global, &args).await,
         Command::Db(DbCommand::Check(args)) => db::check(global, args).await,
         Command::Db(DbCommand::Copy(args)) => db::copy(global, &args).await,
+        Command::Store(StoreCommand::Repair(args)) => store::repair(global, &args).await,
         Command::Demo(args) => demo::run(global, &args).await,
     }
 }

@@ -49,7 +49,7 @@ pub struct Lease {
 
 pub(crate) struct Found {
     pub(crate) id: TenantId,
-    slug: String,
+    pub(crate) slug: String,
 }
 
 /// One table of one tenant, once it was copied.
@@ -152,7 +152,7 @@ async fn copy(live: &Db, moment: &Db, (target, tell): (&Db, Listener<'_>)) -> Re
         }
     }
     if heads(live).await? != heads(moment).await? {
-        return Err(StoreError::Moving { place: live.place() });
+        return Err(StoreError::Moving { place: live.place(), what: "copied" });
     }
     tx.commit().await.map_err(doing(SAID))?;
     let rows = seals.iter().map(|done| done.seal.rows).sum();

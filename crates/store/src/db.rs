@@ -13,10 +13,12 @@ use crate::dialect;
 use crate::error::{Problem, StoreError, doing};
 use crate::files;
 use crate::logs::{self, Begins};
+use crate::migrate;
 use crate::privileges::Grant;
 
 mod authorizer;
 mod catalog;
+mod mend;
 mod postgres;
 mod query;
 mod reading;
@@ -83,8 +85,11 @@ impl Db {
     /// # Errors
     /// As [`Db::open`].
     pub async fn open_as(path: &Path, login: Login) -> Result<Self, StoreError> {
+        if login == Login::Repairer {
+            return Self::as_it_is(path).await;
+        }
         let db = sqlite::open(path, login).await?;
-        if login != Login::Verifier {
+        if !login.takes_any_schema() {
             db.refuse_other_schema().await?;
         }
         Ok(db)
@@ -98,6 +103,17 @@ impl Db {
     /// to the rows of a tenant and to rights of its own.
     pub async fn connect(server: &Server, login: Login) -> Result<Self, StoreError> {
         postgres::connect(server, login).await
+    }
+
+    /// Returns a file of ours as it is; it has to be of this version.
+    async fn as_it_is(path: &Path) -> Result<Self, StoreError> {
+        files::check_existing(path)?;
+        let db = sqlite::unopened(path, Login::Repairer);
+        let opened = |problem| StoreError::Open { place: db.place(), problem, source: None };
+        match migrate::standing(db.readers_of_none()).await.map_err(|err| opened(Problem::of(&err)))? {
+            Ok(()) => Ok(db),
+            Err(problem) => Err(opened(problem)),
+        }
     }
 
     /// Returns a database file as it is, which may be anybody's: only to look at it.

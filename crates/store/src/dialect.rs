@@ -3,7 +3,11 @@
 //! The rows of a bulk write are one JSON parameter on SQLite and one array for each column on PostgreSQL, where a
 //! row by row insert takes eight times as long.
 
+use model::ClaimKind;
+
 use crate::db::{Each, Sql};
+use crate::facts::sql::Sql as Versions;
+use crate::facts::statements;
 use crate::tables::{Column, Kind};
 
 /// The table that says which migrations were applied.
@@ -300,6 +304,11 @@ WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname 
 ORDER BY c.relname",
 };
 
+/// `$1` tenant. Waits until nobody writes for it, and keeps others from it until the transaction ends. On SQLite every
+/// write is alone.
+pub(crate) const TAKE_TURN: Each =
+    Each { sqlite: "SELECT 1 WHERE $1 <> ''", postgres: "SELECT pg_advisory_xact_lock(1, hashtext($1))" };
+
 /// How many tables belong to somebody else than who asks. A file belongs to whoever can open it.
 pub(crate) const COUNT_FOREIGN_TABLES: Each = Each {
     sqlite: "SELECT 0 AS tables FROM sqlite_schema LIMIT 1",
@@ -368,6 +377,56 @@ fn array(parameter: usize, column: &Column) -> String {
         Kind::Bytes => "bytea",
     };
     format!("${parameter}::{kind}[]")
+}
+
+/// Takes the keys, indexes and guards of a table of versions away, on a server.
+pub(crate) fn take_apart(kind: ClaimKind) -> String {
+    let (table, id) = (statements(kind).table, statements(kind).id);
+    let target = match kind {
+        ClaimKind::Fact => "",
+        ClaimKind::Edge => ", edges_target",
+    };
+    format!(
+        "LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;
+         ALTER TABLE {table} DISABLE TRIGGER USER;
+         ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {table}_tenant_id_superseded_by_fkey,
+           DROP CONSTRAINT IF EXISTS {table}_tenant_id_fkey, DROP CONSTRAINT IF EXISTS {table}_pkey,
+           DROP CONSTRAINT IF EXISTS {table}_tenant_id_{id}_key;
+         DROP INDEX IF EXISTS {table}_active, {table}_successor, {table}_history{target}"
+    )
+}
+
+/// Makes what [`take_apart`] took, but for guards, which are still there and asleep. The same as the migrations make: a
+/// repair that ended with another schema would not be one.
+pub(crate) fn put_together(kind: ClaimKind) -> String {
+    let Versions { table, id, name, last, .. } = statements(kind);
+    let target = match kind {
+        ClaimKind::Fact => "",
+        ClaimKind::Edge => {
+            "; CREATE INDEX edges_target ON edges (tenant_id, target, relation, subject, t_recorded)"
+        }
+    };
+    format!(
+        "ALTER TABLE {table} ADD CONSTRAINT {table}_pkey PRIMARY KEY (tenant_id, seq),
+           ADD CONSTRAINT {table}_tenant_id_{id}_key UNIQUE (tenant_id, {id});
+         ALTER TABLE {table}
+           ADD CONSTRAINT {table}_tenant_id_fkey FOREIGN KEY (tenant_id)
+             REFERENCES tenants (tenant_id) ON DELETE RESTRICT,
+           ADD CONSTRAINT {table}_tenant_id_superseded_by_fkey FOREIGN KEY (tenant_id, superseded_by)
+             REFERENCES {table} (tenant_id, seq) ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED;
+         CREATE UNIQUE INDEX {table}_active ON {table} (tenant_id, subject, {name}, {last}) WHERE t_superseded IS NULL;
+         CREATE UNIQUE INDEX {table}_successor ON {table} (tenant_id, superseded_by) WHERE superseded_by IS NOT NULL;
+         CREATE INDEX {table}_history ON {table} (tenant_id, subject, {name}, {last}, t_recorded){target}"
+    )
+}
+
+/// Copies the rows of a table of versions into another one, in the order of their numbers.
+pub(crate) fn move_rows(kind: ClaimKind, from: &str) -> String {
+    let table = statements(kind).table;
+    let names = crate::repair::columns(kind);
+    let names: Vec<String> = names.iter().map(|column| quoted(&column.name)).collect();
+    let names = names.join(", ");
+    format!("INSERT INTO {table} ({names}) SELECT {names} FROM {from} ORDER BY tenant_id, seq")
 }
 
 /// Tells whether a statement failed because its table is not there.

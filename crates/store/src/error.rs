@@ -59,8 +59,9 @@ pub enum StoreError {
     Uncopied { table: String, problem: Problem },
     #[error("{place} holds a store already")]
     Filled { place: String },
-    #[error("{place} was written while it was copied, so nothing was copied")]
-    Moving { place: String },
+    /// `what` is what was being done: "copied".
+    #[error("{place} was written while it was {what}, so nothing was {what}")]
+    Moving { place: String, what: &'static str },
     #[error("{what} {name:?} exists already")]
     Exists { what: &'static str, name: String },
 }

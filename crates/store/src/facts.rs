@@ -23,7 +23,7 @@ pub const AHEAD_US_MAX: i64 = 300_000_000;
 /// Times that a write waits for the write lock, 5 s each (FCT-10).
 const LOCK_TRIES: u32 = 3;
 /// Why a version ended when nobody said why its successor was put (FCT-03).
-const REPLACED: &str = "replaced";
+pub const REPLACED: &str = "replaced";
 
 /// A version as it is stored, with its place in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]

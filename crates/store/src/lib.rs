@@ -27,6 +27,7 @@ pub mod privileges;
 pub mod proof;
 pub mod rebuild;
 pub mod registry;
+pub mod repair;
 pub mod retention;
 pub mod scans;
 mod strays;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ledger::EntryKind;
-use model::record::{AuditPhase, AuditRecord};
+use model::record::{AuditPhase, AuditRecord, QuarantineRecord};
 use model::{ClaimKind, Digest, HostId, ReasonCode, RuleId, Severity, Status, Timestamp};
 
 use crate::codec::Reader;
@@ -32,11 +32,12 @@ pub enum Registry {
     LogEvents,
     Facts,
     Edges,
+    Quarantine,
 }
 
 impl Registry {
     /// All of them but `log_heads`, whose row every checkpoint's signature covers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Transactions,
         Self::ScanRuns,
         Self::AuditEvents,
@@ -45,6 +46,7 @@ impl Registry {
         Self::LogEvents,
         Self::Facts,
         Self::Edges,
+        Self::Quarantine,
     ];
 
     /// Returns the table's name.
@@ -59,6 +61,7 @@ impl Registry {
             Self::LogEvents => "log_events",
             Self::Facts => "facts",
             Self::Edges => "edges",
+            Self::Quarantine => "quarantine",
         }
     }
 
@@ -74,9 +77,12 @@ impl Registry {
             Self::Facts | Self::Edges => {
                 "CASE WHEN superseded_by IS NULL THEN coalesce(superseded_index, log_index) ELSE log_index END"
             }
-            Self::Transactions | Self::ScanRuns | Self::AuditEvents | Self::Hosts | Self::HostKeys => {
-                "log_index"
-            }
+            Self::Transactions
+            | Self::ScanRuns
+            | Self::AuditEvents
+            | Self::Hosts
+            | Self::HostKeys
+            | Self::Quarantine => "log_index",
         }
     }
 
@@ -89,6 +95,7 @@ impl Registry {
             Self::LogEvents => "event_id",
             Self::Facts => "fact_id",
             Self::Edges => "edge_id",
+            Self::Quarantine => "quarantine_id",
             Self::HostKeys => "address || '|' || CAST(port AS TEXT) || '|' || fingerprint",
         }
     }
@@ -268,6 +275,7 @@ fn render(registry: Registry, reader: &Reader<'_>) -> Result<Rendered, StoreErro
         Registry::Hosts => serde_json::to_value(read_record(row)?),
         Registry::HostKeys => serde_json::to_value(read_key(row)?.record),
         Registry::LogEvents => serde_json::to_value(read_event(row)?),
+        Registry::Quarantine => serde_json::to_value(read_quarantine(row)?),
         Registry::Facts | Registry::Edges => {
             let put = read_claim(registry, reader)?;
             let record = serde_json::to_value(put.version.opened());
@@ -313,6 +321,25 @@ pub fn key_in_entries(kind: EntryKind, row: String) -> String {
     } else {
         row
     }
+}
+
+fn read_quarantine(row: &Row) -> Result<QuarantineRecord, StoreError> {
+    let row = Reader::new("quarantine", "quarantine_id", row)?;
+    let refused = |problem: String| StoreError::Row {
+        table: "quarantine",
+        column: "cells",
+        row: row.key.clone(),
+        problem,
+    };
+    let cells = row.text("cells")?;
+    let cells =
+        ledger::canonical::parse_canonical(cells.as_bytes()).map_err(|err| refused(err.to_string()))?;
+    Ok(QuarantineRecord {
+        quarantine_id: row.parsed("quarantine_id")?,
+        table: row.text("table_name")?,
+        cells: serde_json::from_value(cells).map_err(|err| refused(err.to_string()))?,
+        recorded_at: row.instant("recorded_at_us")?,
+    })
 }
 
 fn read_audit(row: &Row) -> Result<AuditRecord, StoreError> {

@@ -376,6 +376,19 @@ pub const TABLES: &[Table] = &[
     },
     Table { name: "manifests", entries: &[], guard: Guard::AppendOnly, columns: &blob("first_seen_at_us") },
     Table {
+        name: "quarantine",
+        entries: &[EntryKind::Seam],
+        guard: Guard::AppendOnly,
+        columns: &[
+            ("tenant_id", Entry),
+            ("quarantine_id", Entry),
+            ("table_name", Entry),
+            ("cells", Entry),
+            ("recorded_at_us", Entry),
+            ("log_index", Entry),
+        ],
+    },
+    Table {
         name: "rule_sets",
         entries: &[],
         guard: Guard::AppendOnly,

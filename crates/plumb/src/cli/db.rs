@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::ListArgs;
+use super::{ListArgs, ListFormat};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DbCommand {
@@ -15,6 +15,27 @@ pub(crate) enum DbCommand {
     /// they are, and the copy is used with the same data directory. Stop what writes to the source before, and use only the
     /// copy afterwards: two databases that go on with one ledger are two histories.
     Copy(CopyArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Show how a database would be mended in which a number stands twice, and mend it with --apply
+    ///
+    /// Such a database lost the key that keeps the numbers of facts or edges apart, and no other command but `plumb ledger
+    /// verify` works on it. Of the rows that share a number the one that the ledger confirms stays. The others move to the
+    /// table `quarantine`, byte for byte, with a `seam` entry each, and the key is made again; all of it or nothing. Make a
+    /// copy of the database before. On a server it works as the owner of the tables, by PLUMB_OWNER_DATABASE_...
+    Repair(RepairArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RepairArgs {
+    /// Do what is shown without it
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// How to write what is found
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ListFormat,
 }
 
 #[derive(Debug, Args)]

@@ -47,6 +47,7 @@ mod posture;
 mod proof;
 mod prove;
 mod record;
+mod repair;
 mod retention;
 mod scan;
 mod server;

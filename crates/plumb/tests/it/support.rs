@@ -14,7 +14,7 @@ use testkit::plumb::Plumb;
 use testkit::postgres::Database;
 use testkit::process::Output;
 
-use crate::database::number;
+use crate::database::{number, sql};
 use crate::server;
 
 /// The binary under test with a data directory, a home folder and a place for files, all its own.
@@ -104,6 +104,15 @@ impl World {
         match &self.server {
             Some(server) => server.sql(&query).unwrap().trim().parse().unwrap(),
             None => number(&self.database(), &query),
+        }
+    }
+
+    /// Runs statements as whoever has the file or runs the server; returns the rows as lines, columns split by `|`.
+    #[track_caller]
+    pub(crate) fn by_hand(&self, statements: &str) -> Vec<String> {
+        match &self.server {
+            Some(server) => server.sql(statements).unwrap().lines().map(str::to_owned).collect(),
+            None => sql(&self.database(), statements),
         }
     }
 

@@ -46,7 +46,7 @@ impl Login {
         match self {
             Self::Everyday => Some(Role::App),
             Self::Verifier => Some(Role::Verify),
-            Self::Owner => None,
+            Self::Owner | Self::Repairer => None,
         }
     }
 }

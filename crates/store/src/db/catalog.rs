@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::sqlite::SqlitePoolOptions;
 
-use super::{Backend, Db, Each, Readers, Tx, query};
+use super::query::Query;
+use super::{Backend, Db, Each, On, Readers, Row, Tx, query};
 use crate::error::{Problem, StoreError, doing};
 use crate::migrate;
 use crate::privileges::Role;
 
 /// What a file is built of. A digest of [`CATALOG`], since every start compares it.
-const FILE_SHA256: &str = "b4367efa0bbe32db4e3c818ac73c03ca3175943513a1ceab46da24935630f345";
+const FILE_SHA256: &str = "c65dd25fd0cb6592da8c534ce0f212980d209ae70a5e4020148018640d628f09";
 /// What a server's database is built of, a line an object.
 const SERVER: &str = include_str!("../../migrations/postgres/catalog.txt");
 const SAID: &str = "compare the schema with that of this program";
@@ -32,17 +33,8 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn schema_difference(&self) -> Result<Option<String>, StoreError> {
-        let row = query(CATALOG).fetch_one(Readers { db: self, tenant: None }).await.map_err(doing(SAID))?;
-        let objects: Option<String> = row.get("objects").map_err(doing(SAID))?;
-        let rights: Option<String> = row.get("rights").map_err(doing(SAID))?;
-        let (objects, rights) = (objects.unwrap_or_default(), rights.unwrap_or_default());
-        match &self.0 {
-            Backend::Sqlite { .. } if digest(&objects) == FILE_SHA256 => Ok(None),
-            Backend::Sqlite { .. } => Ok(first_difference(&fresh_file().await?, &objects)),
-            Backend::Postgres { .. } => {
-                Ok(first_difference(SERVER.trim_end(), &objects).or_else(|| wrong_right(&rights)))
-            }
-        }
+        let is_file = matches!(&self.0, Backend::Sqlite { .. });
+        difference(Readers { db: self, tenant: None }, is_file).await
     }
 
     /// Refuses a schema that differs from that of this program. That numbers stand twice says more than which key is gone.
@@ -53,21 +45,49 @@ impl Db {
     }
 }
 
+impl Tx {
+    /// As [`Db::schema_difference`], with what this transaction changed.
+    pub(crate) async fn schema_difference(&mut self) -> Result<Option<String>, StoreError> {
+        let is_file = matches!(self, Self::Sqlite(_));
+        difference(self, is_file).await
+    }
+}
+
+async fn difference(on: impl Into<On<'_>>, is_file: bool) -> Result<Option<String>, StoreError> {
+    let row = query(CATALOG).fetch_one(on).await.map_err(doing(SAID))?;
+    let objects: Option<String> = row.get("objects").map_err(doing(SAID))?;
+    let rights: Option<String> = row.get("rights").map_err(doing(SAID))?;
+    let (objects, rights) = (objects.unwrap_or_default(), rights.unwrap_or_default());
+    if !is_file {
+        return Ok(first_difference(SERVER.trim_end(), &objects).or_else(|| wrong_right(&rights)));
+    }
+    if digest(&objects) == FILE_SHA256 {
+        return Ok(None);
+    }
+    Ok(first_difference(&fresh_file().await?, &objects))
+}
+
 fn digest(objects: &str) -> String {
     ledger::hex::encode(&ledger::sha256(objects.as_bytes()))
 }
 
 /// Returns what a file is built of that is made now. Only asked for to say what is wrong with another.
 async fn fresh_file() -> Result<String, StoreError> {
+    let rows = of_a_new_file(query(CATALOG)).await?;
+    let objects = rows.first().ok_or(sqlx::Error::RowNotFound).and_then(|row| row.get("objects"));
+    objects.map_err(doing(SAID))
+}
+
+/// Returns what a file answers that is made now.
+pub(super) async fn of_a_new_file(asked: Query) -> Result<Vec<Row>, StoreError> {
     let pool = SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect("sqlite::memory:").await.map_err(doing(SAID))?;
     let mut tx = pool.begin_with("BEGIN").await.map(Tx::Sqlite).map_err(doing(SAID))?;
     migrate::migrate(&mut tx).await?;
-    let row = query(CATALOG).fetch_one(&mut tx).await.map_err(doing(SAID))?;
-    let objects: String = row.get("objects").map_err(doing(SAID))?;
+    let rows = asked.fetch_all(&mut tx).await.map_err(doing(SAID))?;
     drop(tx);
     pool.close().await;
-    Ok(objects)
+    Ok(rows)
 }
 
 /// Names the first object that is not there, not ours or not as ours.

@@ -168,7 +168,7 @@ pub(super) async fn connect(server: &Server, login: Login) -> Result<Db, StoreEr
     if let Some(problem) = roles::unsafe_because(db.readers_of_none(), login).await? {
         return Err(server.refused(problem));
     }
-    if login != Login::Verifier {
+    if !login.takes_any_schema() {
         db.refuse_other_schema().await?;
     }
     Ok(db)

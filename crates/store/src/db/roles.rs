@@ -16,6 +16,20 @@ pub enum Login {
     Owner,
     /// As a role with rights of the matrix, to say what is wrong: with a schema that is not as it was made, too.
     Verifier,
+    /// As the owner of the tables, to mend a schema that is not as it was made.
+    Repairer,
+}
+
+impl Login {
+    /// Tells whether it takes the owner of the tables.
+    const fn owns(self) -> bool {
+        matches!(self, Self::Owner | Self::Repairer)
+    }
+
+    /// Tells whether a schema that is not as it was made is taken as it is.
+    pub(super) const fn takes_any_schema(self) -> bool {
+        matches!(self, Self::Verifier | Self::Repairer)
+    }
 }
 
 /// What the server says of who is connected. Flags are numbers, as everywhere.
@@ -40,9 +54,9 @@ pub(super) async fn unsafe_because(on: Readers<'_>, login: Login) -> Result<Opti
         format!("{role} is a superuser, whom neither row security nor rights bind")
     } else if row.flag("is_unbound")? {
         format!("{role} bypasses row security")
-    } else if login != Login::Owner && row.flag("is_owner")? {
+    } else if !login.owns() && row.flag("is_owner")? {
         format!("{role} owns the tables or is a member of who does, and could take their guards away")
-    } else if login == Login::Owner && !row.flag("is_owner")? {
+    } else if login.owns() && !row.flag("is_owner")? {
         format!("{role} does not own the tables, and only their owner may do this")
     } else if row.flag("sees_all")? {
         "rows are seen without a tenant, so row security is not in force".to_owned()

@@ -104,6 +104,15 @@ pub(super) async fn overwrite_deleted(writer: &SqlitePool) -> Result<(), StoreEr
     Ok(())
 }
 
+/// Has foreign keys looked at from now on, or not.
+pub(super) async fn use_foreign_keys(writer: &SqlitePool, used: bool) -> Result<(), StoreError> {
+    sqlx::query(if used { "PRAGMA foreign_keys = ON" } else { "PRAGMA foreign_keys = OFF" })
+        .execute(writer)
+        .await
+        .map_err(doing("turn foreign keys off or on"))?;
+    Ok(())
+}
+
 /// Folds the write-ahead log into the file and empties it.
 pub(super) async fn fold_wal(writer: &SqlitePool) -> Result<(), StoreError> {
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")

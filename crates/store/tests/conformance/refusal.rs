@@ -69,7 +69,8 @@ pub(crate) async fn filled(on: On) -> (Bench, Raw, Begun) {
     (bench, raw, running)
 }
 
-/// Rows that only rare commands write: a cosignature, an event, erasures and a pruning of what is not there.
+/// Rows that only rare commands write: a cosignature, an event, a row in quarantine, erasures and a pruning of what is not
+/// there.
 const BY_HAND: &str = "
 INSERT INTO log_cosignatures (tenant_id, log_id, size, key_name, key_id, line, received_at_us)
 SELECT tenant_id, log_id, size, 'witness', '0011aabb', 'a line', 1 FROM log_checkpoints;
@@ -79,6 +80,8 @@ INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_ind
 SELECT tenant_id, 'body', '0000000000000000000000000000000000000000000000000000000000000000', log_id, 1000000, 1 FROM log_heads;
 INSERT INTO log_prunings (tenant_id, log_id, from_index, to_index, log_index)
 SELECT tenant_id, log_id, 1000000, 1000256, 1 FROM log_heads;
+INSERT INTO quarantine (tenant_id, quarantine_id, table_name, cells, recorded_at_us, log_index)
+SELECT tenant_id, 'row', 'facts', '{}', 1, 3 FROM log_heads;
 INSERT INTO log_erasures (tenant_id, blob, sha256, log_id, erased_index, log_index)
 SELECT tenant_id, 'evidence', '0000000000000000000000000000000000000000000000000000000000000000', log_id, NULL, 2 FROM log_heads";
 
