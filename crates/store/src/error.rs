@@ -199,6 +199,9 @@ impl Problem {
         match err {
             // Our own writers wait for one connection; that is a wait for the write lock as well.
             sqlx::Error::PoolTimedOut => Self::Busy,
+            sqlx::Error::Io(cause) if is_broken(cause.kind()) => {
+                Self::Unreachable(format!("the connection to the server broke: {cause}"))
+            }
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Unreachable(err.to_string()),
             sqlx::Error::Database(db) => {
                 let code = db.code().unwrap_or_default();
@@ -269,6 +272,12 @@ impl Problem {
             },
         }
     }
+}
+
+/// Tells whether a connection that was there is not any more.
+const fn is_broken(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// Names what was being done when the driver failed: `query.await.map_err(doing("read the hosts"))?`.

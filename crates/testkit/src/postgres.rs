@@ -78,6 +78,15 @@ pub enum Durability {
     Durable,
 }
 
+/// How a server ends that nobody ends in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fall {
+    /// An immediate shutdown: it tells nobody, and writes nothing more.
+    Stopped,
+    /// SIGKILL to all its processes at once.
+    Killed,
+}
+
 /// A running server, for as long as this value or another user of it lives.
 #[derive(Debug)]
 pub struct Cluster {
@@ -205,6 +214,42 @@ impl Cluster {
         }
         let said = fs::read_to_string(self.run.join("log")).unwrap_or_default();
         Err(PostgresError::Failed { what: "serve TLS", said })
+    }
+
+    /// Ends the server in the middle of whatever it does, and returns once it is there again.
+    ///
+    /// # Errors
+    ///
+    /// [`PostgresError`]: it could not be ended, or does not come back.
+    pub fn fall(&self, fall: Fall) -> Result<(), PostgresError> {
+        let again = self.run.join("again");
+        File::create(&again).map_err(file_error(&again))?;
+        let pid = self.pid()?;
+        let mut processes = vec![pid.clone()];
+        let signal = match fall {
+            Fall::Stopped => "QUIT",
+            Fall::Killed => {
+                processes.extend(children(&pid)?);
+                "KILL"
+            }
+        };
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{signal}")).args(&processes);
+        // Some of its processes may have ended by themselves meanwhile.
+        run_tool(kill).map_err(|err| PostgresError::Tool { what: "end the server", err })?;
+        let is_back = || self.pid().is_ok_and(|now| now != pid) && ready(&self.run).is_some();
+        if !wait::until(wait::LONG, is_back) {
+            let said = fs::read_to_string(self.run.join("log")).unwrap_or_default();
+            return Err(PostgresError::Failed { what: "have the server back", said });
+        }
+        fs::remove_file(&again).map_err(file_error(&again))
+    }
+
+    /// Returns the id of the server's first process.
+    fn pid(&self) -> Result<String, PostgresError> {
+        let path = self.run.join("data/postmaster.pid");
+        let text = fs::read_to_string(&path).map_err(file_error(&path))?;
+        Ok(text.lines().next().unwrap_or_default().trim().to_owned())
     }
 
     /// Returns `psql` with the words that lead it to one of the databases, as the superuser.
@@ -487,6 +532,19 @@ fn server_user() -> Result<(u32, u32), PostgresError> {
         Some((fields.next()??, fields.next()??))
     });
     ids.ok_or(PostgresError::NoUser)
+}
+
+/// Returns the ids of the processes that a process started (proc_pid_stat(5): the fourth field is the parent).
+fn children(parent: &str) -> Result<Vec<String>, PostgresError> {
+    let path = Path::new("/proc");
+    let entries = fs::read_dir(path).map_err(file_error(path))?;
+    let stats = entries.flatten().filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    let of_parent = stats.filter_map(|stat| {
+        // The second field is a name in brackets, which may hold anything.
+        let (pid, rest) = (stat.split(' ').next()?.to_owned(), stat.rsplit_once(") ")?.1.to_owned());
+        (rest.split(' ').nth(1)? == parent).then_some(pid)
+    });
+    Ok(of_parent.collect())
 }
 
 fn own_uid() -> Result<u32, PostgresError> {

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use testkit::postgres::{Cluster, Durability, SUPERUSER};
+use testkit::postgres::{Cluster, Durability, Fall, SUPERUSER};
 use testkit::wait;
 
 /// Returns the user id that the server runs as.
@@ -73,4 +73,16 @@ fn a_private_server_syncs_and_goes_with_its_user() {
     assert!(process.is_dir());
     drop(cluster);
     assert!(wait::until(wait::LONG, || !process.is_dir()), "the server is still there");
+}
+
+#[test]
+fn a_server_that_falls_comes_back_with_what_it_had_committed() {
+    let cluster = Cluster::private(Durability::Durable).unwrap();
+    let database = cluster.database().unwrap();
+    database.sql("CREATE TABLE t (a int)").unwrap();
+    for (round, fall) in [Fall::Stopped, Fall::Killed, Fall::Killed].into_iter().enumerate() {
+        database.sql(&format!("INSERT INTO t VALUES ({round})")).unwrap();
+        cluster.fall(fall).unwrap();
+        assert_eq!(database.sql("SELECT count(*) FROM t").unwrap(), format!("{}\n", round + 1), "{fall:?}");
+    }
 }

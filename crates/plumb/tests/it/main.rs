@@ -51,6 +51,7 @@ mod repair;
 mod retention;
 mod scan;
 mod server;
+mod server_faults;
 mod ssh;
 mod strangers;
 mod support;

@@ -27,7 +27,7 @@ pub(crate) fn database() -> Database<'static> {
     database_of(cluster())
 }
 
-fn database_of(cluster: &Cluster) -> Database<'_> {
+pub(crate) fn database_of(cluster: &Cluster) -> Database<'_> {
     let database = cluster.database().unwrap();
     let name = database.name();
     for role in [name.to_owned(), user(&database, "app"), user(&database, "verify")] {
@@ -71,7 +71,12 @@ pub(crate) fn migrate(world: &World, database: &Database<'_>) {
 
 /// The address of a database for one of its roles, over the socket, where nobody is asked for a password.
 pub(crate) fn address(database: &Database<'_>, role: &str) -> String {
-    let (port, folder) = (cluster().port(), cluster().socket_folder());
+    address_of(cluster(), database, role)
+}
+
+/// As [`address`], on a server of its own.
+pub(crate) fn address_of(cluster: &Cluster, database: &Database<'_>, role: &str) -> String {
+    let (port, folder) = (cluster.port(), cluster.socket_folder());
     format!("postgres://{role}@localhost:{port}/{}?host={}", database.name(), folder.display())
 }
 
