@@ -28,7 +28,7 @@ impl Server {
     /// # Errors
     /// When there is no PostgreSQL, or it does not start.
     pub fn start() -> Result<Server, BenchError> {
-        let cluster = Cluster::private(Durability::Durable)?;
+        let cluster = Cluster::private(Durability::Measured)?;
         cluster.sql(SUPERUSER, &format!("CREATE ROLE {OWNER} LOGIN; CREATE ROLE {EVERYDAY} LOGIN;"))?;
         Ok(Server { cluster })
     }

@@ -74,8 +74,11 @@ host all all 127.0.0.1/32 scram-sha-256
 pub enum Durability {
     /// In memory where there is such a place: for tests.
     Forgetful,
-    /// On disk, synced at each commit: for benchmarks and faults.
+    /// On disk, synced at each commit: for faults.
     Durable,
+    /// As [`Durability::Durable`], and as its manual would have it on this machine: a quarter of the memory for buffers
+    /// (section 20.4.1), and statistics that are kept. For benchmarks.
+    Measured,
 }
 
 /// How a server ends that nobody ends in order.
@@ -472,7 +475,11 @@ fn initialize(programs: &Path, run: &Path, durability: Durability) -> Result<(),
         .arg(&data);
     done("make the files of a server", run_tool(initdb))?;
     let port = free_port().map_err(file_error(run))?;
-    let lasting = if durability == Durability::Forgetful { FORGETFUL } else { "" };
+    let lasting = match durability {
+        Durability::Forgetful => FORGETFUL.to_owned(),
+        Durability::Durable => String::new(),
+        Durability::Measured => format!("shared_buffers = {}kB\nautovacuum = on\n", memory_kb()? / 4),
+    };
     let settings =
         format!("{SETTINGS}{lasting}port = {port}\nunix_socket_directories = '{}'\n", socket.display());
     for (name, text) in [("postgresql.auto.conf", settings.as_str()), ("pg_hba.conf", ACCESS)] {
@@ -481,6 +488,15 @@ fn initialize(programs: &Path, run: &Path, durability: Durability) -> Result<(),
         fs::write(&path, text).map_err(file_error(&path))?;
     }
     Ok(())
+}
+
+/// Returns how much memory the machine has (proc(5), `MemTotal`). In kB.
+fn memory_kb() -> Result<u64, PostgresError> {
+    let path = Path::new("/proc/meminfo");
+    let text = fs::read_to_string(path).map_err(file_error(path))?;
+    let total =
+        text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
+    total.ok_or_else(|| file_error(path)(std::io::ErrorKind::InvalidData.into()))
 }
 
 fn run_tool(command: Command) -> Result<crate::process::Output, ProcessError> {
