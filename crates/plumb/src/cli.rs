@@ -136,7 +136,8 @@ impl Command {
             | Self::Verify(_)
             | Self::State(_)
             | Self::Rules(_)
-            | Self::Db(_) => true,
+            | Self::Db(_)
+            | Self::Store(_) => true,
             Self::Ledger(command) => matches!(command, LedgerCommand::Verify(_) | LedgerCommand::Export(_)),
             Self::Why(_)
             | Self::Posture(_)
