@@ -1,6 +1,6 @@
 //! `cargo xtask crash`: the built binary is killed at random moments while it scans and appends, opened again,
 //! and checked: the log verifies, the state is what the log says, and no scan that was answered is lost
-//! (LED-10, LED-20).
+//! (LED-10, LED-20). With `--postgres` it works on a server of its own, which is killed in its place now and then.
 //!
 //! The same seed gives the same delays; what they hit is up to the machine. Drives the binary from outside
 //! and knows nothing of its files.
@@ -14,13 +14,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use testkit::fuzz::SplitMix64;
 use testkit::plumb::{Plumb, PlumbError};
+use testkit::postgres::{Fall, PostgresError};
 use testkit::process::{Output, ProcessError};
 use testkit::wait;
 
 use crate::say;
 
+mod ground;
+
+use ground::Ground;
+
 /// Rounds where no other number is asked for: what CI runs.
 const ROUNDS: u64 = 200;
+/// The same on a server, where a round takes longer.
+const ROUNDS_ON_SERVER: u64 = 40;
 
 /// After this many rounds the next begins with an empty data directory: making one is killed too.
 const ROUNDS_PER_DIRECTORY: u64 = 20;
@@ -31,8 +38,9 @@ const UNAVAILABLE: i32 = 69;
 /// The words of a scan.
 const SCAN: [&str; 4] = ["scan", "localhost", "--format", "json"];
 
-/// The time in which kills are spread at first. A run takes about this long.
+/// The time in which kills are spread at first: on a file, on a server. A run takes about this long.
 const SPREAD: Duration = Duration::from_millis(100);
+const SPREAD_ON_SERVER: Duration = Duration::from_millis(400);
 /// A kill that came too late shortens it, one that hit lengthens it a little: about four of five hit.
 const TOO_LATE: f64 = 0.8;
 const HIT: f64 = 1.05;
@@ -68,6 +76,13 @@ pub(crate) enum CrashError {
         #[source]
         err: ProcessError,
     },
+    #[error("could not provide a server")]
+    Server {
+        #[source]
+        err: PostgresError,
+    },
+    #[error("could not make the tables: {said}")]
+    Migrate { said: String },
     #[error("round {round} of seed {seed}: {what}; the data directory is kept: {data}")]
     Failed { round: u64, seed: u64, what: String, data: PathBuf },
     #[error("every one of {rounds} runs had ended before it was killed; nothing was shown")]
@@ -79,6 +94,7 @@ pub(crate) enum CrashError {
 pub(crate) struct Options {
     rounds: u64,
     seed: u64,
+    on_server: bool,
     /// Another binary than the one that is built here.
     pub(crate) binary: Option<PathBuf>,
 }
@@ -88,14 +104,23 @@ impl Default for Options {
     #[expect(clippy::disallowed_methods, reason = "only to differ from run to run; the seed is printed")]
     fn default() -> Self {
         let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self { rounds: ROUNDS, seed, binary: None }
+        Self { rounds: ROUNDS, seed, on_server: false, binary: None }
     }
 }
 
 impl Options {
-    /// Reads `--rounds N`, `--seed S` and `--binary PATH`, in any order; nothing when they make no sense.
-    pub(crate) fn read(mut words: &[&str]) -> Option<Self> {
-        let mut options = Self::default();
+    /// As many rounds on a server as CI runs.
+    pub(crate) fn on_server() -> Self {
+        Self { rounds: ROUNDS_ON_SERVER, on_server: true, ..Self::default() }
+    }
+
+    /// Reads `--postgres`, which comes first, and `--rounds N`, `--seed S` and `--binary PATH`, in any order; nothing when they
+    /// make no sense.
+    pub(crate) fn read(words: &[&str]) -> Option<Self> {
+        let (mut options, mut words) = match words {
+            ["--postgres", rest @ ..] => (Self::on_server(), rest),
+            all => (Self::default(), all),
+        };
         while let [name, value, rest @ ..] = words {
             match *name {
                 "--rounds" => options.rounds = value.parse().ok()?,
@@ -112,8 +137,10 @@ impl Options {
 /// What the rounds came to.
 #[derive(Debug, Default)]
 struct Count {
-    /// Kills that hit a running process.
+    /// Kills that hit a running scan.
     mid_run: u64,
+    /// Those among them that hit the server.
+    servers: u64,
     /// Scans whose answer was read before the kill.
     answered: u64,
     directories: u64,
@@ -135,28 +162,33 @@ pub(crate) fn run(binary: &Path, options: &Options) -> Result<(), CrashError> {
     };
     fs::create_dir_all(&rules).map_err(prepare(&rules))?;
     fs::write(rules.join("always_new.yaml"), RULE).map_err(prepare(&rules))?;
-    say(&format!("crash: seed {seed}, {rounds} rounds, in {}", folder.display()));
+    let ground = Ground::new(options.on_server)?;
+    say(&format!("crash: seed {seed}, {rounds} rounds {}, in {}", ground.name(), folder.display()));
     let began = Instant::now();
     let mut random = SplitMix64::new(seed);
     let mut count = Count::default();
-    let (mut round, mut spread) = (0, SPREAD);
+    let (mut round, mut spread) = (0, if options.on_server { SPREAD_ON_SERVER } else { SPREAD });
     while round < rounds {
         count.directories += 1;
         let data = folder.join(format!("data-{}", count.directories));
-        let plumb = Plumb::new(binary, &data).map_err(|err| CrashError::Run { err })?;
+        let plumb = ground.plumb((binary, &data), count.directories)?;
         let last = rounds.min(round + ROUNDS_PER_DIRECTORY);
-        let mut story =
-            Story { plumb, content: content.to_string_lossy().into_owned(), answered: BTreeSet::new() };
+        let content = content.to_string_lossy().into_owned();
+        let mut story = Story { ground: &ground, plumb, content, answered: BTreeSet::new() };
         while round < last {
             let delay = spread.mul_f64(fraction(&mut random));
-            let checked = match story.kill_after(delay, &mut count)? {
+            let victim = ground.victim(random.next_u64());
+            let checked = match story.kill_after((delay, victim), &mut count)? {
                 Ok(hit) => {
                     spread = spread.mul_f64(if hit { HIT } else { TOO_LATE });
                     story.check(&mut count)?
                 }
                 Err(what) => Err(what),
             };
-            checked.map_err(|what| CrashError::Failed { round, seed, what, data: data.clone() })?;
+            if let Err(what) = checked {
+                let what = ground.keep(&story.plumb, &data, what);
+                return Err(CrashError::Failed { round, seed, what, data });
+            }
             round += 1;
         }
     }
@@ -165,9 +197,11 @@ pub(crate) fn run(binary: &Path, options: &Options) -> Result<(), CrashError> {
     }
     fs::remove_dir_all(&folder).map_err(prepare(&folder))?;
     say(&format!(
-        "crash: seed {seed}: {} of {rounds} kills hit a running scan, {} scans were answered before, {} data \
-         directories, {} entries verified at last, {:.0} s; nothing was lost or torn",
+        "crash: seed {seed}: {} of {rounds} kills {} hit a running scan, {} of them the server; {} scans were answered \
+         before, {} data directories, {} entries verified at last, {:.0} s; nothing was lost or torn",
         count.mid_run,
+        ground.name(),
+        count.servers,
         count.answered,
         count.directories,
         count.entries,
@@ -183,7 +217,8 @@ fn fraction(random: &mut SplitMix64) -> f64 {
 }
 
 /// One data directory with what was answered from it.
-struct Story {
+struct Story<'g> {
+    ground: &'g Ground,
     plumb: Plumb,
     content: String,
     answered: BTreeSet<String>,
@@ -192,22 +227,34 @@ struct Story {
 /// What is wrong, in words, where a check did not hold.
 type Checked<T> = Result<T, String>;
 
-impl Story {
+impl Story<'_> {
     fn plumb(&self, words: &[&str]) -> Result<Output, CrashError> {
         let words: Vec<&str> = ["--content", &self.content].iter().chain(words).copied().collect();
         self.plumb.run(&words).map_err(|err| CrashError::Run { err })
     }
 
-    /// Starts a scan and kills it after a while; tells whether it was still running.
-    fn kill_after(&mut self, delay: Duration, count: &mut Count) -> Result<Checked<bool>, CrashError> {
+    /// Starts a scan and kills it after a while, or the server under it; tells whether it was still running.
+    fn kill_after(
+        &mut self,
+        (delay, victim): (Duration, Option<Fall>),
+        count: &mut Count,
+    ) -> Result<Checked<bool>, CrashError> {
         let words = ["--content", &self.content].iter().chain(&SCAN).copied().collect::<Vec<_>>();
         let mut running = self.plumb.start(&words).map_err(|err| CrashError::Run { err })?;
         // An end before the delay is no failure: then the kill comes too late.
         let _ended: bool = wait::until(delay, || !running.is_running());
-        running.signal("KILL").map_err(|err| CrashError::Kill { err })?;
+        match victim {
+            None => running.signal("KILL").map_err(|err| CrashError::Kill { err })?,
+            Some(fall) => self.ground.fall(fall)?,
+        }
         let output = running.finish(wait::LONG).map_err(|err| CrashError::Kill { err })?;
-        let hit = output.signal.is_some();
+        let hit = match victim {
+            None => output.signal.is_some(),
+            // It says that the server is not there.
+            Some(_fall) => output.code == Some(UNAVAILABLE),
+        };
         count.mid_run += u64::from(hit);
+        count.servers += u64::from(hit && victim.is_some());
         match scan_id(&output) {
             Some(scan) => {
                 count.answered += u64::from(hit);

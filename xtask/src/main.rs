@@ -24,9 +24,10 @@ usage: cargo xtask <command>
 
   test [-- ARGS]   install what the tests need (as root), build `plumb`, run all tests and doc tests
   tidy             check the house rules that a command can see
-  ci               what CI runs: format, lints, 200 rounds of `crash`, then `test`
-  crash [--rounds N] [--seed S] [--binary PATH]
-                   kill the built binary, or the one at PATH, at random moments while it scans, then check what it left
+  ci               what CI runs: format, lints, 200 rounds of `crash` on a file and 40 on PostgreSQL, then `test`
+  crash [--postgres] [--rounds N] [--seed S] [--binary PATH]
+                   kill the built binary, or the one at PATH, at random moments while it scans, then check what it left;
+                   on a PostgreSQL server of its own, that is killed now and then, too
   pg start | stop  keep the PostgreSQL server of the tests running, or no longer
   pg run -- COMMAND
                    run COMMAND with PLUMB_DATABASE_URL set to a new PostgreSQL database, which goes with it

@@ -50,7 +50,9 @@ pub(crate) fn ci(root: &Path) -> Result<(), StepError> {
     packages()?;
     cargo(root, &["fmt", "--all", "--check"])?;
     cargo(root, &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    crash(root, &crash::Options::default())?;
+    for options in [crash::Options::default(), crash::Options::on_server()] {
+        crash(root, &options)?;
+    }
     // One failure must not hide the others where nobody is there to run it again.
     run_tests(root, &["--no-fail-fast".into()])
 }

@@ -8,7 +8,16 @@ use super::{CrashError, Options, run};
 fn options_are_read_in_any_order_and_nothing_else_is() {
     let options = Options::read(&["--seed", "7", "--binary", "/b", "--rounds", "3"]).unwrap();
     assert_eq!((options.rounds, options.seed, options.binary.as_deref()), (3, 7, Some(Path::new("/b"))));
-    for wrong in [&["--rounds"][..], &["--rounds", "many"], &["--round", "3"], &["3"], &["--seed", "-1"]] {
+    let options = Options::read(&["--postgres", "--seed", "7"]).unwrap();
+    assert_eq!((options.rounds, options.seed, options.on_server), (40, 7, true));
+    for wrong in [
+        &["--rounds"][..],
+        &["--rounds", "many"],
+        &["--round", "3"],
+        &["3"],
+        &["--seed", "-1"],
+        &["--seed", "1", "--postgres"],
+    ] {
         assert!(Options::read(wrong).is_none(), "{wrong:?}");
     }
 }
