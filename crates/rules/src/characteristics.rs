@@ -1,11 +1,11 @@
-//! What a host is, from the answers that the rules asked for anyway: no probe is sent for it (FCT-29).
+//! What a host is, from the answers that the rules asked for anyway, and from a few probes that only a whole scan sends (FCT-29).
 //!
 //! A family is told whole or not at all, so that what is missing from it is gone from the host. Password hashes are
 //! never among the answers; what else looks like a secret is masked.
 
 use std::collections::BTreeMap;
 
-use model::{Hello, Observation, Reason};
+use model::{Hello, Observation, Reason, ReasonCode};
 use serde_json::{Value, json};
 
 use crate::facts::Facts;
@@ -15,9 +15,12 @@ use crate::methods::mount::RUNNING;
 use crate::plan::Plan;
 use crate::probe::shadow::Password;
 use crate::probe::text::TextFile;
+use crate::probe::{self, key};
 
 /// Most items of one family; a family with more is left out.
 const ITEMS_MAX: usize = 10_000;
+/// Machines, as `uname -m` names them, whose kernel shows addresses as they go over the network.
+const BIG_ENDIAN: [&str; 3] = ["s390x", "ppc64", "mips64"];
 /// Longest name of an item. Bytes; items with longer names are left out.
 const ITEM_BYTES_MAX: usize = 200;
 
@@ -25,7 +28,7 @@ const ITEM_BYTES_MAX: usize = 200;
 pub type Family = BTreeMap<String, Value>;
 
 /// Returns what the answers say of a host, by family: `os`, `kernel`, `package`, `service`, `user`, `group`, `mount`,
-/// `sshd`. A family that was not asked for, or not answered whole, is left out.
+/// `sshd`, `listener`, `authorized_key`, `sudo`, `file`. A family that was not asked for, or not answered whole, is left out.
 #[must_use]
 pub fn characteristics(
     plan: &Plan,
@@ -35,7 +38,7 @@ pub fn characteristics(
 ) -> BTreeMap<&'static str, Family> {
     let facts = Facts::new(plan, hello.uid, observations);
     let platform = &hello.platform;
-    let families: [(&'static str, Result<Family, Reason>); 8] = [
+    let families: [(&'static str, Result<Family, Reason>); 12] = [
         ("os", Ok(os(hello))),
         ("kernel", Ok(Family::from([("release".to_owned(), json!(platform.kernel))]))),
         ("package", packages(&facts)),
@@ -44,6 +47,10 @@ pub fn characteristics(
         ("group", groups(&facts)),
         ("mount", mounted(&facts)),
         ("sshd", sshd(&facts)),
+        ("listener", listeners(&facts, &platform.arch)),
+        ("authorized_key", authorized_keys(&facts)),
+        ("sudo", sudo(&facts)),
+        ("file", files(&facts)),
     ];
     families.into_iter().filter_map(|(name, family)| Some((name, told(family.ok()?, masker)?))).collect()
 }
@@ -145,6 +152,42 @@ fn mounted(facts: &Facts<'_>) -> Result<Family, Reason> {
 fn sshd(facts: &Facts<'_>) -> Result<Family, Reason> {
     let one = |(keyword, values): (&String, &Vec<String>)| (keyword.clone(), json!(values));
     Ok(facts.sshd()?.0.iter().map(one).collect())
+}
+
+/// Refuses what only root sees whole: told by another login it would end half of what was told before.
+fn as_root(facts: &Facts<'_>) -> Result<(), Reason> {
+    if facts.uid == 0 {
+        return Ok(());
+    }
+    Err(Reason::new(ReasonCode::PermissionDenied, "only root sees all of it"))
+}
+
+/// Where programs of the host wait for connections.
+fn listeners(facts: &Facts<'_>, arch: &str) -> Result<Family, Reason> {
+    as_root(facts)?;
+    let is_little_endian = !BIG_ENDIAN.contains(&arch);
+    let all = probe::listeners::parse(facts.typed(key::LISTENERS)?.0, is_little_endian)?;
+    Ok(all.into_iter().map(|(port, places)| (port, json!(places))).collect())
+}
+
+/// Keys that log in to accounts, by their fingerprints.
+fn authorized_keys(facts: &Facts<'_>) -> Result<Family, Reason> {
+    as_root(facts)?;
+    let keys = probe::authorized_keys::parse(facts.typed(key::AUTHORIZED_KEYS)?.0)?;
+    Ok(keys.into_iter().map(|(account, keys)| (account, json!(keys))).collect())
+}
+
+fn sudo(facts: &Facts<'_>) -> Result<Family, Reason> {
+    let (observation, exit) = facts.typed(key::SUDOERS)?;
+    let rights = probe::sudoers::parse(observation, exit, facts.uid)?;
+    Ok(rights.into_iter().map(|(user, rights)| (user, json!(rights))).collect())
+}
+
+/// Digests of the watched files.
+fn files(facts: &Facts<'_>) -> Result<Family, Reason> {
+    as_root(facts)?;
+    let digests = probe::digests::parse(facts.typed(key::DIGESTS)?.0)?;
+    Ok(digests.into_iter().map(|(path, digest)| (path, json!({"sha256": digest}))).collect())
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Returns an answer of a typed probe, whose exit status tells a missing tool.
-    fn typed(&self, key: &str) -> Result<(&'a Observation, i32), Reason> {
+    pub(crate) fn typed(&self, key: &str) -> Result<(&'a Observation, i32), Reason> {
         let (observation, exit) = self.answer(key)?;
         match exit {
             127 => Err(Reason::new(ReasonCode::ToolMissing, first_line(&observation.stderr))),

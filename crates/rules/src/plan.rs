@@ -85,6 +85,18 @@ impl Plan {
     pub fn rule_ids(&self) -> impl ExactSizeIterator<Item = &model::RuleId> {
         self.rules.iter().map(|rule| &rule.id)
     }
+
+    /// Asks, behind what the rules need, for what a host is and no rule asks about; see [`crate::characteristics`].
+    pub fn ask_what_it_is(&mut self, timeout_ms: u32) {
+        let digests = probe::digests::script();
+        let own = [
+            (key::LISTENERS, probe::listeners::SCRIPT),
+            (key::AUTHORIZED_KEYS, probe::authorized_keys::SCRIPT),
+            (key::SUDOERS, probe::sudoers::SCRIPT),
+            (key::DIGESTS, &digests),
+        ];
+        self.commands.extend(own.map(|(key, script)| command(key, script.to_owned(), timeout_ms)));
+    }
 }
 
 /// Plans the commands for the selected rules; `timeout_ms` is the limit of each probe that has none of

@@ -4,12 +4,16 @@
 //! when its tool is not there, and ends its answer with a mark, so that a torn answer is seen. Every
 //! parser is total over arbitrary bytes.
 
+pub(crate) mod authorized_keys;
+pub(crate) mod digests;
 pub(crate) mod homes;
+pub(crate) mod listeners;
 pub(crate) mod modules;
 pub(crate) mod packages;
 pub(crate) mod shadow;
 pub(crate) mod sshd;
 pub(crate) mod stat;
+pub(crate) mod sudoers;
 pub(crate) mod sysctl;
 pub(crate) mod text;
 pub(crate) mod units;
@@ -30,6 +34,10 @@ pub(crate) mod key {
     pub(crate) const MODULES: &str = "modules_available";
     pub(crate) const HOMES: &str = "homes";
     pub(crate) const WALK: &str = "walk";
+    pub(crate) const LISTENERS: &str = "listeners";
+    pub(crate) const AUTHORIZED_KEYS: &str = "authorized_keys";
+    pub(crate) const SUDOERS: &str = "sudoers";
+    pub(crate) const DIGESTS: &str = "digests";
 }
 
 /// Says that an answer does not have the shape that its script gives.

@@ -110,8 +110,10 @@ fn files_are_read_whole_whatever_they_hold() {
 
 #[test]
 fn scripts_are_plain_and_start_few_processes() {
-    let plan = plan_all(&shipped());
+    let mut plan = plan_all(&shipped());
     assert!(plan.commands.len() <= 11, "{} commands", plan.commands.len());
+    plan.ask_what_it_is(rules::TIMEOUT_MS);
+    assert!(plan.commands.len() <= 15, "{} commands", plan.commands.len());
     for command in &plan.commands {
         assert!(!command.script.contains('\0'));
         assert!(!command.script.contains("<<"), "{}: no here-documents", command.key);
@@ -279,4 +281,24 @@ fn a_walk_finds_files_with_any_name_and_lets_none_forge_another() {
         ]
     );
     fs::remove_dir_all(&dir).unwrap();
+}
+
+/// FCT-29: every shell of this machine tells the same of what waits for connections here.
+#[test]
+fn fct_29_a_listener_of_this_machine_is_told_with_its_program() {
+    if uid() != 0 {
+        // Nobody else sees who holds a socket; a story against a real host asks as root.
+        return;
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut plan = plan_all(&corpus(&[("any", "{file: {path: /etc/none, missing: pass}}".to_owned())]));
+    plan.ask_what_it_is(rules::TIMEOUT_MS);
+    let port = format!("tcp/{}", listener.local_addr().unwrap().port());
+    for shell in shells() {
+        let answers: Vec<_> = plan.commands.iter().map(|command| run(shell, command)).collect();
+        let told = rules::characteristics(&plan, &hello(0), &answers, &masker(&[]));
+        let programs = told["listener"][&port]["127.0.0.1"].as_array().unwrap();
+        assert_eq!(programs.len(), 1, "{shell}: {programs:?}");
+        assert!(told["file"]["/etc/passwd"]["sha256"].is_string(), "{shell}");
+    }
 }

@@ -187,7 +187,11 @@ async fn talk(
         if selected.is_empty() {
             return Err(PlanError::NoRules(hello.platform.name.clone()));
         }
-        let plan = rules::plan(selected, rules::TIMEOUT_MS);
+        let mut plan = rules::plan(selected, rules::TIMEOUT_MS);
+        // Who asks for a few rules is not kept waiting for the rest.
+        if shared.narrowing.is_full(&host.profile_id) {
+            plan.ask_what_it_is(rules::TIMEOUT_MS);
+        }
         let commands = plan.commands.clone();
         made = Some(plan);
         Ok(commands)

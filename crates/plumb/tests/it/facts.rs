@@ -279,6 +279,59 @@ fn fct_17_fct_19_the_graph_is_walked_and_searched(on: On) {
 }
 on_each!(fct_17_fct_19_the_graph_is_walked_and_searched);
 
+/// A public key, and its fingerprint: the SHA-256 of the key's bytes in base64 (worked out apart from any of this).
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGqM/Py3AkHZLhGyAMDebjKph5wl2ejSxPsHGtZP33Cc my-comment";
+const FINGERPRINT: &str = "ED25519 SHA256:pAQLAs8RcfZ6oBNGyHcj9WfbUva/mopccLVPHlnWCxs";
+
+/// FCT-29: who can get in and what may be done then: listening ports with their programs, keys by fingerprint, rights by
+/// sudo and digests of watched files. A scan of one rule does not ask; what is gone is ended.
+fn fct_29_a_scan_records_who_may_get_in_and_do_what(on: On) {
+    let (world, host) = (world_on(on), host());
+    let line = format!("command=\"echo ssh-rsa AAAA\",environment=\"TOKEN=my-token\" {KEY}");
+    let plant = format!(
+        "useradd -m eve; install -d -o eve ~eve/.ssh; echo '{line}' >~eve/.ssh/authorized_keys; mkfifo ~eve/.ssh/authorized_keys2
+         echo 'User_Alias MINE = eve' >/etc/sudoers.d/eve; echo 'MINE ALL=(root) NOPASSWD: /usr/bin/id' >>/etc/sudoers.d/eve
+         echo '# nothing' >/etc/cron.d/odd; echo '# nothing' >'/etc/cron.d/with space'"
+    );
+    host.must(&plant).unwrap();
+    let subject = format!("host:{}", at("root", &host));
+    let told = |predicate: &str| {
+        let answer = asked(&world, &["fact", "get", &subject, predicate, "--type", "observed"]);
+        facts(&answer).first().map(|fact| fact["value"].clone())
+    };
+    world.scan(&host, &["--rule", "sshd_permit_root_login"]);
+    assert_eq!((told("listener"), told("file")), (None, None));
+    world.scan(&host, &[]);
+    let port = format!("tcp/{}", host.port());
+    let programs = told("listener").unwrap()[&port]["127.0.0.1"].clone();
+    assert_eq!(programs, json!(["sshd"]), "{:#}", told("listener").unwrap());
+    assert_eq!(told("authorized_key").unwrap()["eve"], json!([FINGERPRINT]));
+    let right = &told("sudo").unwrap()["eve"][0];
+    assert_eq!(right["allowed"][0]["Commands"], json!([{"command": "/usr/bin/id"}]), "{right:#}");
+    assert_eq!(right["allowed"][0]["Options"], json!([{"authenticate": false}]));
+    let nothing = json!({"sha256": "5e49ea838dc30f3eeacf6ca7815f6e3adcf77f467a970d978676790fd90377e1"});
+    let files = told("file").unwrap();
+    assert_eq!((&files["/etc/cron.d/odd"], &files["/etc/cron.d/with space"]), (&nothing, &nothing));
+    assert!(files["/etc/passwd"].is_object() && files["/etc/shadow"].is_null(), "{files:#}");
+    let everything = asked(&world, &["fact", "get", &subject]).to_string();
+    for private in ["AAAAC3NzaC1lZDI1NTE5AAAAIGqM", "my-comment", "my-token"] {
+        assert!(!everything.contains(private), "{private}");
+    }
+
+    let rows = world.count("facts");
+    world.scan(&host, &[]);
+    assert_eq!(world.count("facts"), rows, "an unchanged host has no new facts");
+    host.must("rm -r ~eve/.ssh /etc/cron.d/odd; echo '# something' >/etc/sudoers.d/eve").unwrap();
+    world.scan(&host, &[]);
+    assert_eq!(told("authorized_key").unwrap().get("eve"), None);
+    assert_eq!(told("sudo").unwrap().get("eve"), None);
+    assert_eq!(told("file").unwrap().get("/etc/cron.d/odd"), None);
+    assert_eq!(world.count("facts"), rows + 3);
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
+}
+on_each!(fct_29_a_scan_records_who_may_get_in_and_do_what);
+
 /// FCT-29, FCT-19: a scan records what the host is, once; the next one only what changed, and what is gone.
 fn fct_29_a_scan_records_what_the_host_is_and_then_only_what_changes(on: On) {
     let (world, host) = (world_on(on), host());
@@ -320,7 +373,8 @@ fn fct_29_a_scan_records_what_the_host_is_and_then_only_what_changes(on: On) {
     world.scan(&host, &[]);
     let eve = &told("user").unwrap()["value"]["eve"];
     assert_eq!((&eve["uid"], &eve["password"]), (&json!(4242), &json!("locked")));
-    assert_eq!(count("facts"), rows + 1);
+    // The accounts, and the digests of the two files that say so.
+    assert_eq!(count("facts"), rows + 2);
     // Rules about accounts may find something, too.
     assert!(count("log_entries") - entries > unchanged);
     host.must("sed -i /^eve:/d /etc/passwd /etc/shadow").unwrap();

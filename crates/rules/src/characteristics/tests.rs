@@ -21,6 +21,11 @@ fn answer(key: &str, stdout: &str) -> Observation {
 }
 
 fn told(answers: &[Observation]) -> BTreeMap<&'static str, Family> {
+    told_by(0, answers)
+}
+
+/// What the answers of a login say.
+fn told_by(uid: u32, answers: &[Observation]) -> BTreeMap<&'static str, Family> {
     let platform = Platform {
         id: "debian".to_owned(),
         id_like: Vec::new(),
@@ -29,7 +34,7 @@ fn told(answers: &[Observation]) -> BTreeMap<&'static str, Family> {
         arch: "x86_64".to_owned(),
         kernel: "6.1.0-1".to_owned(),
     };
-    let hello = Hello { uid: 0, hostname: "web-1".to_owned(), platform, tools: Vec::new() };
+    let hello = Hello { uid, hostname: "web-1".to_owned(), platform, tools: Vec::new() };
     let plan = Plan { commands: Vec::new(), rules: Vec::new(), shell: BTreeMap::new() };
     let masker = Masker::new(&[b"hunter2hunter2".to_vec()], |_bytes| Digest([0; 32])).unwrap();
     characteristics(&plan, &hello, answers, &masker)
@@ -74,4 +79,81 @@ fn what_looks_like_a_secret_is_masked() {
     let sshd = json!(told["sshd"]).to_string();
     assert!(!sshd.contains("abc123") && !sshd.contains("hunter2"), "{sshd}");
     assert!(sshd.contains("<masked>") && sshd.contains("22"), "{sshd}");
+}
+
+#[test]
+fn listeners_are_told_by_port_address_and_program_without_what_only_asks_fct_29() {
+    let answers = "32768\ntcp 0100007F:0016 sshd\ntcp 00000000:0050 nginx: x\ntcp 00000000:0050 nginx: x\n\
+                   tcp 00000000:0050 backup\ntcp 00000000000000000000000000000000:0050 nginx: x\n\
+                   tcp 0000000000000000FFFF00000100007F:1F90 java\ntcp 0100007F:C109 late\n\
+                   udp 0100007F:C109 asks\nudp 3500007F:0035 dnsd\n.\n";
+    let told = told(&[answer("listeners", answers)]);
+    let wanted = json!({
+        "tcp/22": {"127.0.0.1": ["sshd"]},
+        "tcp/80": {"0.0.0.0": ["backup", "nginx: x"], "::": ["nginx: x"]},
+        "tcp/8080": {"::ffff:127.0.0.1": ["java"]},
+        "tcp/49417": {"127.0.0.1": ["late"]},
+        "udp/53": {"127.0.0.53": ["dnsd"]},
+    });
+    assert_eq!(json!(told["listener"]), wanted);
+}
+
+#[test]
+fn keys_rights_and_digests_are_told_by_whom_they_are_for_fct_29() {
+    let keys = "=root\nRSA SHA256:b+b/b\nED25519 SHA256:aaa\nED25519 SHA256:aaa\n=none\n=eve\nECDSA SHA256:ccc\n!big\n.\n";
+    let sudo = r#"{"User_Specs": [
+        {"User_List": [{"username": "eve"}, {"usergroup": "sudo"}, {"username": "bob", "negated": true}],
+         "Host_List": [{"hostname": "ALL"}], "Cmnd_Specs": [{"Commands": [{"command": "/bin/id"}]}]},
+        {"User_List": [{"username": "eve"}], "Host_List": [{"hostname": "web"}], "Cmnd_Specs": []}]}"#;
+    let digest = "5e49ea838dc30f3eeacf6ca7815f6e3adcf77f467a970d978676790fd90377e1";
+    let files = format!("{digest}  /etc/cron.d/a b\n.\n");
+    let told = told(&[answer("authorized_keys", keys), answer("sudoers", sudo), answer("digests", &files)]);
+    let keys = json!({
+        "root": ["ED25519 SHA256:aaa", "RSA SHA256:b+b/b"],
+        "eve": ["ECDSA SHA256:ccc"],
+        "big": ["a file of more than 1048576 bytes was not read"],
+    });
+    assert_eq!(json!(told["authorized_key"]), keys);
+    let all = json!({"hosts": [{"hostname": "ALL"}], "allowed": [{"Commands": [{"command": "/bin/id"}]}]});
+    let rights = json!({
+        "eve": [all, {"hosts": [{"hostname": "web"}], "allowed": []}],
+        "%sudo": [all],
+        "!bob": [all],
+    });
+    assert_eq!(json!(told["sudo"]), rights);
+    assert_eq!(json!(told["file"]), json!({"/etc/cron.d/a b": {"sha256": digest}}));
+}
+
+#[test]
+fn what_only_root_sees_whole_is_not_told_by_another_login_fct_29() {
+    let refused = Observation { ending: Ending::Exited(1), ..answer("sudoers", "") };
+    let answers = [
+        answer("listeners", "32768\n.\n"),
+        answer("authorized_keys", ".\n"),
+        answer("digests", ".\n"),
+        refused,
+    ];
+    assert_eq!(
+        told(&answers).keys().copied().collect::<Vec<_>>(),
+        ["authorized_key", "file", "kernel", "listener", "os"]
+    );
+    assert_eq!(told_by(1_000, &answers).keys().copied().collect::<Vec<_>>(), ["kernel", "os"]);
+}
+
+#[test]
+fn an_odd_answer_ends_no_fact_fct_29() {
+    for (key, stdout) in [
+        ("listeners", "32768\ntcp 0100007F sshd\n.\n"),
+        ("listeners", "32768\nraw 0100007F:0016 sshd\n.\n"),
+        ("listeners", "32768\ntcp 0100007F00:0016 sshd\n.\n"),
+        ("listeners", "tcp 0100007F:0016 sshd\n.\n"),
+        ("listeners", "32768\n"),
+        ("authorized_keys", "ED25519 SHA256:aaa\n.\n"),
+        ("authorized_keys", "=root\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA\n.\n"),
+        ("sudoers", "{"),
+        ("sudoers", r#"{"User_Specs": [{"User_List": [{"martian": "x"}]}]}"#),
+        ("digests", "5e49  /etc/passwd\n.\n"),
+    ] {
+        assert_eq!(told(&[answer(key, stdout)]).len(), 2, "{key}: {stdout}");
+    }
 }
