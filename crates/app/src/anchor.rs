@@ -19,6 +19,7 @@ use model::Digest;
 
 use crate::context::App;
 use crate::error::{Error, Kind};
+use crate::file_lock;
 
 /// How far from the end of an anchor its newest head is looked for. Bytes.
 const HEAD_WINDOW_BYTES: u64 = 4 * LINE_BYTES_MAX as u64;
@@ -117,7 +118,7 @@ async fn locked(file: File, lock: impl Fn(&File) -> Result<(), TryLockError>) ->
             Err(TryLockError::Error(err)) => return Err(err),
         }
     }
-    Err(io::Error::other("another process holds it"))
+    Err(io::Error::other(format!("{} holds it", file_lock::holder(&file))))
 }
 
 /// Appends a checkpoint behind the last line, durably. A last line that does not read is moved away first.

@@ -16,6 +16,7 @@ mod error;
 pub mod events;
 pub mod export;
 pub mod facts;
+mod file_lock;
 pub mod graph;
 mod holder;
 pub mod host_keys;

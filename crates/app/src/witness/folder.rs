@@ -2,7 +2,7 @@
 //! of each log. A folder that is damaged is refused, never begun anew: a witness that forgets can be led astray.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::context::random;
 use crate::error::{Error, Kind};
+use crate::file_lock;
 
 const LOCK_FILE: &str = "witness.lock";
 const KEY_FILE: &str = "witness.key";
@@ -184,29 +185,18 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Locks the folder against another process, and writes down who holds it.
+/// Locks the folder against another process.
 fn take_lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join(LOCK_FILE);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(&path).map_err(|err| unusable(&path, &err))?;
+    let file = options.open(&path).map_err(|err| unusable(&path, &err))?;
     match file.try_lock() {
-        Ok(()) => {}
+        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let read = file.take(64).read_to_string(&mut holder);
-            let holder = read.ok().and_then(|_len| holder.trim().parse::<u32>().ok());
-            let holder = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-            let message = format!("{} is held by {holder}", folder.display());
-            return Err(Error::new(Kind::Conflict, message).hint("end that process, or name another --dir"));
+            let message = format!("{} is held by {}", folder.display(), file_lock::holder(&file));
+            Err(Error::new(Kind::Conflict, message).hint("end that process, or name another --dir"))
         }
-        Err(TryLockError::Error(err)) => return Err(unusable(&path, &err)),
+        Err(TryLockError::Error(err)) => Err(unusable(&path, &err)),
     }
-    let written = file
-        .set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .and_then(|()| file.sync_all());
-    written.map_err(|err| unusable(&path, &err))?;
-    Ok(file)
 }

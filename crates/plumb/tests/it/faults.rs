@@ -2,7 +2,8 @@
 //! run ends in one clear line, and the next one works on what was left. Also the order in which files are made
 //! durable. Kills are the business of `crash`.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use testkit::process::{self, Output};
@@ -10,6 +11,38 @@ use testkit::wait;
 
 use crate::ours::{closed, folder};
 use crate::support::{World, assert_code, tool, world};
+
+/// A small file system in memory; it goes when this is dropped.
+pub(crate) struct Small(PathBuf);
+
+impl Small {
+    /// Makes it, with these options of its own beside size and mode (tmpfs(5)).
+    pub(crate) fn at(path: PathBuf, options: &str) -> Self {
+        fs::create_dir(&path).unwrap();
+        let options = format!("size=32m,mode=700,{options}");
+        tool("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", path.to_str().unwrap()]);
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Fills it but for so many blocks of 4,096 bytes; returns the file that does it.
+    pub(crate) fn fill(&self, left: u64) -> PathBuf {
+        let free: u64 = tool("stat", &["-f", "-c", "%a", self.0.to_str().unwrap()]).trim().parse().unwrap();
+        let filler = self.0.join("filler");
+        fs::write(&filler, vec![0; usize::try_from((free - left) * 4096).unwrap()]).unwrap();
+        filler
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        // Nothing can be reported from here.
+        drop(Command::new("umount").arg("--lazy").arg(&self.0).status());
+    }
+}
 
 /// Calls after which no run has made another one. A run of these commands makes fewer.
 const CALLS_MAX: u32 = 60;
@@ -89,6 +122,65 @@ fn a_write_that_is_refused_while_appending_loses_nothing_led_42_led_10() {
     assert!(story.fail_each(("ftruncate", 1), "ENOSPC") < CALLS_MAX);
 }
 
+/// A file may not grow beyond a limit (setrlimit(2), `RLIMIT_FSIZE`): what is written across it is written by half, and
+/// the rest is refused.
+fn limited(world: &World, data: &Path, bytes: u64, words: &[&str]) -> Output {
+    let mut command = Command::new("env");
+    command.args(["--ignore-signal=XFSZ", "prlimit", &format!("--fsize={bytes}")]);
+    command.arg(env!("CARGO_BIN_EXE_plumb")).args(words).env_clear();
+    command.env("PATH", "/usr/bin:/bin").env("HOME", world.home()).env("PLUMB_DATA_DIR", data);
+    process::run(command, b"", wait::LONG).unwrap()
+}
+
+/// LED-42: what is written by half, whatever file it is and wherever in it, is refused and loses nothing.
+#[test]
+fn led_42_a_write_by_half_is_refused_and_loses_nothing() {
+    let world = world();
+    assert_code(&world.plumb(&["ledger", "init"]), 0);
+    let largest = fs::metadata(world.data().join("plumb.db")).unwrap().len();
+    let mut refusals = [0; 3];
+    for (story, (words, base)) in [
+        (vec!["ledger", "init"], None),
+        (vec!["host", "add", "10.0.0.1"], Some(world.data())),
+        (vec!["ledger", "export", "--output", "{out}"], Some(world.data())),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // Uneven steps, small ones first: where keys, notes and the first pages lie.
+        let mut bytes = 7;
+        while bytes < largest {
+            let place = tempfile::Builder::new().prefix("plumbline-it-").tempdir().unwrap();
+            let (data, output) = (place.path().join("data"), place.path().join("out"));
+            if let Some(base) = base {
+                tool("cp", &["-r", base.to_str().unwrap(), data.to_str().unwrap()]);
+            }
+            let words: Vec<String> =
+                words.iter().map(|word| word.replace("{out}", output.to_str().unwrap())).collect();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let done = limited(&world, &data, bytes, &words);
+            let what = format!("{bytes} {words:?}: {done:#?}");
+            assert!(matches!(done.code, Some(0 | 69 | 70 | 78)), "{what}");
+            assert!(!done.stderr.contains("panicked"), "{what}");
+            let data = data.to_str().unwrap();
+            if done.code != Some(0) {
+                assert!(
+                    done.stderr.lines().any(|line| line.starts_with("plumb: ") && line.len() > 20),
+                    "{what}"
+                );
+                refusals[story] += 1;
+                let _gone_or_not_made = fs::remove_dir_all(&output);
+                let again = world.plumb(&[&["--data-dir", data], &words[..]].concat());
+                assert!(matches!(again.code, Some(0 | 64)), "{what}\n{again:#?}");
+            }
+            let verified = world.plumb(&["--data-dir", data, "ledger", "verify"]);
+            assert_eq!(verified.code, Some(0), "{what}\n{verified:#?}");
+            bytes += bytes + 11;
+        }
+    }
+    assert!(refusals.iter().all(|refused| *refused > 2), "{refusals:?}");
+}
+
 #[test]
 fn a_first_use_that_is_refused_can_be_repeated_led_42() {
     let world = world();
@@ -152,6 +244,51 @@ fn a_file_is_durable_before_its_name_and_the_name_before_it_is_used_led_42() {
     let last =
         trace.lines().enumerate().filter(|(_, line)| line.contains("write(") && line.contains("/bundle/"));
     assert!(last.map(|(nth, _)| nth).max().is_some_and(|last| last < synced), "{trace}");
+}
+
+/// LED-42, LED-07: a checkpoint that the disk took by half is kept beside the anchor, and the next one is anchored.
+#[test]
+fn led_42_a_checkpoint_that_is_anchored_by_half_is_kept_aside_and_the_next_one_is_anchored() {
+    let world = world();
+    let small = Small::at(world.path("small"), "nr_inodes=100");
+    let anchor = small.path().join("anchor.log");
+    let world = world.env("PLUMB_LEDGER_ANCHOR", anchor.to_str().unwrap());
+    assert_code(&world.plumb(&["ledger", "init"]), 0);
+    let filler = small.fill(0);
+    let refused = (0..20)
+        .map(|n| world.plumb(&["host", "add", &format!("10.0.0.{n}")]))
+        .find(|done| done.stderr.contains("No space left on device"));
+    let refused = refused.expect("the disk is never full");
+    assert!(refused.stderr.contains("the checkpoint is signed and not anchored"), "{refused:#?}");
+    let torn = fs::read(&anchor).unwrap();
+    assert_ne!(torn.last(), Some(&b'\n'), "the last line was written by half");
+    fs::remove_file(filler).unwrap();
+    assert_code(&world.plumb(&["host", "add", "10.0.1.1"]), 0);
+    let lines = fs::read_to_string(&anchor).unwrap();
+    assert!(lines.ends_with('\n') && lines.contains("\"seam\":"), "{lines}");
+    let half = torn.rsplit(|byte| *byte == b'\n').next().unwrap();
+    let kept = fs::read_dir(small.path()).unwrap().map(|entry| entry.unwrap().path());
+    let kept =
+        kept.filter(|path| path.to_str().unwrap().contains(".torn-")).map(|path| fs::read(path).unwrap());
+    assert_eq!(kept.collect::<Vec<_>>(), [half.to_vec()]);
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
+}
+
+/// LED-42: one writer at a time has the anchor; who waits too long is told which process it is.
+#[test]
+fn led_42_who_waits_for_the_anchor_is_told_who_holds_it() {
+    let world = world();
+    let anchor = world.path("anchor.log");
+    let world = world.env("PLUMB_LEDGER_ANCHOR", anchor.to_str().unwrap());
+    assert_code(&world.plumb(&["ledger", "init"]), 0);
+    let held = fs::File::open(&anchor).unwrap();
+    held.lock().unwrap();
+    let waited = world.plumb(&["host", "add", "10.0.0.1"]);
+    let holder = format!("process {} holds it", std::process::id());
+    assert!(waited.stderr.contains(&holder), "{waited:#?}");
+    held.unlock().unwrap();
+    assert_code(&world.plumb(&["host", "add", "10.0.0.2"]), 0);
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
 }
 
 #[test]

@@ -3,14 +3,14 @@
 //! where it is meant to.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use testkit::fuzz::SplitMix64;
 use testkit::postgres::{Cluster, Database, Durability, Fall};
 use testkit::process::{Output, Running};
 use testkit::wait;
 
+use crate::faults::Small;
 use crate::server::{address_of, cluster, database, database_of, migrate, user};
 use crate::support::{On, World, assert_code, json, shell_rule, tool, world, world_on};
 
@@ -253,47 +253,17 @@ fn err_01_a_server_without_a_free_connection_is_told() {
 /// What is left free on a disk before it is filled. Blocks of 4,096 bytes.
 const BLOCKS_LEFT: u64 = 256;
 
-/// A small file system in memory; it goes when this is dropped.
-struct Small(PathBuf);
-
-impl Small {
-    fn at(path: PathBuf) -> Self {
-        fs::create_dir(&path).unwrap();
-        tool(
-            "mount",
-            &[
-                "-t",
-                "tmpfs",
-                "-o",
-                "size=32m,mode=700,uid=postgres,gid=postgres",
-                "tmpfs",
-                path.to_str().unwrap(),
-            ],
-        );
-        Self(path)
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // Nothing can be reported from here.
-        drop(Command::new("umount").arg("--lazy").arg(&self.0).status());
-    }
-}
-
 /// LED-42, ERR-01: the disk under the tables is full. What does not fit is refused in one line, and all the rest is there.
 #[test]
 fn led_42_a_full_disk_under_the_tables_of_a_server_is_told_and_loses_nothing() {
     let cluster = Cluster::private(Durability::Durable).unwrap();
-    let small = Small::at(cluster.socket_folder().with_file_name("small"));
+    let small = Small::at(cluster.socket_folder().with_file_name("small"), "uid=postgres,gid=postgres");
     let database = database_of(&cluster);
-    let place = small.0.to_str().unwrap();
+    let place = small.path().to_str().unwrap();
     cluster.sql("postgres", &format!("CREATE TABLESPACE small LOCATION '{place}'")).unwrap();
     cluster.sql("postgres", &format!("ALTER DATABASE {} SET TABLESPACE small", database.name())).unwrap();
     let mut stage = Stage::on(&cluster, database);
-    let free: u64 = tool("stat", &["-f", "-c", "%a", place]).trim().parse().unwrap();
-    let filler = small.0.join("filler");
-    fs::write(&filler, vec![0; usize::try_from((free - BLOCKS_LEFT) * 4096).unwrap()]).unwrap();
+    let filler = small.fill(BLOCKS_LEFT);
     let put = |n: usize| {
         // Nothing that is pressed small.
         let mut random = SplitMix64::new(n as u64);

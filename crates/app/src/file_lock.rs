@@ -1,0 +1,41 @@
+//! Who holds the lock on a file, for whoever is told to wait (LED-42).
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+
+/// Where the kernel lists the locks of all files (proc_locks(5)).
+const LOCKS: &str = "/proc/locks";
+/// Most of that list that is read. Bytes.
+const LOCKS_BYTES_MAX: u64 = 4 << 20;
+
+/// Names, for people, the process that holds the lock on a file. One of another machine or container has no number here.
+pub(crate) fn holder(file: &File) -> String {
+    let unknown = || "another process".to_owned();
+    let Ok(meta) = file.metadata() else { return unknown() };
+    let mut locks = String::new();
+    let read = File::open(LOCKS).and_then(|list| list.take(LOCKS_BYTES_MAX).read_to_string(&mut locks));
+    let place = place(meta.dev(), meta.ino());
+    match read.ok().and_then(|_len| locks.lines().find_map(|line| holds(line, &place))) {
+        Some(pid) => format!("process {pid}"),
+        None => unknown(),
+    }
+}
+
+/// Writes a file's place as the list does: device in hexadecimal digits, inode in decimal ones.
+fn place(device: u64, inode: u64) -> String {
+    // As the C library takes a device number apart (makedev(3)).
+    let major = (device >> 32) & 0xffff_f000 | (device >> 8) & 0xfff;
+    let minor = (device >> 12) & 0xffff_ff00 | device & 0xff;
+    format!("{major:02x}:{minor:02x}:{inode}")
+}
+
+/// Returns whose lock a line tells of, where it is one on the whole file at this place. One who waits has an arrow.
+fn holds(line: &str, place: &str) -> Option<u32> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [_number, "FLOCK", _mode, _access, pid, at, ..] = words[..] else { return None };
+    if at == place { pid.parse().ok().filter(|pid| *pid > 0) } else { None }
+}
+
+#[cfg(test)]
+mod tests;
