@@ -165,6 +165,27 @@ fn err_01_an_apply_whose_connection_is_ended_is_told_and_leaves_nothing() {
     assert_eq!(stage.number("SELECT count(*) FROM transactions"), 2);
 }
 
+/// DBS-16, ERR-01: a process stands still in the middle of an Apply. The server does not wait for it for longer than 5 s, and
+/// the Apply, once it goes on, is told.
+#[test]
+fn dbs_16_an_apply_that_stands_still_is_ended_by_the_server_and_leaves_nothing() {
+    let mut stage = Stage::on(cluster(), database());
+    let (scan, holder) = stage.held_up(cluster(), "");
+    scan.signal("STOP").unwrap();
+    stage.database.sql(&format!("{END_ALL} AND application_name <> 'plumb'")).unwrap();
+    drop(holder.finish(wait::LONG).unwrap());
+    let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plumb' AND datname = current_database()
+        AND state <> 'idle'";
+    let ended = wait::until(wait::LONG, || stage.number(left) == 0);
+    scan.signal("CONT").unwrap();
+    assert!(ended, "the server still waits for it");
+    assert_told(&scan.finish(wait::LONG).unwrap(), "connection");
+    stage.assert_whole();
+    stage.scan();
+    stage.assert_whole();
+    assert_eq!(stage.number("SELECT count(*) FROM transactions"), 2);
+}
+
 /// A loop of a script that waits until a command of ours waits for a lock.
 const UNTIL_ONE_WAITS: &str = "
 DO $$ BEGIN LOOP
