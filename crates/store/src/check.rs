@@ -91,7 +91,12 @@ async fn schema(db: &Db) -> Result<Check, sqlx::Error> {
     if standing.is_ok()
         && let Err(err) = db.refuse_other_schema().await
     {
-        let hint = "keep it as it is, restore a backup beside it and compare by `plumb ledger verify`";
+        let is_keyless = matches!(&err, StoreError::Open { problem: Problem::KeyMissing { .. }, .. });
+        let hint = if is_keyless {
+            "see by `plumb store repair` which rows the ledger confirms, or restore a backup"
+        } else {
+            "keep it as it is, restore a backup beside it and compare by `plumb ledger verify`"
+        };
         // Where the database is was said before.
         let said =
             if let StoreError::Open { problem, .. } = err { problem.to_string() } else { err.to_string() };

@@ -152,6 +152,10 @@ fn fct_23_a_database_in_which_a_number_stands_twice_is_mended(on: On) {
     assert_refused(&refused, 69, "its key edges (tenant_id, seq) is gone");
     assert!(refused.stderr.contains("`plumb store repair`"), "{}", refused.stderr);
 
+    let checked = world.plumb(&["db", "check"]);
+    assert_code(&checked, 2);
+    assert!(checked.stdout.contains("`plumb store repair`"), "{}", checked.stdout);
+
     let planned = world.plumb(&["store", "repair", "--format", "json"]);
     assert_code(&planned, 2);
     let document = json(&planned);
