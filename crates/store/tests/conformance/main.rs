@@ -63,6 +63,7 @@ mod posture;
 mod raw;
 mod refusal;
 mod registry;
+mod repairing;
 mod replays;
 mod schema;
 mod statements;

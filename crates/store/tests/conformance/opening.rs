@@ -348,7 +348,7 @@ async fn fct_21_opening_what_is_up_to_date_takes_no_lock_that_a_writer_would_mee
 on_each!(fct_21_opening_what_is_up_to_date_takes_no_lock_that_a_writer_would_meet);
 
 /// Takes the key of a table's numbers away, and puts its first version there a second time.
-async fn number_twice(raw: &mut Raw, kind: ClaimKind) {
+pub(crate) async fn number_twice(raw: &mut Raw, kind: ClaimKind) {
     let table = table(kind);
     let id = format!("{}_id", table.trim_end_matches('s'));
     let sql = match raw {
