@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{ClaimKey, ClaimKind, Classification, Subject, Timestamp};
+use model::{ClaimKey, ClaimKind, Classification, FactType, Subject, Timestamp};
 pub use store::facts::read::PAGE_MAX;
 use store::facts::read::{Instants, Wanted};
 pub use store::facts::{Expected, Stored};
@@ -10,6 +10,10 @@ use store::facts::{Put, Written};
 
 use crate::context::{App, random};
 use crate::error::{Error, Kind};
+
+mod results;
+
+use results::Asked;
 
 /// A value that somebody wants to be recorded.
 #[derive(Debug, Clone)]
@@ -55,6 +59,15 @@ pub struct Filter {
 }
 
 impl Filter {
+    fn of(key: &ClaimKey) -> Self {
+        Self {
+            kind: key.kind(),
+            subject: key.subject().clone(),
+            name: Some(key.name().to_owned()),
+            last: Some(key.last().to_owned()),
+        }
+    }
+
     fn wanted(&self) -> Wanted<'_> {
         Wanted {
             kind: self.kind,
@@ -157,13 +170,43 @@ impl App {
         let stored = self.db.list_active(&self.tenant, &filter.wanted()).await?;
         let seen: BTreeMap<String, Timestamp> =
             self.db.list_heartbeats(&self.tenant, &filter.subject).await?.into_iter().collect();
-        stored
-            .into_iter()
-            .map(|stored| {
-                let last = last_seen(&seen, &stored);
-                claim(stored, last)
-            })
-            .collect()
+        let mut claims = Vec::with_capacity(stored.len());
+        if let Some(asked) = Asked::of(filter) {
+            claims.extend(self.result_history(&asked, (None, 1)).await?);
+        }
+        for stored in stored {
+            let last = last_seen(&seen, &stored);
+            claims.push(claim(stored, last)?);
+        }
+        Ok(claims)
+    }
+
+    /// Finds the one type that has versions of a predicate; none where no type has.
+    ///
+    /// # Errors
+    /// When several have, so that it has to be said which is meant.
+    pub async fn only_fact_type(
+        &self,
+        subject: &Subject,
+        predicate: &str,
+    ) -> Result<Option<FactType>, Error> {
+        let mut found = Vec::new();
+        for &fact_type in FactType::ALL {
+            let (subject, predicate) = (subject.clone(), predicate.to_owned());
+            let key = ClaimKey::Fact { subject, predicate, fact_type };
+            if !self.claim_history(&key, (None, 1)).await?.is_empty() {
+                found.push(fact_type);
+            }
+        }
+        match *found {
+            [] => Ok(None),
+            [one] => Ok(Some(one)),
+            _ => {
+                let types: Vec<&str> = found.iter().map(|fact_type| fact_type.as_str()).collect();
+                let message = format!("{subject} has {predicate} in several senses: {}", types.join(", "));
+                Err(Error::new(Kind::Usage, message).hint("say which by --type"))
+            }
+        }
     }
 
     /// Lists the versions of a key, newest first.
@@ -171,6 +214,9 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn claim_history(&self, key: &ClaimKey, page: (Option<u64>, u32)) -> Result<Vec<Claim>, Error> {
+        if let Some(asked) = Asked::of(&Filter::of(key)) {
+            return self.result_history(&asked, page).await;
+        }
         let stored = self.db.list_versions(&self.tenant, key, page).await?;
         stored.into_iter().map(|stored| claim(stored, None)).collect()
     }
@@ -231,7 +277,14 @@ impl App {
     ) -> Result<Vec<Claim>, Error> {
         let at = Instants { valid_at, recorded_at: point.recorded_at, position: point.position };
         let stored = self.db.list_as_of(&self.tenant, &filter.wanted(), at).await?;
-        stored.into_iter().map(|stored| claim(stored, None)).collect()
+        let mut claims = Vec::with_capacity(stored.len());
+        if let Some(asked) = Asked::of(filter) {
+            claims.extend(self.result_at(&asked, valid_at, point).await?);
+        }
+        for stored in stored {
+            claims.push(claim(stored, None)?);
+        }
+        Ok(claims)
     }
 
     /// Returns the valid time that a question is asked for.

@@ -150,8 +150,9 @@ pub(crate) struct FactGetArgs {
 pub(crate) struct FactHistoryArgs {
     pub(crate) subject: String,
     pub(crate) predicate: String,
+    /// In which sense [default: the one in which it was ever claimed]
     #[arg(long = "type", short = 't', value_name = "TYPE", value_parser = fact_type)]
-    pub(crate) fact_type: FactType,
+    pub(crate) fact_type: Option<FactType>,
     /// Most versions
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub(crate) limit: u32,

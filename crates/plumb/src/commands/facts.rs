@@ -158,8 +158,18 @@ async fn fact_filter(
 }
 
 async fn history(app: &App, args: &FactHistoryArgs) -> Result<Exit, Error> {
-    let key = fact_key(app, &args.subject, &args.predicate, args.fact_type).await?;
-    let claims = app.claim_history(&key, (args.before, args.limit)).await?;
+    let subject = app.subject(&args.subject).await?;
+    let fact_type = match args.fact_type {
+        Some(fact_type) => Some(fact_type),
+        None => app.only_fact_type(&subject, &args.predicate).await?,
+    };
+    let claims = match fact_type {
+        Some(fact_type) => {
+            let key = ClaimKey::Fact { subject, predicate: args.predicate.clone(), fact_type };
+            app.claim_history(&key, (args.before, args.limit)).await?
+        }
+        None => Vec::new(),
+    };
     match args.format {
         ListFormat::Json => {
             let full = claims.len() == args.limit as usize;

@@ -332,6 +332,76 @@ fn fct_29_a_scan_records_who_may_get_in_and_do_what(on: On) {
 }
 on_each!(fct_29_a_scan_records_who_may_get_in_and_do_what);
 
+/// FCT-29: what a rule said of a host is read as a fact under `rule/<id>`, now, as of then and through time, without a row
+/// of its own; nobody writes it.
+fn fct_29_results_of_rules_are_read_as_facts_and_never_copied(on: On) {
+    let (world, host) = (world_on(on), host());
+    let rule = "sshd_permit_root_login";
+    let (predicate, name) = (format!("rule/{rule}"), at("root", &host));
+    let subject = format!("host:{name}");
+    let set = |value: &str| {
+        host.must(&format!("echo 'PermitRootLogin {value}' >/etc/ssh/sshd_config.d/00-own.conf")).unwrap();
+        world.scan(&host, &["--rule", rule]);
+    };
+    set("yes");
+    let size = world.count("log_entries");
+    set("no");
+    set("no");
+    let one = |words: &[&str]| {
+        let answer = asked(&world, words);
+        assert_eq!(facts(&answer).len(), 1, "{answer:#}");
+        facts(&answer)[0].clone()
+    };
+    let now = one(&["fact", "get", &subject, &predicate]);
+    assert_eq!((&now["value"]["status"], &now["fact_type"]), (&json!("pass"), &json!("observed")));
+    assert_eq!((&now["t_superseded"], &now["token"]), (&Value::Null, &now["value"]["value_digest"]));
+    assert_eq!(members(&now), members(&one(&["fact", "get", &subject, "os"])), "as any other fact");
+    let before = one(&["fact", "as-of", &subject, &predicate, "--recorded-at", &size.to_string()]);
+    assert_eq!((&before["value"]["status"], &before["t_superseded"]), (&json!("fail"), &Value::Null));
+    let then = now["t_valid"].as_str().unwrap();
+    assert_eq!(one(&["fact", "as-of", &subject, &predicate, "--at", then])["fact_id"], now["fact_id"]);
+
+    let history = asked(&world, &["fact", "history", &subject, &predicate]);
+    let [newest, oldest] = facts(&history).as_slice() else { panic!("{history:#}") };
+    assert_eq!((newest, &oldest["fact_id"]), (&now, &before["fact_id"]));
+    assert_eq!((&oldest["superseded_by"], &oldest["t_superseded"]), (&now["seq"], &now["t_recorded"]));
+    assert!(oldest["superseded_reason"].as_str().unwrap().starts_with("scan "), "{oldest:#}");
+    let page = |before: &str| {
+        let words = ["fact", "history", &subject, &predicate, "--limit", "1", "--before", before];
+        facts(&asked(&world, &words)).clone()
+    };
+    assert_eq!(page(&now["seq"].to_string()), [oldest.clone()]);
+    assert_eq!(page(&oldest["seq"].to_string()), [Value::Null; 0]);
+
+    let sql = format!("facts WHERE predicate = '{predicate}'");
+    assert_eq!(world.count(&sql), 0);
+    let put = ["fact", "put", &subject, &predicate, "1", "--type", "observed"];
+    refused(&world.plumb(&put), "read from the change log");
+    assert_eq!(facts(&asked(&world, &["fact", "get", &subject, "rule/no_such_rule"])).len(), 0);
+    let drift = asked(&world, &["fact", "get", &subject, &predicate, "--type", "drift"]);
+    assert_eq!(facts(&drift).len(), 0);
+}
+on_each!(fct_29_results_of_rules_are_read_as_facts_and_never_copied);
+
+/// FCT-19: the history of a predicate needs its type only where it was claimed in several senses.
+#[test]
+fn fct_19_a_history_needs_no_type_where_there_is_one() {
+    let world = crate::support::world();
+    let put = |value: &str, kind: &str| {
+        asked(&world, &["fact", "put", "fleet:web", "owner", value, "--type", kind]);
+    };
+    let history = ["fact", "history", "fleet:web", "owner"];
+    put("1", "desired");
+    put("2", "desired");
+    assert_eq!(facts(&asked(&world, &history)).len(), 2);
+    assert_eq!(facts(&asked(&world, &["fact", "history", "fleet:web", "color"])).len(), 0);
+    put("3", "observed");
+    let done = world.plumb(&history);
+    refused(&done, "observed, desired");
+    assert!(done.stderr.contains("--type"), "{done:?}");
+    assert_eq!(facts(&asked(&world, &["fact", "history", "fleet:web", "owner", "-t", "observed"])).len(), 1);
+}
+
 /// FCT-29, FCT-19: a scan records what the host is, once; the next one only what changed, and what is gone.
 fn fct_29_a_scan_records_what_the_host_is_and_then_only_what_changes(on: On) {
     let (world, host) = (world_on(on), host());
