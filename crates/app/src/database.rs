@@ -2,8 +2,10 @@
 //! settings, of which the single ones win; no error and no debug text shows a password (DBS-24, DBS-25).
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -16,8 +18,12 @@ use crate::error::{Error, Kind};
 const DATABASE_FILE: &str = "plumb.db";
 /// The port of a server that names none.
 const PORT: u16 = 5432;
-/// Most connections that one process may be told to have.
-const CONNECTIONS_MAX: u32 = 100;
+/// How many connections one process may be told to have at most.
+const CONNECTIONS: RangeInclusive<u32> = 1..=100;
+/// How long a statement may be told to wait for one of them. Seconds.
+const ACQUIRE_SECONDS: RangeInclusive<u32> = 1..=300;
+/// How long a connection may be told to be used. Seconds.
+const RECYCLE_SECONDS: RangeInclusive<u32> = 60..=86_400;
 /// Longest password. Bytes.
 const PASSWORD_BYTES_MAX: usize = 4_096;
 /// Most of an unknown word that is shown. Characters.
@@ -40,6 +46,10 @@ pub struct Database {
     pub password_file: Option<PathBuf>,
     /// Most connections of this process, from 1 to 100.
     pub connections: Option<String>,
+    /// How long a statement waits for one of them, from 1 to 300. Seconds.
+    pub acquire_seconds: Option<String>,
+    /// How long each is used, from 60 to 86,400. Seconds.
+    pub recycle_seconds: Option<String>,
     pub sslmode: Option<String>,
     pub sslrootcert: Option<PathBuf>,
 }
@@ -68,7 +78,7 @@ impl Database {
     }
 
     /// Returns which of the single settings are given, by the ends of their variables.
-    fn fields(&self) -> [(&'static str, bool); 9] {
+    fn fields(&self) -> [(&'static str, bool); 11] {
         [
             ("HOST", self.host.is_some()),
             ("PORT", self.port.is_some()),
@@ -77,6 +87,8 @@ impl Database {
             ("PASSWORD", self.password.is_some()),
             ("PASSWORD_FILE", self.password_file.is_some()),
             ("CONNECTIONS", self.connections.is_some()),
+            ("ACQUIRE_SECONDS", self.acquire_seconds.is_some()),
+            ("RECYCLE_SECONDS", self.recycle_seconds.is_some()),
             ("SSLMODE", self.sslmode.is_some()),
             ("SSLROOTCERT", self.sslrootcert.is_some()),
         ]
@@ -101,6 +113,23 @@ impl Database {
                 Err(refused(message).hint("write sqlite:///path/to/plumb.db or postgres://user@host/name"))
             }
         }
+    }
+
+    /// Reads a number in its range.
+    fn number(
+        &self,
+        name: &str,
+        text: Option<&str>,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, Error> {
+        let Some(text) = text else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let number = number.ok_or_else(|| {
+            let shown: String = text.chars().take(SHOWN_MAX).collect();
+            let (name, from, to) = (self.variable(name), range.start(), range.end());
+            refused(format!("{name} is {shown:?}, which is no number from {from} to {to}"))
+        })?;
+        Ok(Some(number))
     }
 
     fn file(&self, text: &str) -> Result<Place, Error> {
@@ -153,15 +182,16 @@ impl Database {
             None => url.port().unwrap_or(PORT),
         };
         let mut server = Server::new((host, port), name, user);
-        if let Some(text) = &self.connections {
-            let count = text.parse().ok().filter(|count| (1..=CONNECTIONS_MAX).contains(count));
-            server = server.connections(count.ok_or_else(|| {
-                let shown: String = text.chars().take(SHOWN_MAX).collect();
-                refused(format!(
-                    "{} is {shown:?}, which is no number from 1 to {CONNECTIONS_MAX}",
-                    self.variable("CONNECTIONS")
-                ))
-            })?);
+        if let Some(count) = self.number("CONNECTIONS", self.connections.as_deref(), CONNECTIONS)? {
+            server = server.connections(count);
+        }
+        let waits = self.number("ACQUIRE_SECONDS", self.acquire_seconds.as_deref(), ACQUIRE_SECONDS)?;
+        if let Some(seconds) = waits {
+            server = server.acquire_limit(Duration::from_secs(seconds.into()));
+        }
+        let age = self.number("RECYCLE_SECONDS", self.recycle_seconds.as_deref(), RECYCLE_SECONDS)?;
+        if let Some(seconds) = age {
+            server = server.age_max(Duration::from_secs(seconds.into()));
         }
         if let Some(password) = self.password(url.password().map(decoded))? {
             server = server.password(password.expose_secret());

@@ -98,6 +98,8 @@ fn database_of(prefix: &'static str) -> Database {
         password: variable("PASSWORD").map(SecretString::from),
         password_file: variable("PASSWORD_FILE").map(PathBuf::from),
         connections: variable("CONNECTIONS"),
+        acquire_seconds: variable("ACQUIRE_SECONDS"),
+        recycle_seconds: variable("RECYCLE_SECONDS"),
         sslmode: variable("SSLMODE"),
         sslrootcert: variable("SSLROOTCERT").map(PathBuf::from),
     }

@@ -19,14 +19,30 @@ fn said(database: &Database) -> String {
 
 /// DBS-14: what is out of range is named with its range.
 #[test]
-fn dbs_14_a_number_of_connections_is_from_1_to_100() {
-    let with = |text: &str| Database { connections: Some(text.to_owned()), ..url("postgres://ann@db/plumb") };
-    for good in ["1", "3", "100"] {
-        assert_eq!(said(&with(good)), "plumb on db:5432 as ann");
-    }
-    for bad in ["0", "101", "abc", "-1", ""] {
-        let why = said(&with(bad));
-        assert!(why.contains("PLUMB_DATABASE_CONNECTIONS is") && why.contains("from 1 to 100"), "{why}");
+fn dbs_14_numbers_of_connections_and_times_have_a_range() {
+    type With = fn(&mut Database, String);
+    let settings: [(&str, With, [&str; 2], [&str; 2]); 3] = [
+        ("CONNECTIONS", |to, text| to.connections = Some(text), ["1", "100"], ["0", "101"]),
+        ("ACQUIRE_SECONDS", |to, text| to.acquire_seconds = Some(text), ["1", "300"], ["0", "301"]),
+        ("RECYCLE_SECONDS", |to, text| to.recycle_seconds = Some(text), ["60", "86400"], ["59", "86401"]),
+    ];
+    for (name, set, good, bad) in settings {
+        let with = |text: &str| {
+            let mut database = url("postgres://ann@db/plumb");
+            set(&mut database, text.to_owned());
+            said(&database)
+        };
+        for good in good {
+            assert_eq!(with(good), "plumb on db:5432 as ann", "{name}");
+        }
+        let range = format!("from {} to {}", good[0], good[1]);
+        for bad in bad.into_iter().chain(["abc", "-1", ""]) {
+            let why = with(bad);
+            assert!(
+                why.contains(&format!("PLUMB_DATABASE_{name} is {bad:?}")) && why.contains(&range),
+                "{why}"
+            );
+        }
     }
 }
 

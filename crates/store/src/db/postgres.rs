@@ -17,9 +17,9 @@ use crate::privileges::Grant;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Most connections of one process, unless it is told.
 const CONNECTIONS: u32 = 5;
-/// How long a statement waits for one of our own connections.
+/// How long a statement waits for one of our own connections, unless it is told.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
-/// How long a connection is used.
+/// How long a connection is used, unless it is told.
 const AGE_MAX: Duration = Duration::from_secs(600);
 /// What the server itself ends: a wait for a lock and a transaction in which nothing happens (DBS-16).
 const SESSION: [(&str, &str); 3] = [
@@ -70,6 +70,8 @@ pub struct Server {
     options: PgConnectOptions,
     place: String,
     connections: u32,
+    acquire_limit: Duration,
+    age_max: Duration,
 }
 
 /// Without the password, which the driver's own type would show.
@@ -92,7 +94,13 @@ impl Server {
             .options(SESSION)
             // One line of our own says more than the driver's many.
             .disable_statement_logging();
-        Self { options, place: format!("{database} on {host}:{port} as {user}"), connections: CONNECTIONS }
+        Self {
+            options,
+            place: format!("{database} on {host}:{port} as {user}"),
+            connections: CONNECTIONS,
+            acquire_limit: ACQUIRE_LIMIT,
+            age_max: AGE_MAX,
+        }
     }
 
     /// Logs in with a password.
@@ -119,6 +127,20 @@ impl Server {
         self
     }
 
+    /// Says how long a statement waits for one of these connections.
+    #[must_use]
+    pub const fn acquire_limit(mut self, limit: Duration) -> Self {
+        self.acquire_limit = limit;
+        self
+    }
+
+    /// Says how long a connection is used before another takes its place.
+    #[must_use]
+    pub const fn age_max(mut self, age: Duration) -> Self {
+        self.age_max = age;
+        self
+    }
+
     /// Says for people where this is and who connects: never with the password.
     #[must_use]
     pub fn place(&self) -> &str {
@@ -142,8 +164,8 @@ impl Server {
     fn pool(&self) -> PgPool {
         PgPoolOptions::new()
             .max_connections(self.connections)
-            .acquire_timeout(ACQUIRE_LIMIT)
-            .max_lifetime(AGE_MAX)
+            .acquire_timeout(self.acquire_limit)
+            .max_lifetime(self.age_max)
             .connect_lazy_with(self.options.clone())
     }
 

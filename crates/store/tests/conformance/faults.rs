@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use model::Status::{Fail, Pass};
-use store::{Class, StoreError};
+use store::{Class, Db, Login, StoreError};
+use tokio::task::JoinSet;
 
-use crate::bench::{Bench, On, at};
+use crate::bench::{Bench, EVERYDAY, Home, On, at, server};
 use crate::story::findings;
 
 /// Scans of each writer, at least.
@@ -120,6 +121,42 @@ async fn err_01_a_lock_that_is_kept_is_transient() {
         }
     }
     assert!(bench.ledger_problems().await.is_empty());
+}
+
+/// DBS-15, ERR-01: all connections taken is transient after the time that was set, there are never more of them, and one that
+/// the server ended is noticed before it is used.
+#[tokio::test]
+async fn dbs_15_who_gets_no_connection_in_time_is_told_and_one_that_was_ended_is_replaced() {
+    let bench = Bench::on(On::Postgres).await;
+    let Home::Server(database) = &*bench.home else { panic!("a server was asked for") };
+    bench.db.close().await;
+    let two = server(database.name(), EVERYDAY).connections(2).acquire_limit(Duration::from_secs(1));
+    let small = bench.through(Db::connect(&two, Login::Everyday).await.unwrap());
+    let (mut raw, mut eyes) = (bench.raw().await, bench.raw().await);
+    raw.run("BEGIN; LOCK TABLE hosts IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let mut held = JoinSet::new();
+    for name in ["web-1", "web-2"] {
+        let small = small.clone();
+        held.spawn(async move { small.put_host(&small.host_record(name), at(10)).await });
+    }
+    let ours = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'plumb'";
+    for _attempt in 0..2_000 {
+        if eyes.number(&format!("SELECT count(*) {ours} AND wait_event_type = 'Lock'")).await == 2 {
+            break;
+        }
+    }
+    let err = small.db.find_tenant("default").await.unwrap_err();
+    assert_eq!(class(&err), Class::Transient, "{err:?}");
+    assert_eq!(eyes.number(&format!("SELECT count(*) {ours}")).await, 2);
+    raw.run("ROLLBACK").await.unwrap();
+    while let Some(done) = held.join_next().await {
+        if let Err(err) = done.unwrap() {
+            // Where this machine stands still for 5 s, the wait for the lock is over as well (DBS-16).
+            assert_eq!(class(&err), Class::Transient, "{err:?}");
+        }
+    }
+    eyes.number(&format!("SELECT count(pg_terminate_backend(pid)) {ours}")).await;
+    assert!(small.db.find_tenant("default").await.unwrap().is_some());
 }
 
 /// ERR-02: a taken name is a conflict on both databases, and said as that.
