@@ -25,7 +25,7 @@ pub use ids::{
 };
 pub use platform::{Platform, PlatformError};
 pub use probe::{Command, Ending, Hello, Lane, Observation, WireStats};
-pub use reason::{FailureReason, Reason, ReasonCode};
+pub use reason::{ApplyFailure, FailureReason, Reason, ReasonCode};
 pub use result::RuleResult;
 pub use status::{ChangeKind, ComplianceState, RunStatus, ScanTrigger, Severity, Status, UnknownName};
 pub use time::{Timestamp, TimestampError};

@@ -62,6 +62,24 @@ closed_names!(
     }
 );
 
+closed_names!(
+    /// Why the results of a scan could not be stored; nothing of them was (TLW-27).
+    ApplyFailure, "reason of a failed apply", {
+        /// A row names one that is not there.
+        FkViolation = "fk_violation",
+        /// The server gave this one up, of two that waited for each other.
+        Deadlock = "deadlock",
+        EvidenceOversize = "evidence_oversize",
+        EvidenceInvalid = "evidence_invalid",
+        BatchTooLarge = "batch_too_large",
+        DuplicateRule = "duplicate_rule",
+        StaleFence = "stale_fence",
+        /// The database did not do it for another reason.
+        SqlError = "sql_error",
+        Unknown = "unknown",
+    }
+);
+
 /// A reason code with one sentence about this case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,6 +3,7 @@
 use model::{Digest, RuleId};
 use sqlx::postgres::PgDatabaseError;
 
+mod apply;
 mod refusal;
 
 use refusal::Place;

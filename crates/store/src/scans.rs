@@ -77,9 +77,9 @@ impl Db {
     #[expect(clippy::too_many_arguments, reason = "tenant, lease, record, clock and nonces are one each")]
     pub async fn fail_scan(
         &self,
-        (tenant, audit): (&Tenant, &AuditRecord),
-        fence: Fence,
-        scan: &ScanRecord,
+        (tenant, actor): (&Tenant, &str),
+        (fence, scan): (Fence, &ScanRecord),
+        audits: &[AuditRecord],
         now: Timestamp,
         nonces: Nonces<'_>,
     ) -> Result<ScanRecord, StoreError> {
@@ -89,9 +89,10 @@ impl Db {
         let said = "record the failed scan";
         let mut tx = self.begin(tenant.id, said).await?;
         locks::release(&mut tx, tenant, fence).await?;
-        let mut appender = Appender::reserve(&mut tx, (tenant, &audit.actor), (2, now), &mut *nonces).await?;
+        let mut appender =
+            Appender::reserve(&mut tx, (tenant, actor), (1 + audits.len(), now), &mut *nonces).await?;
         let ended = end(&mut tx, &mut appender, (tenant, scan), &mut *nonces).await?;
-        appender.audit(&mut tx, audit, nonces).await?;
+        appender.audits(&mut tx, audits, nonces).await?;
         appender.insert(&mut tx).await?;
         tx.commit().await.map_err(doing(said))?;
         Ok(ended)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use decide::observed::Told;
-use model::record::{AuditPhase, HostRecord, Reach, ScanRecord};
+use model::record::{AuditPhase, AuditRecord, HostRecord, Reach, ScanRecord};
 use model::{Digest, Endpoint, FailureReason, RunStatus, ScanId, ScanTrigger};
 use rules::{Masker, Plan, SelectError};
 use secrecy::ExposeSecret as _;
@@ -30,8 +30,8 @@ use crate::host_keys::KeyQuestion;
 
 /// How much longer than the conversation a lease runs. Microseconds.
 const LEASE_MARGIN_US: i64 = 60_000_000;
-/// Times that a scan compares the facts of its host with what it found.
-const COMPARISONS_MAX: u32 = 3;
+/// Attempts at storing a scan when somebody else was first.
+const ATTEMPTS_MAX: u32 = 3;
 /// Name of the policy in force while there are no signed policies.
 const POLICY_VERSION: &str = "builtin-1";
 /// What the engine digest is taken of: the program and its version.
@@ -81,7 +81,7 @@ pub(super) async fn scan(
     let fence = begin(app, &scan, shared).await?;
     let talked = talk(app, (&host, target.capture), login, (shared, report)).await;
     let outcome = match talked {
-        Err(failure) => fail(app, fence, &scan, failure).await?,
+        Err(failure) => fail(app, (fence, &scan), failure, None).await?,
         Ok(answers) => {
             report(ScanProgress::Storing);
             let results = rules::evaluate(
@@ -286,8 +286,13 @@ fn failure_of_transport(err: &TransportError) -> Failure {
     Failure { reason, message, hint }
 }
 
-/// Records that the host was not measured.
-async fn fail(app: &App, fence: Fence, scan: &ScanRecord, failure: Failure) -> Result<Outcome, Error> {
+/// Records that the host was not measured, with a record of the cause where there is one.
+async fn fail(
+    app: &App,
+    (fence, scan): (Fence, &ScanRecord),
+    failure: Failure,
+    cause: Option<AuditRecord>,
+) -> Result<Outcome, Error> {
     let now = app.now();
     let text: String = failure.message.chars().take(1000).collect();
     let stopped = failure.reason == FailureReason::Cancelled;
@@ -302,7 +307,9 @@ async fn fail(app: &App, fence: Fence, scan: &ScanRecord, failure: Failure) -> R
     let action = if stopped { "scan.cancelled" } else { "scan.failed" };
     let detail = json!({"reason": failure.reason, "host_id": scan.host_id});
     let audit = app.audit(action, AuditPhase::Outcome, format!("scan:{}", scan.scan_id), &detail)?;
-    app.db.fail_scan((&app.tenant, &audit), fence, &ended, now, &mut random).await?;
+    let audits: Vec<AuditRecord> = [audit].into_iter().chain(cause).collect();
+    let by = (&app.tenant, app.actor.as_str());
+    app.db.fail_scan(by, (fence, &ended), &audits, now, &mut random).await?;
     let Failure { reason, message, hint } = failure;
     Ok(Outcome::NotMeasured(NotMeasured { reason, message, hint }))
 }
@@ -401,10 +408,16 @@ async fn store(
         batch.facts = characteristics::changes(app, done.scan.host_id, done.told).await?;
         let by = (&app.tenant, app.actor.as_str());
         match app.db.apply(by, done.fence, &batch, now, &mut random).await {
-            Err(StoreError::VersionConflict { .. }) if tries < COMPARISONS_MAX => tries += 1,
+            Err(err) if is_overtaken(&err) && tries < ATTEMPTS_MAX => tries += 1,
             applied => return applied,
         }
     }
+}
+
+/// Tells whether somebody else was first: a fact changed since it was compared, or the server gave this write up for
+/// another one (TLW-28).
+fn is_overtaken(err: &StoreError) -> bool {
+    matches!(err, StoreError::VersionConflict { .. }) || err.is_out_of_order()
 }
 
 /// Names in the record how root was reached (SSH-15).
@@ -421,6 +434,7 @@ const fn privilege(used: PrivilegeUsed) -> &'static str {
 /// After a lost lease nothing may be written. Where not even the failure can be written, as on a full disk,
 /// the run stays behind for the next scan to end as abandoned.
 async fn refused(app: &App, done: &Done<'_>, err: StoreError) -> Result<Outcome, Error> {
+    let event = apply_failed(app, done, &err)?;
     let lost = matches!(err, StoreError::StaleFence);
     let reason = if lost {
         FailureReason::StaleFence
@@ -432,11 +446,28 @@ async fn refused(app: &App, done: &Done<'_>, err: StoreError) -> Result<Outcome,
     let err = Error::from(err);
     let failure = Failure { reason, message: err.message.clone(), hint: err.hint.clone() };
     if lost {
+        let by = (&app.tenant, app.actor.as_str());
+        app.db.append_audits(by, &[event], app.now(), &mut random).await?;
         let Failure { reason, message, hint } = failure;
         return Ok(Outcome::NotMeasured(NotMeasured { reason, message, hint }));
     }
     // The first cause is the one to tell.
-    fail(app, done.fence, done.scan, failure).await.map_err(|_second| err)
+    fail(app, (done.fence, done.scan), failure, Some(event)).await.map_err(|_second| err)
+}
+
+/// Makes the record of an Apply that was refused (TLW-27).
+fn apply_failed(app: &App, done: &Done<'_>, err: &StoreError) -> Result<AuditRecord, Error> {
+    let scan = done.scan;
+    let mut detail = json!({
+        "scan_id": scan.scan_id,
+        "host_id": scan.host_id,
+        "reason": err.apply_failure(),
+        "rule_count_attempted": done.results.len(),
+    });
+    if let Some(rule) = err.offending_rule() {
+        detail["offending_rule_id"] = json!(rule);
+    }
+    app.audit("writer.apply.failed", AuditPhase::Outcome, format!("scan:{}", scan.scan_id), &detail)
 }
 
 fn completed(

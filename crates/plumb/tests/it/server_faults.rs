@@ -216,9 +216,40 @@ fn err_01_an_apply_that_ends_in_a_deadlock_is_told_and_leaves_nothing() {
         }
         assert!(attempts_left > 0, "the server saw no deadlock");
     }
+    // TLW-27: each run that could not be stored says so once, in the record.
+    let failed = stage.number("SELECT count(*) FROM scan_runs WHERE failure_reason = 'store_error'");
+    let events = "SELECT count(*) FROM audit_events WHERE action = 'writer.apply.failed'
+        AND detail LIKE '%\"reason\":\"sql_error\",\"rule_count_attempted\":1,%'";
+    assert_eq!(stage.number(events), failed);
     stage.scan();
     stage.assert_whole();
     assert_eq!(stage.number("SELECT count(*) FROM transactions"), 2);
+}
+
+/// TLW-28: an Apply that the server gave up, so that somebody else could go on, is tried again and stored.
+#[test]
+fn tlw_28_an_apply_that_is_given_up_for_another_write_is_tried_again() {
+    let mut stage = Stage::on(cluster(), database());
+    let app = user(&stage.database, "app");
+    stage.database.sql(&format!("ALTER ROLE {app} SET deadlock_timeout = '3s'")).unwrap();
+    let more = format!(
+        "SET deadlock_timeout = '1h'; {UNTIL_ONE_WAITS} LOCK TABLE transactions IN EXCLUSIVE MODE; COMMIT;"
+    );
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    for attempts_left in (0..TRIES_MAX).rev() {
+        let (scan, holder) = stage.held_up(cluster(), &more);
+        let done = scan.finish(wait::LONG).unwrap();
+        stage.end_all();
+        drop(holder.finish(wait::LONG).unwrap());
+        if stage.number(deadlocks) > 0 {
+            assert_code(&done, 2);
+            break;
+        }
+        assert!(attempts_left > 0, "the server saw no deadlock");
+    }
+    assert_eq!(stage.number("SELECT count(*) FROM audit_events WHERE action = 'writer.apply.failed'"), 0);
+    stage.scan();
+    stage.assert_whole();
 }
 
 /// ERR-01: a server whose transactions see the past only refuses a write that came too late.

@@ -1,9 +1,13 @@
 //! Refusals of a batch at its exact limits, before anything is written (TLW-11, TLW-12).
 
+use std::sync::Arc;
+
 use model::Status::{Fail, Pass};
 use model::{EVIDENCE_BYTES_MAX, RuleId};
 use store::StoreError;
-use store::apply::{BATCH_BYTES_MAX, Batch, Blob, RESULTS_MAX};
+use store::apply::{Applied, BATCH_BYTES_MAX, Batch, Blob, RESULTS_MAX};
+use store::locks::Fence;
+use tokio::task::JoinSet;
 
 use crate::bench::{Bench, On, at};
 use crate::story::{Begun, all_pass, blob, evidence, findings, rule_set};
@@ -150,6 +154,68 @@ async fn evidence_that_breaks_its_schema_refuses_the_batch(on: On) {
     assert!(matches!(err, StoreError::EvidenceInvalid { .. }), "{err:?}");
 }
 on_each!(evidence_that_breaks_its_schema_refuses_the_batch);
+
+/// TLW-27: each refusal has its name, and the rule that it is about where there is one; nothing is written.
+async fn tlw_27_each_refusal_of_an_apply_has_its_name(on: On) {
+    let (bench, begun, batch) = begun(on).await;
+    let before = bench.dump().await;
+    let (mut twice, mut oversize, mut broken, mut many, mut stray) =
+        (batch.clone(), batch.clone(), batch.clone(), batch.clone(), batch);
+    twice.rules.push(twice.rules[1].clone());
+    let large = evidence_of(EVIDENCE_BYTES_MAX + 1, 1);
+    oversize.changes[1].evidence_sha256 = large.sha256;
+    oversize.evidence[1] = large;
+    broken.evidence[0] = blob(b"[]");
+    many.rules = (0..=RESULTS_MAX).map(|n| format!("r{n}").parse().unwrap()).collect();
+    let lost = Fence { token: begun.fence.token + 1, ..begun.fence };
+    let whole = stray.clone();
+    stray.evidence.clear();
+    for (fence, batch, name, rule) in [
+        (begun.fence, twice, "duplicate_rule", Some("r2")),
+        (begun.fence, oversize, "evidence_oversize", Some("r2")),
+        (begun.fence, broken, "evidence_invalid", None),
+        (begun.fence, many, "batch_too_large", None),
+        (begun.fence, stray, "fk_violation", None),
+        (lost, whole.clone(), "stale_fence", None),
+    ] {
+        let err = bench.apply(fence, &batch, at(110)).await.unwrap_err();
+        assert_eq!((err.apply_failure().as_str(), err.offending_rule().map(RuleId::as_str)), (name, rule));
+        assert!(!err.is_out_of_order(), "{err:?}");
+        assert_eq!(bench.dump().await, before, "{name}");
+    }
+    bench.apply(begun.fence, &whole, at(110)).await.unwrap();
+}
+on_each!(tlw_27_each_refusal_of_an_apply_has_its_name);
+
+/// TLW-28: fifty Applies at once, each of a host of its own: all are there whole, and the ledger has no gap.
+async fn tlw_28_fifty_applies_at_once_lose_nothing(on: On) {
+    let bench = Arc::new(Bench::on(on).await);
+    let mut begun = Vec::new();
+    for n in 0..50 {
+        let host = bench.host(&format!("web-{n}")).await;
+        begun.push(bench.begin(host, true, at(100)).await.unwrap());
+    }
+    let found = findings(&[("r1", Pass, "v1"), ("r2", Fail, "v2"), ("r3", Pass, "v3")]);
+    let mut applies = JoinSet::new();
+    for begun in begun {
+        let (bench, found) = (Arc::clone(&bench), found.clone());
+        applies.spawn(async move {
+            let batch = bench.batch(&begun.scan, &found, at(100)).await;
+            bench.apply(begun.fence, &batch, at(110)).await
+        });
+    }
+    while let Some(applied) = applies.join_next().await {
+        assert!(matches!(applied.unwrap().unwrap(), Applied::Now(_)));
+    }
+    let mut raw = bench.raw().await;
+    for (rows, table) in [(150, "transactions"), (150, "host_rule_state"), (50, "host_posture")] {
+        assert_eq!(raw.number(&format!("SELECT count(*) FROM {table}")).await, rows, "{table}");
+    }
+    let gaps = "SELECT max(log_index) + 1 - count(*) FROM log_entries";
+    assert_eq!(raw.number(gaps).await, 0);
+    assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
+}
+on_each!(tlw_28_fifty_applies_at_once_lose_nothing);
 
 /// TLW-12: no evidence is stored as `{}`.
 async fn empty_evidence_is_stored_as_an_empty_object(on: On) {

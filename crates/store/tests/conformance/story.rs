@@ -287,7 +287,15 @@ impl Bench {
             ..begun.scan.clone()
         };
         let audit = self.audit("scan.failed", &format!("scan:{}", scan.scan_id));
-        self.db.fail_scan((&self.tenant, &audit), begun.fence, &scan, now, &mut self.nonces()).await
+        self.db
+            .fail_scan(
+                (&self.tenant, &audit.actor),
+                (begun.fence, &scan),
+                std::slice::from_ref(&audit),
+                now,
+                &mut self.nonces(),
+            )
+            .await
     }
 }
 

@@ -212,7 +212,9 @@ impl Party {
         let mut nonces = self.bench.nonces();
         self.bench.begin(other.host, true, at(200)).await.unwrap_err();
         let (scan, fence) = (other.done.scan.clone(), other.done.fence);
-        db.fail_scan((tenant, &audit()), fence, &scan, at(210), &mut nonces).await.unwrap_err();
+        db.fail_scan((tenant, "local:tester"), (fence, &scan), &[audit()], at(210), &mut nonces)
+            .await
+            .unwrap_err();
         self.bench.apply(fence, &other.done.batch, at(210)).await.unwrap_err();
         let host = HostRecord { host_id: other.host, ..self.bench.host_record("theirs") };
         self.bench.put_host(&host, at(220)).await.unwrap();
