@@ -275,6 +275,19 @@ impl Problem {
     }
 }
 
+impl StoreError {
+    /// Returns the state or the result code that the database gave, where it was one that failed.
+    fn state(&self) -> Option<String> {
+        let Self::Database { source: sqlx::Error::Database(cause), .. } = self else { return None };
+        cause.code().map(std::borrow::Cow::into_owned)
+    }
+}
+
+/// Tells whether a row named, by a foreign key, what is not there.
+fn is_stray(err: &sqlx::Error) -> bool {
+    matches!(err, sqlx::Error::Database(cause) if cause.kind() == sqlx::error::ErrorKind::ForeignKeyViolation)
+}
+
 /// Tells whether a connection that was there is not any more.
 const fn is_broken(kind: std::io::ErrorKind) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};

@@ -175,7 +175,7 @@ fn led_42_a_write_by_half_is_refused_and_loses_nothing() {
             }
             let verified = world.plumb(&["--data-dir", data, "ledger", "verify"]);
             assert_eq!(verified.code, Some(0), "{what}\n{verified:#?}");
-            bytes += bytes + 11;
+            bytes = 2 * bytes + 11;
         }
     }
     assert!(refusals.iter().all(|refused| *refused > 2), "{refusals:?}");

@@ -140,6 +140,20 @@ fn plan(document: &Value) -> Vec<String> {
     lines
 }
 
+/// Checks that everything verifies, that facts are put as before, and that a stranger verifies a bundle.
+#[track_caller]
+fn assert_sound(world: &World) {
+    for words in [&["ledger", "verify"][..], &["state", "verify"], &["db", "check"], &["store", "repair"]] {
+        assert_code(&world.plumb(words), 0);
+    }
+    assert_code(&world.plumb(&["fact", "put", "fleet:web", "owner", "\"kim\"", "--type", "desired"]), 0);
+    let bundle = world.path("bundle").to_str().unwrap().to_owned();
+    assert_code(&world.plumb(&["ledger", "export", "--output", &bundle]), 0);
+    let vkey = json(&world.plumb(&["ledger", "status", "--format", "json"]))["vkey"].clone();
+    let stranger = crate::support::world();
+    assert_code(&stranger.plumb(&["verify", &bundle, "--vkey", vkey.as_str().unwrap()]), 0);
+}
+
 /// FCT-23: the plan names each row and changes nothing; applied, the row that the ledger confirms stays, the others are in
 /// quarantine byte for byte with an entry each, and everything opens, answers as before and verifies.
 fn fct_23_a_database_in_which_a_number_stands_twice_is_mended(on: On) {
@@ -210,15 +224,7 @@ fn fct_23_a_database_in_which_a_number_stands_twice_is_mended(on: On) {
     assert_eq!(world.by_hand(&entries), ["6"]);
     assert_eq!(world.count("quarantine"), 6);
 
-    for words in [&["ledger", "verify"][..], &["state", "verify"], &["db", "check"], &["store", "repair"]] {
-        assert_code(&world.plumb(words), 0);
-    }
-    assert_code(&world.plumb(&["fact", "put", "fleet:web", "owner", "\"kim\"", "--type", "desired"]), 0);
-    let bundle = world.path("bundle").to_str().unwrap().to_owned();
-    assert_code(&world.plumb(&["ledger", "export", "--output", &bundle]), 0);
-    let vkey = json(&world.plumb(&["ledger", "status", "--format", "json"]))["vkey"].clone();
-    let stranger = crate::support::world();
-    assert_code(&stranger.plumb(&["verify", &bundle, "--vkey", vkey.as_str().unwrap()]), 0);
+    assert_sound(&world);
 }
 on_each!(fct_23_a_database_in_which_a_number_stands_twice_is_mended);
 

@@ -1,9 +1,8 @@
 //! What a refused Apply is called in the record (TLW-27), and which may be tried again (TLW-28).
 
 use model::{ApplyFailure, RuleId};
-use sqlx::error::ErrorKind;
 
-use super::StoreError;
+use super::{StoreError, is_stray};
 
 /// States of PostgreSQL: a deadlock, and a write that cannot be put in order with others
 /// (postgresql.org/docs/current/errcodes-appendix.html).
@@ -52,13 +51,4 @@ impl StoreError {
     pub fn is_out_of_order(&self) -> bool {
         self.state().is_some_and(|state| state == DEADLOCK || state == OUT_OF_ORDER)
     }
-
-    fn state(&self) -> Option<String> {
-        let Self::Database { source: sqlx::Error::Database(cause), .. } = self else { return None };
-        cause.code().map(|code| code.into_owned())
-    }
-}
-
-fn is_stray(err: &sqlx::Error) -> bool {
-    matches!(err, sqlx::Error::Database(cause) if cause.kind() == ErrorKind::ForeignKeyViolation)
 }

@@ -99,7 +99,8 @@ macro_rules! statements {
                  ORDER BY subject, name, last
                  LIMIT $8"
             ),
-            // As [`Sql::as_of`] for one key: the newest versions come first, so that few are looked at.
+            // As [`Sql::as_of`] for one key: the newest versions come first, so that few are looked at. Of one key no two
+            // are recorded at once, and to order by more than the index does would be to read all that were before.
             as_of_key: concat!(
                 "SELECT ", columns!($id, $name, $last), "
                  FROM ", $table, "
@@ -107,7 +108,7 @@ macro_rules! statements {
                    AND t_recorded <= $6 AND (t_recorded < $6 OR log_index < $7)
                    AND NOT (t_superseded IS NOT NULL AND t_invalid <= $5
                      AND t_superseded <= $6 AND (t_superseded < $6 OR superseded_index < $7))
-                 ORDER BY t_recorded DESC, seq DESC
+                 ORDER BY t_recorded DESC
                  LIMIT $8"
             ),
             // $1 tenant, $2 limit. A version that another follows is closed by it, or was retired before; one that is

@@ -1,10 +1,12 @@
 //! How often an Apply goes to the server and back, and that what it carries is data (TLW-08).
 
-use model::{Severity, Status};
-use store::{Db, Server, SslMode};
+use model::{ClaimKey, ClaimKind, Severity, Status, Timestamp};
+use store::facts::read::{Instants, Wanted};
+use store::{Db, Login, Server, SslMode};
 use testkit::postgres::Wire;
+use testkit::wait;
 
-use crate::bench::{Bench, EVERYDAY, Home, On, at, cluster};
+use crate::bench::{Bench, EVERYDAY, Home, On, at, cluster, server};
 use crate::story::{Finding, all_pass, digest};
 
 /// TLW-08: at most 30 round trips, and 10 more for each thousand rules. A connection prepares each statement the first
@@ -17,7 +19,7 @@ async fn tlw_08_an_apply_takes_few_round_trips_however_many_rules() {
     let server = Server::new(("127.0.0.1", wire.port()), database.name(), EVERYDAY)
         .ssl(SslMode::Disable, None)
         .connections(1);
-    let over_wire = bench.through(Db::connect(&server, store::Login::Everyday).await.unwrap());
+    let over_wire = bench.through(Db::connect(&server, Login::Everyday).await.unwrap());
     let host = bench.host("before").await;
     over_wire.scan(host, &all_pass(10), at(100)).await;
     for (count, limit) in [(10, 30), (1_000, 40), (10_000, 130)] {
@@ -111,4 +113,48 @@ async fn fct_29_a_put_on_a_server_reads_as_much_of_many_facts_as_of_few() {
         read.push(database.sql(&append).unwrap().trim().parse::<u64>().unwrap());
     }
     assert!(read[0] < 150 && read[1] < 150, "{read:?} rows were looked at");
+}
+
+/// FCT-12, FCT-14: the value of a key as of an instant is found without reading the versions that were before.
+#[tokio::test]
+async fn fct_12_a_value_as_of_an_instant_is_read_without_the_versions_before_it() {
+    let bench = Bench::on(On::Postgres).await;
+    let Home::Server(database) = &*bench.home else { panic!("on a server") };
+    let tenant = bench.tenant.id;
+    let key = crate::claims::key(ClaimKind::Fact, "one");
+    let ClaimKey::Fact { subject, predicate, fact_type } = &key else { panic!("a fact") };
+    // Past the guards, which is what a thousand puts come to.
+    let versions = format!(
+        "ALTER TABLE facts DISABLE TRIGGER ALL;
+         INSERT INTO facts (tenant_id, fact_id, seq, subject, predicate, fact_type, value, t_valid, t_invalid, t_recorded,
+           t_superseded, superseded_by, actor, superseded_actor, superseded_reason, classification, log_index, superseded_index)
+         SELECT '{tenant}', lpad(CAST(n AS text), 32, '0')::uuid::text, n, '{subject}', '{predicate}', '{fact_type}', '1', n, n + 1, n, n + 1, n + 1, 'a', 'a',
+           'replaced', 'normal', n, n + 1
+         FROM generate_series(0, 999) AS n; ANALYZE facts;",
+        subject = subject.as_str(),
+        fact_type = fact_type.as_str()
+    );
+    database.sql(&versions).unwrap();
+    database.sql("ALTER TABLE facts ENABLE TRIGGER ALL").unwrap();
+    let reader = Db::connect(&server(database.name(), EVERYDAY), Login::Verifier).await.unwrap();
+    let alone = || {
+        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+            AND query LIKE '%facts%'";
+        wait::until(wait::LONG, || database.sql(others).unwrap().trim() == "0")
+    };
+    bench.db.close().await;
+    assert!(alone(), "somebody who wrote is there still");
+    database.sql("SELECT pg_stat_reset()").unwrap();
+    let instant = Timestamp::from_micros(600);
+    let at = Instants { valid_at: instant, recorded_at: instant, position: 10_000 };
+    let found = reader.list_as_of(&bench.tenant, &Wanted::key(&key), at).await.unwrap();
+    assert_eq!(found.iter().map(|stored| stored.version.seq).collect::<Vec<_>>(), [600]);
+    // A connection tells what it read at the latest when it ends.
+    reader.close().await;
+    let read = || {
+        let read = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'facts'";
+        database.sql(read).unwrap().trim().parse::<u64>().unwrap()
+    };
+    assert!(wait::until(wait::LONG, || read() > 0));
+    assert!(read() < 10, "{} rows were looked at", read());
 }
