@@ -26,7 +26,7 @@ pub(crate) const WATCHED: [&str; 24] = [
     "/etc/pam.d/*",
     "/etc/passwd",
     "/etc/profile",
-    "/etc/security/*",
+    "/etc/security/*.conf",
     "/etc/ssh/sshd_config",
     "/etc/ssh/sshd_config.d/*",
     "/etc/sudoers",
