@@ -138,7 +138,10 @@ impl Command {
             | Self::Rules(_)
             | Self::Db(_)
             | Self::Store(_) => true,
-            Self::Ledger(command) => matches!(command, LedgerCommand::Verify(_) | LedgerCommand::Export(_)),
+            Self::Ledger(command) => !matches!(
+                command,
+                LedgerCommand::Status(_) | LedgerCommand::Events(_) | LedgerCommand::Prove(_)
+            ),
             Self::Why(_)
             | Self::Posture(_)
             | Self::History(_)

@@ -139,8 +139,9 @@ impl Db {
                 Err(err)
             }
         };
-        self.end_mending().await?;
-        done
+        let ended = self.end_mending().await;
+        // The first cause is the one to tell.
+        done.and(ended)
     }
 
     async fn mend(

@@ -220,6 +220,7 @@ fn err_01_an_apply_that_ends_in_a_deadlock_is_told_and_leaves_nothing() {
     let failed = stage.number("SELECT count(*) FROM scan_runs WHERE failure_reason = 'store_error'");
     let events = "SELECT count(*) FROM audit_events WHERE action = 'writer.apply.failed'
         AND detail LIKE '%\"reason\":\"sql_error\",\"rule_count_attempted\":1,%'";
+    assert!(failed > 0, "no run failed");
     assert_eq!(stage.number(events), failed);
     stage.scan();
     stage.assert_whole();
