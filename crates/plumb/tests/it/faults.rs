@@ -10,7 +10,7 @@ use testkit::process::{self, Output};
 use testkit::wait;
 
 use crate::ours::{closed, folder};
-use crate::support::{World, assert_code, tool, world};
+use crate::support::{World, assert_code, json, shell_rule, tool, world};
 
 /// A small file system in memory; it goes when this is dropped.
 pub(crate) struct Small(PathBuf);
@@ -310,4 +310,27 @@ fn a_scan_on_a_disk_that_refuses_says_so_and_the_next_one_works_led_42() {
             assert_code(&world.plumb(&["--content", &content, "state", "verify"]), 0);
         }
     }
+}
+
+/// TLW-27: a scan whose lease went to somebody else while it looked stores nothing, and says so once in the record.
+#[test]
+fn tlw_27_a_scan_that_lost_its_lease_leaves_one_record_of_it() {
+    let world = world();
+    assert_code(&world.plumb(&["ledger", "init"]), 0);
+    let pipe = world.path("pipe");
+    let pipe = pipe.to_str().unwrap();
+    tool("mkfifo", &[pipe]);
+    let content = world.content(&[shell_rule("waits", &format!("cat {pipe}"))]);
+    let scan = world.start(&["--content", &content, "scan", "localhost", "--format", "json"]).unwrap();
+    assert!(wait::until(wait::LONG, || world.count("host_locks") == 1));
+    world.by_hand("UPDATE host_locks SET fencing_token = fencing_token + 1;");
+    // Its rule is answered only now.
+    fs::write(pipe, "x").unwrap();
+    let done = scan.finish(wait::LONG).unwrap();
+    assert_eq!(json(&done)["hosts"][0]["outcome"]["not_measured"]["reason"], "stale_fence", "{done:#?}");
+    let events = "SELECT detail FROM audit_events WHERE action = 'writer.apply.failed';";
+    let events = world.by_hand(events);
+    assert!(events.len() == 1 && events[0].contains("\"reason\":\"stale_fence\""), "{events:?}");
+    assert_eq!(world.count("transactions"), 0);
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
 }
