@@ -5,8 +5,8 @@ use model::record::{
     AuditPhase, AuditRecord, ChangeRecord, HostRecord, Manifest, ManifestItem, Reach, ScanRecord,
 };
 use model::{
-    AuditId, ChangeKind, ComplianceState, Digest, Evidence, HostId, LogId, RuleId, RunStatus, ScanId,
-    ScanTrigger, Severity, Status, TenantId, Timestamp, TransactionId,
+    AuditId, ChangeKind, ClaimKey, ComplianceState, Digest, Evidence, FactType, HostId, LogId, RuleId,
+    RunStatus, ScanId, ScanTrigger, Severity, Status, Subject, TenantId, Timestamp, TransactionId,
 };
 use store::apply::{Batch, Blob, PostureUpdate};
 use store::facts::observed::{Change, Observed};
@@ -144,11 +144,15 @@ pub fn findings(count: usize, value: &str) -> Result<Vec<Finding>, BenchError> {
     (0..count).map(|n| finding(n, value)).collect()
 }
 
-/// Returns what a first scan puts of so many packages.
+/// Returns what a first scan of a host puts of so many packages.
 #[must_use]
-pub fn observed(count: usize) -> Observed {
+pub fn observed(host: HostId, count: usize) -> Observed {
     let change = |n: usize| Change {
-        predicate: format!("package/libbench-{n:04}"),
+        key: ClaimKey::Fact {
+            subject: Subject::host(host),
+            predicate: format!("package/libbench-{n:04}"),
+            fact_type: FactType::Observed,
+        },
         value: Some(format!("{{\"versions\":[\"2.36-9+deb12u{n}\"]}}")),
         replaces: None,
     };

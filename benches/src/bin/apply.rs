@@ -65,7 +65,7 @@ async fn first(report: &mut Report, folder: &Path, facts: usize) -> Result<(), B
         let path = new_file(folder);
         let mut book = Book::begin_in(Db::open(&path).await?).await?;
         let mut ready = book.begin(&findings(LARGE, &format!("round {round}"))?).await?;
-        ready.batch.facts = observed(facts);
+        ready.batch.facts = observed(ready.batch.scan.host_id, facts);
         let began = Instant::now();
         book.apply(&ready).await?;
         add(&mut ours, began.elapsed());
@@ -145,7 +145,7 @@ async fn on_postgres() -> Result<ExitCode, BenchError> {
             let served = server.database().await?;
             let mut book = Book::begin_in(served.open().await?).await?;
             let mut ready = book.begin(&findings(LARGE, &format!("round {round}"))?).await?;
-            ready.batch.facts = observed(facts);
+            ready.batch.facts = observed(ready.batch.scan.host_id, facts);
             let began = Instant::now();
             book.apply(&ready).await?;
             ours.push(began.elapsed());

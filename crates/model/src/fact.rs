@@ -103,6 +103,14 @@ impl Subject {
         Self(format!("{}:{id}", SubjectKind::Host))
     }
 
+    /// Names something on a host: `<kind>:<host>/<name>`.
+    ///
+    /// # Errors
+    /// When the name is too long.
+    pub fn on_host(kind: SubjectKind, host: HostId, name: &str) -> Result<Self, FactError> {
+        Self::parse(&format!("{kind}:{host}/{name}"))
+    }
+
     /// Returns the subject as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -19,7 +19,7 @@ pub mod time;
 pub use address::{Address, AddressError, Endpoint};
 pub use digest::{Digest, DigestError};
 pub use evidence::{EVIDENCE_BYTES_MAX, Evidence, EvidenceCheck, OUTPUT_EXCERPT_BYTES_MAX, Output, Source};
-pub use fact::{ClaimKey, ClaimKind, Classification, FactError, FactType, Subject, Version};
+pub use fact::{ClaimKey, ClaimKind, Classification, FactError, FactType, Subject, SubjectKind, Version};
 pub use ids::{
     AuditId, EventId, FactId, HostId, IdError, LogId, QuarantineId, RuleId, ScanId, TenantId, TransactionId,
 };

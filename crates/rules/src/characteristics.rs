@@ -9,7 +9,7 @@ use model::{Hello, Observation, Reason, ReasonCode};
 use serde_json::{Value, json};
 
 use crate::facts::Facts;
-use crate::format::mounts;
+use crate::format::{mounts, passwd};
 use crate::mask::Masker;
 use crate::methods::mount::RUNNING;
 use crate::plan::Plan;
@@ -140,7 +140,12 @@ fn users(facts: &Facts<'_>) -> Result<Family, Reason> {
 }
 
 fn groups(facts: &Facts<'_>) -> Result<Family, Reason> {
-    Ok(facts.groups()?.iter().map(|group| (group.name.clone(), json!({"gid": group.gid}))).collect())
+    let one = |group: &passwd::Group| {
+        let mut members = group.members.clone();
+        members.sort();
+        (group.name.clone(), json!({"gid": group.gid, "members": members}))
+    };
+    Ok(facts.groups()?.iter().map(one).collect())
 }
 
 fn mounted(facts: &Facts<'_>) -> Result<Family, Reason> {

@@ -60,7 +60,7 @@ pub struct Batch {
     /// The host as it is from now on, when the scan learned something about it.
     pub host: Option<HostRecord>,
     pub posture: PostureUpdate,
-    /// What the scan changes in the observed facts of its host.
+    /// What the scan changes in the observed facts and the edges of its host.
     pub facts: Observed,
     pub audit: Vec<AuditRecord>,
 }
@@ -134,7 +134,7 @@ fn check(batch: &Batch) -> Result<(), StoreError> {
         return Err(too_large("bytes of evidence", total, BATCH_BYTES_MAX));
     }
     if batch.facts.changes.len() > CHANGES_MAX {
-        return Err(too_large("changed facts", batch.facts.changes.len(), CHANGES_MAX));
+        return Err(too_large("changed facts and edges", batch.facts.changes.len(), CHANGES_MAX));
     }
     let mut seen = BTreeSet::new();
     if let Some(rule) = batch.rules.iter().find(|rule| !seen.insert(*rule)) {

@@ -163,56 +163,6 @@ FROM unnest($10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15
 ORDER BY r.log_index",
 };
 
-/// `$1` tenant, `$2` subject, `$3` recorded, `$4` actor, then rows `[seq, place of the successor among the new rows,
-/// valid until at least, reason, entry]`. Returns the versions as they are now.
-pub(crate) const CLOSE_FACTS: Each = Each {
-    sqlite: "
-UPDATE facts
-SET t_superseded = $3, t_invalid = CASE WHEN facts.t_valid > r.until THEN facts.t_valid ELSE r.until END,
-  superseded_by = (SELECT max(seq) + 1 FROM facts WHERE tenant_id = $1) + r.place,
-  superseded_actor = $4, superseded_reason = r.reason, superseded_index = r.entry
-FROM (SELECT value ->> 0 AS seq, value ->> 1 AS place, value ->> 2 AS until, value ->> 3 AS reason,
-    value ->> 4 AS entry
-  FROM json_each($5)) AS r
-WHERE facts.tenant_id = $1 AND facts.seq = r.seq AND facts.subject = $2 AND facts.t_superseded IS NULL
-RETURNING fact_id AS id, seq, subject, predicate AS name, fact_type AS last, value, t_valid, t_invalid, t_recorded,
-  t_superseded, superseded_by, actor, reason, superseded_actor, superseded_reason, classification, log_index,
-  superseded_index",
-    postgres: "
-UPDATE facts
-SET t_superseded = $3, t_invalid = greatest(facts.t_valid, r.until),
-  superseded_by = (SELECT max(seq) + 1 FROM facts WHERE tenant_id = $1) + r.place,
-  superseded_actor = $4, superseded_reason = r.reason, superseded_index = r.entry
-FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[]) AS r (seq, place, until, reason, entry)
-WHERE facts.tenant_id = $1 AND facts.seq = r.seq AND facts.subject = $2 AND facts.t_superseded IS NULL
-RETURNING fact_id AS id, facts.seq, subject, predicate AS name, fact_type AS last, value, t_valid, t_invalid, t_recorded,
-  t_superseded, superseded_by, actor, facts.reason, superseded_actor, superseded_reason, classification, log_index,
-  superseded_index",
-};
-
-/// `$1` tenant, `$2` subject, `$3` valid from, `$4` recorded, `$5` actor, `$6` reason, then rows `[place, predicate, id,
-/// value, entry]`. Returns each id with its `seq`.
-pub(crate) const INSERT_FACTS: Each = Each {
-    sqlite: "
-INSERT INTO facts (tenant_id, subject, predicate, fact_type, fact_id, seq, value, t_valid, t_recorded, actor, reason,
-  classification, log_index)
-SELECT $1, $2, value ->> 1, 'observed', value ->> 2,
-  (SELECT coalesce(max(seq) + 1, 0) FROM facts WHERE tenant_id = $1) + (value ->> 0),
-  value ->> 3, $3, $4, $5, $6, 'normal', value ->> 4
-FROM json_each($7)
-ORDER BY key
-RETURNING fact_id, seq",
-    postgres: "
-INSERT INTO facts (tenant_id, subject, predicate, fact_type, fact_id, seq, value, t_valid, t_recorded, actor, reason,
-  classification, log_index)
-SELECT $1, $2, r.predicate, 'observed', r.fact_id,
-  (SELECT coalesce(max(seq) + 1, 0) FROM facts WHERE tenant_id = $1) + r.place,
-  r.value, $3, $4, $5, $6, 'normal', r.entry
-FROM unnest($7::bigint[], $8::text[], $9::text[], $10::text[], $11::bigint[]) AS r (place, predicate, fact_id, value, entry)
-ORDER BY r.place
-RETURNING fact_id, seq",
-};
-
 /// `$1` name of a table. Its rows that name, by a foreign key, what is not there.
 pub(crate) const COUNT_STRAYS: Each = Each {
     sqlite: "SELECT count(*) AS strays FROM pragma_foreign_key_check($1)",

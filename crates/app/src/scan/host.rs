@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use decide::observed::Told;
 use model::record::{AuditPhase, AuditRecord, HostRecord, Reach, ScanRecord};
 use model::{Digest, Endpoint, FailureReason, RunStatus, ScanId, ScanTrigger};
 use rules::{Masker, Plan, SelectError};
@@ -91,7 +90,7 @@ pub(super) async fn scan(
                 &masker,
             );
             let results = batch::digest(&app.content, results)?;
-            let told = characteristics::told(&answers.plan, &answers.conversation, &masker)?;
+            let told = characteristics::told(&answers.plan, (scan.host_id, &answers.conversation), &masker)?;
             let done =
                 Done { host: &host, scan: &scan, fence, answers: &answers, results: &results, told: &told };
             apply(app, done, (shared, began)).await?
@@ -322,7 +321,7 @@ struct Done<'d> {
     answers: &'d Answers,
     results: &'d [Digested],
     /// What the answers say of the host.
-    told: &'d Told,
+    told: &'d characteristics::Found,
 }
 
 async fn apply(
@@ -395,7 +394,7 @@ async fn apply(
     })))
 }
 
-/// Stores the scan with the facts that it changes. Who puts a fact of this host by hand meanwhile has come first: then
+/// Stores the scan with the facts and edges that it changes. Who puts one of this host by hand meanwhile has come first: then
 /// it is compared again.
 async fn store(
     app: &App,

@@ -332,6 +332,60 @@ fn fct_29_a_scan_records_who_may_get_in_and_do_what(on: On) {
 }
 on_each!(fct_29_a_scan_records_who_may_get_in_and_do_what);
 
+/// FCT-29, FCT-17: a scan records what a host runs, where that listens and who may act as root, and the graph is walked
+/// from there; an unchanged host has no new edges, what is gone is ended, and what somebody put stays.
+fn fct_29_a_scan_records_edges_and_then_only_what_changes(on: On) {
+    let (world, host) = (world_on(on), host());
+    host.must(
+        "useradd -m eve; groupadd wheels; useradd -m -G wheels bob
+         printf 'eve ALL=(root) /usr/bin/id\n%%wheels ALL=(ALL) ALL\n' >/etc/sudoers.d/own",
+    )
+    .unwrap();
+    world.scan(&host, &[]);
+    let subject = format!("host:{}", at("root", &host));
+    let everything = asked(&world, &["fact", "get", &subject, "os", "--type", "observed"]);
+    let id = facts(&everything)[0]["subject"].as_str().unwrap().strip_prefix("host:").unwrap().to_owned();
+    let edges = |from: &str| {
+        let answer = asked(&world, &["edge", "list", from]);
+        let text = |edge: &Value, name: &str| edge[name].as_str().unwrap().replace(&id, "H");
+        let one = |edge: &Value| format!("{} {}", text(edge, "relation"), text(edge, "target"));
+        answer["edges"].as_array().unwrap().iter().map(one).collect::<Vec<_>>()
+    };
+    let node = |kind: &str, name: &str| format!("{kind}:{id}/{name}");
+    let port = format!("listens_on network:H/tcp/{}", host.port());
+    assert!(edges(&subject).contains(&"runs service:H/sshd".to_owned()), "{:?}", edges(&subject));
+    assert_eq!(edges(&node("service", "sshd")), [port]);
+    assert_eq!(edges(&node("account", "eve")), ["may_sudo host:H"]);
+    assert_eq!(edges(&node("account", "bob")), ["member_of account:H/%wheels"]);
+    let path = |from: &str| {
+        let done = world.plumb(&["graph", "path", from, &subject, "--format", "json"]);
+        (done.code == Some(0)).then(|| parsed(&done)["path"].as_array().unwrap().len())
+    };
+    assert_eq!(path(&node("account", "bob")), Some(2));
+    let walked = asked(&world, &["graph", "traverse", &subject, "--depth", "2"]);
+    let reached = |hop: &Value| hop["target"] == json!(node("network", &format!("tcp/{}", host.port())));
+    assert!(walked["edges"].as_array().unwrap().iter().any(reached), "{walked:#}");
+
+    let rows = world.count("edges");
+    world.scan(&host, &[]);
+    assert_eq!(world.count("edges"), rows, "an unchanged host has no new edges");
+    let (own, odd) = (node("account", "carol"), node("account", "odd"));
+    assert_code(&world.plumb(&["edge", "put", &own, "may_sudo", &subject, "--reason", "by hand"]), 0);
+    let eve = node("account", "eve");
+    assert_code(&world.plumb(&["edge", "put", &odd, "may_sudo", &subject, r#"{"source":"sudo"}"#]), 0);
+    host.must("rm /etc/sudoers.d/own").unwrap();
+    world.scan(&host, &["--rule", "sshd_permit_root_login"]);
+    assert_eq!(edges(&eve), ["may_sudo host:H"], "a scan that does not ask ends nothing");
+    world.scan(&host, &[]);
+    assert_eq!((edges(&eve).len(), path(&node("account", "bob"))), (0, None));
+    assert_eq!((edges(&own).len(), edges(&odd).len()), (1, 1), "what somebody put stays");
+    let ended = asked(&world, &["edge", "list", &eve, "--recorded-at", "5"]);
+    assert_eq!(ended["edges"], json!([]), "{ended:#}");
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
+    assert_code(&world.plumb(&["state", "verify"]), 0);
+}
+on_each!(fct_29_a_scan_records_edges_and_then_only_what_changes);
+
 /// FCT-29: what a rule said of a host is read as a fact under `rule/<id>`, now, as of then and through time, without a row
 /// of its own; nobody writes it.
 fn fct_29_results_of_rules_are_read_as_facts_and_never_copied(on: On) {

@@ -24,6 +24,8 @@ pub(crate) struct User {
 pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) gid: u32,
+    /// Accounts that are in it beside those whose first group it is.
+    pub(crate) members: Vec<String>,
     pub(crate) line: u32,
 }
 
@@ -49,10 +51,12 @@ pub(crate) fn users(file: &TextFile) -> Result<Vec<User>, Reason> {
 /// Parses /etc/group, like [`users`].
 pub(crate) fn groups(file: &TextFile) -> Result<Vec<Group>, Reason> {
     entries(file, |fields, line| {
-        let [name, _, gid, _] = fields else {
+        let [name, _, gid, members] = fields else {
             return None;
         };
-        Some(Group { name: (*name).to_owned(), gid: gid.parse().ok()?, line })
+        let members = members.split(',').map(str::trim).filter(|member| !member.is_empty());
+        let members = members.map(str::to_owned).collect();
+        Some(Group { name: (*name).to_owned(), gid: gid.parse().ok()?, members, line })
     })
 }
 

@@ -1,22 +1,25 @@
-//! The facts that a scan found, written within its Apply in a number of statements that does not grow with them (FCT-29).
+//! The facts and edges that a scan found, written within its Apply in a number of statements that does not grow with
+//! them (FCT-29).
 
 use std::collections::BTreeMap;
 
-use model::{ClaimKey, ClaimKind, Classification, FactId, FactType, Subject, Timestamp, Version};
+use model::{ClaimKey, ClaimKind, Classification, FactId, HostId, Subject, SubjectKind, Timestamp, Version};
 
-use super::{REPLACED, Step, beat, draft, read_version, statements};
+use super::read::{VERSIONS_MAX, read_all};
+use super::{REPLACED, Step, Stored, beat, draft, read_version, statements};
 use crate::append::{Appender, Nonces, audit_id, broken, to_i64};
+use crate::codec::Reader;
 use crate::db::{Rows, Tx, query};
 use crate::error::{Problem, StoreError, doing};
-use crate::{Tenant, dialect};
+use crate::{Db, Tenant};
 
-/// Most facts that one scan may change.
+/// Most facts and edges that one scan may change.
 pub const CHANGES_MAX: usize = 50_000;
 
 /// What the databases say of a key that has an active version already: a guard, and a unique index.
-const TAKEN: [&str; 2] = ["has an active version", "\"facts_active\""];
+const TAKEN: [&str; 3] = ["has an active version", "\"facts_active\"", "\"edges_active\""];
 
-/// What a scan changes in the observed facts of its host.
+/// What a scan changes in the observed facts of its host and in the edges from it and from what is on it.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
     pub changes: Vec<Change>,
@@ -24,11 +27,11 @@ pub struct Observed {
     pub seen: Vec<String>,
 }
 
-/// One fact of the host.
+/// One fact or edge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    pub predicate: String,
-    /// Canonical JSON; none where the fact is over.
+    pub key: ClaimKey,
+    /// Canonical JSON; none where it is over.
     pub value: Option<String>,
     /// `seq` of the version that was in force when this was decided; none where there was none.
     pub replaces: Option<u64>,
@@ -42,6 +45,29 @@ pub(crate) struct By<'b> {
     pub(crate) reason: String,
 }
 
+impl Db {
+    /// Lists the edges in force that begin at a host, or at what is on it: `service:<host>/<name>` and its like.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or there are more than [`VERSIONS_MAX`].
+    pub async fn list_edges_of_host(&self, tenant: &Tenant, host: HostId) -> Result<Vec<Stored>, StoreError> {
+        // `0` follows `/`: what lies between begins with the host and a slash.
+        let on = |kind: SubjectKind, end: char| format!("{kind}:{host}{end}");
+        let rows = query(super::sql::EDGES_OF_HOST)
+            .bind(tenant.id.to_string())
+            .bind(Subject::host(host).as_str())
+            .bind(on(SubjectKind::Service, '/'))
+            .bind(on(SubjectKind::Service, '0'))
+            .bind(on(SubjectKind::Account, '/'))
+            .bind(on(SubjectKind::Account, '0'))
+            .bind(VERSIONS_MAX + 1)
+            .fetch_all(self.readers(tenant.id))
+            .await
+            .map_err(doing("read the edges of the host"))?;
+        read_all(ClaimKind::Edge, &rows)
+    }
+}
+
 /// Writes what a scan found. The appender has room for an entry for each change.
 pub(crate) async fn write(
     tx: &mut Tx,
@@ -49,27 +75,41 @@ pub(crate) async fn write(
     (by, observed): (&By<'_>, &Observed),
     nonces: Nonces<'_>,
 ) -> Result<(), StoreError> {
+    for kind in [ClaimKind::Fact, ClaimKind::Edge] {
+        write_kind(tx, (tenant, &mut *appender), (by, kind, observed), &mut *nonces).await?;
+    }
+    if observed.seen.is_empty() {
+        return Ok(());
+    }
+    // One row for all of them, so that a scan writes as much whatever it looked at.
+    beat(tx, tenant, (&by.subject, &observed.seen.join(" ")), appender.at()).await
+}
+
+async fn write_kind(
+    tx: &mut Tx,
+    (tenant, appender): (&Tenant, &mut Appender<'_>),
+    (by, kind, observed): (&By<'_>, ClaimKind, &Observed),
+    nonces: Nonces<'_>,
+) -> Result<(), StoreError> {
     let first = appender.next_position();
     let index_of = |at: usize| Ok::<i64, StoreError>(to_i64(first)? + i64::try_from(at).unwrap_or(i64::MAX));
     // Retirements come behind the puts: they have entries of their own, and no number.
-    let (puts, retires): (Vec<&Change>, Vec<&Change>) =
-        observed.changes.iter().partition(|change| change.value.is_some());
-    let mut closed = Rows::new(5, observed.changes.len());
-    let count = observed.changes.iter().filter(|change| change.replaces.is_some()).count();
+    let (puts, retires): (Vec<&Change>, Vec<&Change>) = observed
+        .changes
+        .iter()
+        .filter(|change| change.key.kind() == kind)
+        .partition(|change| change.value.is_some());
+    let mut closed = Rows::new(4, puts.len() + retires.len());
+    let mut count = 0;
     for (at, change) in puts.iter().chain(&retires).enumerate() {
         let Some(seq) = change.replaces else { continue };
+        count += 1;
         let ordinal = (at < puts.len()).then(|| i64::try_from(at).unwrap_or(i64::MAX));
         let until = if ordinal.is_some() { by.measured_at } else { appender.at() };
-        closed.push([
-            to_i64(seq)?.into(),
-            ordinal.into(),
-            until.as_micros().into(),
-            by.reason.clone().into(),
-            index_of(at)?.into(),
-        ]);
+        closed.push([to_i64(seq)?.into(), ordinal.into(), until.as_micros().into(), index_of(at)?.into()]);
     }
-    let ended = close(tx, (tenant, appender.at()), (by, closed, count)).await?;
-    let fresh = insert(tx, (tenant, appender), (by, &puts), &mut *nonces).await?;
+    let ended = close(tx, (tenant, appender.at()), (by, kind), (closed, count)).await?;
+    let fresh = insert(tx, (tenant, appender), (by, kind, &puts), &mut *nonces).await?;
     for version in &fresh {
         appender.push(draft(version, Step::Put), &mut *nonces)?;
     }
@@ -79,11 +119,7 @@ pub(crate) async fn write(
         let version = version.ok_or_else(|| broken("a retired fact", &"it was not closed"))?;
         appender.push(draft(version, Step::Retired), &mut *nonces)?;
     }
-    if observed.seen.is_empty() {
-        return Ok(());
-    }
-    // One row for all of them, so that a scan writes as much whatever it looked at.
-    beat(tx, tenant, (&by.subject, &observed.seen.join(" ")), appender.at()).await
+    Ok(())
 }
 
 /// Closes versions; returns those without a successor as they are now. One that is not in force any more was changed by
@@ -91,33 +127,34 @@ pub(crate) async fn write(
 async fn close(
     tx: &mut Tx,
     (tenant, at): (&Tenant, Timestamp),
-    (by, closed, count): (&By<'_>, Rows, usize),
+    (by, kind): (&By<'_>, ClaimKind),
+    (closed, count): (Rows, usize),
 ) -> Result<Vec<Version>, StoreError> {
     if count == 0 {
         return Ok(Vec::new());
     }
-    let rows = query(dialect::CLOSE_FACTS)
+    let rows = query(statements(kind).close_many)
         .bind(tenant.id.to_string())
-        .bind(by.subject.as_str())
         .bind(at.as_micros())
         .bind(by.actor)
+        .bind(by.reason.clone())
         .bind_rows(closed)
         .fetch_all(&mut *tx)
         .await
-        .map_err(doing("close the facts that changed"))?;
+        .map_err(doing("close what the scan found changed"))?;
     if rows.len() != count {
         return Err(conflict(by));
     }
     let mut retired = Vec::new();
     for row in &rows {
-        let stored = read_version(ClaimKind::Fact, row)?;
+        let stored = read_version(kind, row)?;
         retired.extend(Some(stored.version).filter(|version| version.superseded_by.is_none()));
     }
     Ok(retired)
 }
 
 fn conflict(by: &By<'_>) -> StoreError {
-    StoreError::VersionConflict { key: format!("a fact of {}", by.subject), current: None }
+    StoreError::VersionConflict { key: format!("a fact or an edge of {}", by.subject), current: None }
 }
 
 /// Tells a key that somebody else has put meanwhile from any other refusal.
@@ -135,11 +172,7 @@ fn fresh(by: &By<'_>, at: Timestamp, change: &Change, id: FactId) -> Version {
     Version {
         id,
         seq: 0,
-        key: ClaimKey::Fact {
-            subject: by.subject.clone(),
-            predicate: change.predicate.clone(),
-            fact_type: FactType::Observed,
-        },
+        key: change.key.clone(),
         value: change.value.clone().unwrap_or_default(),
         t_valid: by.measured_at,
         t_invalid: None,
@@ -158,11 +191,11 @@ fn fresh(by: &By<'_>, at: Timestamp, change: &Change, id: FactId) -> Version {
 async fn insert(
     tx: &mut Tx,
     (tenant, appender): (&Tenant, &Appender<'_>),
-    (by, puts): (&By<'_>, &[&Change]),
+    (by, kind, puts): (&By<'_>, ClaimKind, &[&Change]),
     nonces: Nonces<'_>,
 ) -> Result<Vec<Version>, StoreError> {
     let first = appender.next_position();
-    let mut rows = Rows::new(5, puts.len());
+    let mut rows = Rows::new(7, puts.len());
     let mut versions = Vec::with_capacity(puts.len());
     for (at, change) in puts.iter().enumerate() {
         let id = FactId::new(audit_id(appender.at(), nonces()).uuid());
@@ -170,7 +203,9 @@ async fn insert(
         let ordinal = i64::try_from(at).unwrap_or(i64::MAX);
         rows.push([
             ordinal.into(),
-            change.predicate.clone().into(),
+            change.key.subject().as_str().into(),
+            change.key.name().into(),
+            change.key.last().into(),
             id.to_string().into(),
             version.value.clone().into(),
             (to_i64(first)? + ordinal).into(),
@@ -181,10 +216,9 @@ async fn insert(
         return Ok(versions);
     }
     debug_assert!(by.reason != REPLACED, "a scan names itself");
-    let said = "store the facts that the scan found";
-    let inserted = query(dialect::INSERT_FACTS)
+    let said = "store what the scan found";
+    let inserted = query(statements(kind).put_many)
         .bind(tenant.id.to_string())
-        .bind(by.subject.as_str())
         .bind(by.measured_at.as_micros())
         .bind(appender.at().as_micros())
         .bind(by.actor)
@@ -195,10 +229,7 @@ async fn insert(
         .map_err(|err| refused(by, doing(said)(err)))?;
     let mut seqs = Vec::with_capacity(inserted.len());
     for row in &inserted {
-        seqs.push(
-            crate::codec::Reader::new(statements(ClaimKind::Fact).table, "fact_id", row)?
-                .number::<u64>("seq")?,
-        );
+        seqs.push(Reader::new(statements(kind).table, "id", row)?.number::<u64>("seq")?);
     }
     seqs.sort_unstable();
     if seqs.len() != versions.len() {

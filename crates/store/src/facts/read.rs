@@ -182,7 +182,7 @@ impl Db {
 }
 
 /// Refuses to answer with a part.
-fn read_all(kind: ClaimKind, rows: &[Row]) -> Result<Vec<Stored>, StoreError> {
+pub(super) fn read_all(kind: ClaimKind, rows: &[Row]) -> Result<Vec<Stored>, StoreError> {
     if i64::try_from(rows.len()).is_ok_and(|count| count > VERSIONS_MAX) {
         let problem =
             format!("the answer has more than {VERSIONS_MAX} versions: ask for one predicate or relation");

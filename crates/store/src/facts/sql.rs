@@ -2,6 +2,8 @@
 
 use model::ClaimKind;
 
+use crate::db::Each;
+
 /// The statements of one table.
 pub(crate) struct Sql {
     pub(crate) table: &'static str,
@@ -16,6 +18,8 @@ pub(crate) struct Sql {
     pub(crate) as_of: &'static str,
     pub(crate) as_of_key: &'static str,
     pub(crate) closings: &'static str,
+    pub(crate) put_many: Each,
+    pub(crate) close_many: Each,
 }
 
 macro_rules! columns {
@@ -135,9 +139,80 @@ macro_rules! statements {
                  ORDER BY id
                  LIMIT $2"
             ),
+            // $1 tenant, $2 valid from, $3 recorded, $4 actor, $5 reason, then rows [place, subject, name, last, id,
+            // value, entry]. Returns each id with its number.
+            put_many: Each {
+                sqlite: concat!(
+                    "INSERT INTO ", $table, " (tenant_id, subject, ", $name, ", ", $last, ", ", $id, ", seq, value,
+                       t_valid, t_recorded, actor, reason, classification, log_index)
+                     SELECT $1, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
+                       (SELECT coalesce(max(seq) + 1, 0) FROM ", $table, " WHERE tenant_id = $1) + (value ->> 0),
+                       value ->> 5, $2, $3, $4, $5, 'normal', value ->> 6
+                     FROM json_each($6)
+                     ORDER BY key
+                     RETURNING ", $id, " AS id, seq"
+                ),
+                postgres: concat!(
+                    "INSERT INTO ", $table, " (tenant_id, subject, ", $name, ", ", $last, ", ", $id, ", seq, value,
+                       t_valid, t_recorded, actor, reason, classification, log_index)
+                     SELECT $1, r.subject, r.name, r.last, r.id,
+                       (SELECT coalesce(max(seq) + 1, 0) FROM ", $table, " WHERE tenant_id = $1) + r.place,
+                       r.value, $2, $3, $4, $5, 'normal', r.entry
+                     FROM unnest($6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[])
+                       AS r (place, subject, name, last, id, value, entry)
+                     ORDER BY r.place
+                     RETURNING ", $id, " AS id, seq"
+                ),
+            },
+            // $1 tenant, $2 recorded, $3 actor, $4 reason, then rows [seq, place of the successor among the new rows,
+            // valid until at least, entry]. Returns the versions as they are now.
+            close_many: Each {
+                sqlite: concat!(
+                    "UPDATE ", $table, "
+                     SET t_superseded = $2, t_invalid = CASE WHEN t_valid > r.until THEN t_valid ELSE r.until END,
+                       superseded_by = (SELECT max(seq) + 1 FROM ", $table, " WHERE tenant_id = $1) + r.place,
+                       superseded_actor = $3, superseded_reason = $4, superseded_index = r.entry
+                     FROM (SELECT value ->> 0 AS r_seq, value ->> 1 AS place, value ->> 2 AS until, value ->> 3 AS entry
+                       FROM json_each($5)) AS r
+                     WHERE tenant_id = $1 AND seq = r.r_seq AND t_superseded IS NULL
+                     RETURNING ", columns!($id, $name, $last)
+                ),
+                postgres: concat!(
+                    "UPDATE ", $table, "
+                     SET t_superseded = $2, t_invalid = greatest(t_valid, r.until),
+                       superseded_by = (SELECT max(seq) + 1 FROM ", $table, " WHERE tenant_id = $1) + r.place,
+                       superseded_actor = $3, superseded_reason = $4, superseded_index = r.entry
+                     FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[]) AS r (r_seq, place, until, entry)
+                     WHERE tenant_id = $1 AND seq = r.r_seq AND t_superseded IS NULL
+                     RETURNING ", columns!($id, $name, $last)
+                ),
+            },
         }
     };
 }
+
+macro_rules! edges_from {
+    ($subject:literal) => {
+        concat!(
+            "SELECT ",
+            columns!("edge_id", "relation", "target"),
+            " FROM edges
+             WHERE tenant_id = $1 AND t_superseded IS NULL AND ",
+            $subject
+        )
+    };
+}
+
+/// `$1` tenant, `$2` a host, `$3` to `$4` and `$5` to `$6` what is on it, `$7` limit. In three parts, because each is then
+/// read by the index.
+pub(crate) static EDGES_OF_HOST: &str = concat!(
+    edges_from!("subject = $2"),
+    " UNION ALL ",
+    edges_from!("subject > $3 AND subject < $4"),
+    " UNION ALL ",
+    edges_from!("subject > $5 AND subject < $6"),
+    " LIMIT $7"
+);
 
 static FACTS: Sql = statements!("facts", "fact_id", "predicate", "fact_type");
 static EDGES: Sql = statements!("edges", "edge_id", "relation", "target");

@@ -4,7 +4,6 @@
 use model::ClaimKind;
 
 use super::MIGRATIONS;
-use crate::dialect;
 use crate::facts::sql;
 use crate::privileges::revokes;
 use crate::registry::{Guard, TABLES};
@@ -135,13 +134,12 @@ fn fct_08_sup_13_the_next_number_is_computed_inside_the_insert() {
         let sql = sql::of(kind);
         let next = format!("(SELECT coalesce(max(seq) + 1, 0) FROM {} WHERE tenant_id = $1)", sql.table);
         assert!(sql.put.starts_with("INSERT INTO ") && sql.put.contains(&next), "{}", sql.put);
+        for put in [sql.put_many.sqlite, sql.put_many.postgres] {
+            assert!(put.starts_with("INSERT INTO ") && put.contains(&next), "{put}");
+        }
         for read in [sql.active, sql.current, sql.history, sql.as_of, sql.as_of_key, sql.closings] {
             assert!(!read.contains("max("), "{read}");
         }
-    }
-    for put in [dialect::INSERT_FACTS.sqlite, dialect::INSERT_FACTS.postgres] {
-        let next = "(SELECT coalesce(max(seq) + 1, 0) FROM facts WHERE tenant_id = $1)";
-        assert!(put.trim_start().starts_with("INSERT INTO facts") && put.contains(next), "{put}");
     }
 }
 
