@@ -166,6 +166,8 @@ impl Server {
             .max_connections(self.connections)
             .acquire_timeout(self.acquire_limit)
             .max_lifetime(self.age_max)
+            // What begins a transaction tests its connection: see `begin_whole`.
+            .test_before_acquire(false)
             .connect_lazy_with(self.options.clone())
     }
 
@@ -244,12 +246,30 @@ pub(super) async fn begin_filling(pool: &PgPool) -> Result<Transaction<'static, 
     begin_whole(pool, text.to_owned()).await
 }
 
-/// Begins a transaction in a task of its own. A caller that goes away while one begins would else leave a connection
+/// Begins a transaction, on another connection where the one that was taken has been ended meanwhile.
+///
+/// It does so in a task of its own. A caller that goes away while one begins would else leave a connection
 /// in the pool whose transaction is open, with its lock, and of which the driver does not know.
 async fn begin_whole(pool: &PgPool, text: String) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let pool = pool.clone();
-    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(text)).await }).await;
-    begun.unwrap_or_else(|_ended| Err(sqlx::Error::WorkerCrashed))
+    let begun = tokio::spawn(async move {
+        // At most all that lie ready, and a new one.
+        for _ready in 0..pool.options().get_max_connections() {
+            match pool.begin_with(AssertSqlSafe(text.clone())).await {
+                Err(err) if has_ended(&err) => {}
+                begun => return begun,
+            }
+        }
+        pool.begin_with(AssertSqlSafe(text)).await
+    });
+    begun.await.unwrap_or_else(|_ended| Err(sqlx::Error::WorkerCrashed))
+}
+
+/// Tells whether the connection was ended, by the server or on its way (postgresql.org/docs/current/errcodes-appendix.html).
+fn has_ended(err: &sqlx::Error) -> bool {
+    let code = err.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(err, sqlx::Error::Io(_))
+        || code.is_some_and(|code| ["57P01", "57P02", "57P05"].contains(&code.as_ref()))
 }
 
 /// Begins to read what belongs to a tenant; without one, what belongs to none.

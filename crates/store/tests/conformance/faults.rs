@@ -157,6 +157,8 @@ async fn dbs_15_who_gets_no_connection_in_time_is_told_and_one_that_was_ended_is
     }
     eyes.number(&format!("SELECT count(pg_terminate_backend(pid)) {ours}")).await;
     assert!(small.db.find_tenant("default").await.unwrap().is_some());
+    eyes.number(&format!("SELECT count(pg_terminate_backend(pid)) {ours}")).await;
+    small.put_host(&small.host_record("web-3"), at(10)).await.unwrap();
 }
 
 /// ERR-02: a taken name is a conflict on both databases, and said as that.
