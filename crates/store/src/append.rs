@@ -6,7 +6,7 @@ use model::{AuditId, Timestamp};
 use serde::Serialize;
 
 use crate::db::{Rows, Tx, query};
-use crate::error::{StoreError, doing};
+use crate::error::{Problem, Refusal, StoreError, doing};
 use crate::{Db, Tenant, dialect, registry};
 
 /// Gives 128 fresh random bits at each call: nonces of bodies, and ids that the store makes itself.
@@ -96,7 +96,7 @@ impl<'t> Appender<'t> {
         .bind(now.as_micros())
         .fetch_one(&mut *tx)
         .await
-        .map_err(doing(said))?;
+        .map_err(|err| in_time(doing(said)(err)))?;
         let first: i64 = row.get("first_index").map_err(doing(said))?;
         let at = Timestamp::from_micros(row.get("last_at_us").map_err(doing(said))?);
         let first = u64::try_from(first).map_err(|err| broken("the log head", &err))?;
@@ -234,6 +234,14 @@ impl<'t> Appender<'t> {
         }
         Ok(())
     }
+}
+
+/// Says what to do where the database takes no time of the log that is so far ahead of its own clock (FCT-52).
+fn in_time(mut err: StoreError) -> StoreError {
+    if let StoreError::Database { problem: Problem::Refused(Refusal::TimeViolation, said), .. } = &mut err {
+        said.push_str(": set the clock of this machine, or of the database's, and try again");
+    }
+    err
 }
 
 /// Renders entries while the database stores the rows that they are about.

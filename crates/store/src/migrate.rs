@@ -14,7 +14,7 @@ struct Migration {
 }
 
 /// Number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 10;
+pub const SCHEMA_VERSION: u32 = 11;
 
 macro_rules! migration {
     ($version:literal, $name:literal, $file:literal) => {
@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(8, "next_index", "0008_next_index.sql"),
     migration!(9, "facts_in_order", "0009_facts_in_order.sql"),
     migration!(10, "quarantine", "0010_quarantine.sql"),
+    migration!(11, "clock_behind_log", "0011_clock_behind_log.sql"),
 ];
 
 const APPLIED: &str = "SELECT version, sha256 FROM schema_migrations ORDER BY version LIMIT 10000";

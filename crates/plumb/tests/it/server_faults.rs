@@ -403,6 +403,11 @@ fn tlw_30_a_clock_that_is_set_back_stops_nothing(on: On) {
     let content = world.content(&[shell_rule("always_new", "cat /proc/sys/kernel/random/uuid")]);
     let scan = ["--content", &content, "scan", "localhost", "--quiet"];
     assert_code(&world.plumb(&scan), 2);
+    if on == On::Sqlite {
+        // The log is newer than the newest fact by more than the database lets a clock be wrong.
+        let mut later = world.command(&["host", "add", "10.0.0.1"]);
+        assert!(later.env("CLOCK_AHEAD_SECONDS", "7200").status().unwrap().success());
+    }
     let world = world.env("CLOCK_AHEAD_SECONDS", "0");
     let stepped =
         || world.by_hand("SELECT count(*) FROM audit_events WHERE action = 'clock.stepped_back';").concat();
@@ -420,6 +425,21 @@ fn tlw_30_a_clock_that_is_set_back_stops_nothing(on: On) {
     assert_ne!(stepped(), "0");
 }
 on_each!(tlw_30_a_clock_that_is_set_back_stops_nothing);
+
+/// FCT-52: the clock of this machine is an hour ahead of the server's. Nothing is recorded before its time.
+#[test]
+fn fct_52_what_a_clock_ahead_of_the_servers_says_is_not_recorded() {
+    let world = world_on(On::Postgres);
+    assert_code(&world.plumb(&["fact", "put", "fleet:web", "owner", "1", "--type", "desired"]), 0);
+    let before = world.by_hand("SELECT count(*) FROM log_entries;");
+    let library = other_clock(&world);
+    let world = world.env("LD_PRELOAD", &library).env("CLOCK_AHEAD_SECONDS", "3600");
+    let refused = world.plumb(&["host", "add", "10.0.0.1"]);
+    assert_code(&refused, 69);
+    let told = "time-violation: log_heads.last_at_us is in the future: set the clock of this machine";
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    assert_eq!(before, world.by_hand("SELECT count(*) FROM log_entries;"));
+}
 
 /// DBS-27: a program of a newer version has been there. The older one refuses everything, changes nothing, and what both left
 /// is whole.

@@ -253,6 +253,8 @@ pub(crate) async fn entries(raw: &mut Raw) -> Vec<Attack> {
         );
         all.push(Attack::new(ROW, bulk, COLLIDES));
     }
+    let later = format!("UPDATE log_heads SET last_at_us = last_at_us + 100000000000000 WHERE {own}");
+    all.push(Attack::new("FCT-52 time of a log", later, TIME));
     all
 }
 
