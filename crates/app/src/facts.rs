@@ -238,34 +238,29 @@ impl App {
         Ok(AsOf { valid_at, recorded_at: point.recorded_at, tree_size: point.tree_size, claims })
     }
 
-    /// Compares what was active at two recorded points (FCT-13).
+    /// Compares the facts of a subject that were active at two recorded points, with the results of rules (FCT-13).
     ///
     /// # Errors
-    /// As [`App::claims_as_of`].
-    pub async fn diff_claims(
+    /// As [`App::claims_as_of`]; also when the second point is before the first.
+    pub async fn diff_facts(
         &self,
-        filter: &Filter,
+        subject: &Subject,
         (from, to): (Recorded, Recorded),
     ) -> Result<Differences, Error> {
         let (from, to) = (self.recorded_point(from).await?, self.recorded_point(to).await?);
-        // At the end of time what was recorded as over is over: what is left was active.
-        let before = self.claims_at(filter, Timestamp::MAX, &from).await?;
-        let after = self.claims_at(filter, Timestamp::MAX, &to).await?;
-        let mut keys: BTreeMap<ClaimKey, (Option<Claim>, Option<Claim>)> = BTreeMap::new();
-        for claim in before {
-            let key = claim.stored.version.key.clone();
-            keys.entry(key).or_default().0 = Some(claim);
+        if from.position > to.position {
+            let message = format!("tree size {} is before {}", to.tree_size, from.tree_size);
+            return Err(Error::new(Kind::Usage, message).hint("name the earlier point by --from"));
         }
-        for claim in after {
-            let key = claim.stored.version.key.clone();
-            keys.entry(key).or_default().1 = Some(claim);
+        let wanted = Wanted { kind: ClaimKind::Fact, subject, name: None, last: None };
+        let points = (from.at(Timestamp::MAX), to.at(Timestamp::MAX));
+        let mut differences = Vec::new();
+        for (key, (before, after)) in self.db.list_differing(&self.tenant, &wanted, points).await? {
+            let one = |stored: Option<Stored>| stored.map(|stored| claim(stored, None)).transpose();
+            differences.push(Difference { key, before: one(before)?, after: one(after)? });
         }
-        let id = |claim: &Option<Claim>| claim.as_ref().map(|claim| claim.stored.version.id);
-        let differences = keys
-            .into_iter()
-            .filter(|(_key, (before, after))| id(before) != id(after))
-            .map(|(key, (before, after))| Difference { key, before, after })
-            .collect();
+        differences.extend(self.result_differences(subject, (&from, &to)).await?);
+        differences.sort_by(|left, right| left.key.cmp(&right.key));
         Ok(Differences { from_tree_size: from.tree_size, to_tree_size: to.tree_size, differences })
     }
 
@@ -275,8 +270,7 @@ impl App {
         valid_at: Timestamp,
         point: &Point,
     ) -> Result<Vec<Claim>, Error> {
-        let at = Instants { valid_at, recorded_at: point.recorded_at, position: point.position };
-        let stored = self.db.list_as_of(&self.tenant, &filter.wanted(), at).await?;
+        let stored = self.db.list_as_of(&self.tenant, &filter.wanted(), point.at(valid_at)).await?;
         let mut claims = Vec::with_capacity(stored.len());
         if let Some(asked) = Asked::of(filter) {
             claims.extend(self.result_at(&asked, valid_at, point).await?);
@@ -342,6 +336,13 @@ pub(crate) struct Point {
     pub(crate) tree_size: u64,
     /// As `tree_size`, counted on through the logs of the tenant.
     pub(crate) position: u64,
+}
+
+impl Point {
+    /// Returns the point with a valid time.
+    pub(crate) const fn at(&self, valid_at: Timestamp) -> Instants {
+        Instants { valid_at, recorded_at: self.recorded_at, position: self.position }
+    }
 }
 
 fn claim(stored: Stored, last_seen_at: Option<Timestamp>) -> Result<Claim, Error> {

@@ -5,7 +5,6 @@ use decide::graph::{NODES_MAX, bounded, shortest_path};
 use model::{Subject, Timestamp};
 pub use store::facts::graph::Direction;
 use store::facts::graph::{EDGES_MAX, Walk};
-use store::facts::read::Instants;
 
 use crate::context::App;
 use crate::error::Error;
@@ -44,14 +43,13 @@ impl App {
     pub async fn traverse(&self, way: &Way) -> Result<Told, Error> {
         let point = self.recorded_point(way.recorded).await?;
         let valid_at = self.valid_at((way.valid_at, way.recorded), &point);
-        let at = Instants { valid_at, recorded_at: point.recorded_at, position: point.position };
         let walk = Walk {
             start: &way.start,
             direction: way.direction,
             relation: way.relation.as_deref(),
             depth: way.depth.min(DEPTH_MAX),
         };
-        let reached = self.db.walk(&self.tenant, &walk, at).await?;
+        let reached = self.db.walk(&self.tenant, &walk, point.at(valid_at)).await?;
         let hops = reached.into_iter().map(|reached| Hop {
             depth: reached.depth,
             subject: reached.subject,

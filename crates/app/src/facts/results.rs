@@ -9,7 +9,7 @@ use serde_json::json;
 use store::facts::Stored;
 use store::history::{HistoryRow, PAGE_MAX, Page};
 
-use super::{Claim, Filter, Point};
+use super::{Claim, Difference, Filter, Point};
 use crate::context::App;
 use crate::error::Error;
 
@@ -114,6 +114,32 @@ impl App {
             next = Some(row);
         }
         Ok(claims)
+    }
+
+    /// Returns which rules say something else of a host at a recorded point than at an earlier one; nothing where the
+    /// subject is no host.
+    pub(super) async fn result_differences(
+        &self,
+        subject: &Subject,
+        (from, to): (&Point, &Point),
+    ) -> Result<Vec<Difference>, Error> {
+        let Some(host) = subject.host_id() else { return Ok(Vec::new()) };
+        let positions = (from.position, to.position);
+        let rows = self.db.list_changes_between(&self.tenant, host, positions).await?;
+        let mut differences = Vec::new();
+        for rows in rows.chunk_by(|left, right| left.change.rule_id == right.change.rule_id) {
+            let (before, between) = rows.split_at(rows.partition_point(|row| row.log_index < from.position));
+            let Some((first, last)) = between.first().zip(between.last()) else { continue };
+            let asked = Asked { subject: subject.clone(), host, rule: first.change.rule_id.clone() };
+            let before = before.last().map(|row| asked.claim(row, Some(first))).transpose()?;
+            let after = asked.claim(last, None)?;
+            differences.push(Difference {
+                key: after.stored.version.key.clone(),
+                before,
+                after: Some(after),
+            });
+        }
+        Ok(differences)
     }
 
     /// Returns what a rule said of a host at an instant, as far as it was recorded at another.

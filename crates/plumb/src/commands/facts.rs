@@ -242,9 +242,8 @@ async fn list(app: &App, args: &EdgeListArgs) -> Result<Exit, Error> {
 }
 
 async fn diff(app: &App, args: &FactDiffArgs) -> Result<Exit, Error> {
-    let filter = fact_filter(app, &args.subject, None, None).await?;
-    let points = (recorded(Some(args.from)), recorded(args.to));
-    let answer = app.diff_claims(&filter, points).await?;
+    let subject = app.subject(&args.subject).await?;
+    let answer = app.diff_facts(&subject, (recorded(Some(args.from)), recorded(args.to))).await?;
     if args.format == ListFormat::Json {
         let one = |difference: &Difference| -> Result<Value, Error> {
             Ok(json!({

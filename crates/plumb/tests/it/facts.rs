@@ -215,6 +215,10 @@ fn fct_12_fct_13_an_answer_at_a_tree_size_never_changes(on: On) {
     assert_eq!(diff(&size, "5"), ["added null 1", "changed \"b\" \"c\""]);
     assert_eq!(diff("5", "6"), ["closed 1 null"]);
     assert_eq!(diff("6", "6"), Vec::<String>::new());
+    refused(&world.plumb(&["fact", "diff", "fleet:web", "--from", "6", "--to", "5"]), "before 6");
+    // What was in force at a size says so there for ever, though it has ended since.
+    let words = ["fact", "as-of", "fleet:web", "other", "--type", "desired", "--recorded-at", "5"];
+    assert_eq!(facts(&asked(&world, &words))[0]["t_superseded"], Value::Null);
 }
 on_each!(fct_12_fct_13_an_answer_at_a_tree_size_never_changes);
 
@@ -426,6 +430,19 @@ fn fct_29_results_of_rules_are_read_as_facts_and_never_copied(on: On) {
     };
     assert_eq!(page(&now["seq"].to_string()).first(), Some(oldest));
     assert_eq!(page(&oldest["seq"].to_string()), [Value::Null; 0]);
+
+    let size_now = world.count("log_entries").to_string();
+    let diff = |from: &str| {
+        let answer = asked(&world, &["fact", "diff", &subject, "--from", from, "--to", &size_now]);
+        let of_rule = |found: &&Value| found["after"]["predicate"] == json!(predicate);
+        answer["differences"].as_array().unwrap().iter().find(of_rule).cloned()
+    };
+    let found = diff(&size.to_string()).unwrap();
+    assert_eq!((&found["what"], &found["after"]), (&json!("changed"), &now));
+    assert_eq!(&found["before"], oldest);
+    let found = diff("1").unwrap();
+    assert_eq!((&found["what"], &found["before"]), (&json!("added"), &Value::Null));
+    assert_eq!(diff(&size_now), None);
 
     let sql = format!("facts WHERE predicate = '{predicate}'");
     assert_eq!(world.count(&sql), 0);

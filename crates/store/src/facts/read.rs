@@ -1,5 +1,7 @@
 //! Reading facts and edges: what is active, what was, what was known when (FCT-12 to FCT-14).
 
+use std::collections::BTreeMap;
+
 use model::{ClaimKey, ClaimKind, Subject, Timestamp};
 
 use super::{Stored, read_version, statements};
@@ -41,6 +43,17 @@ pub struct Instants {
     /// Of what was recorded at that very instant, only what stands before this position counts.
     pub position: u64,
 }
+
+impl Instants {
+    /// Tells whether the end of a version was known.
+    fn knows_end(&self, stored: &Stored) -> bool {
+        stored.version.t_superseded.is_some_and(|at| at <= self.recorded_at)
+            && stored.superseded_index.is_some_and(|index| index < self.position)
+    }
+}
+
+/// A version at one recorded point and at another.
+pub type Pair = (Option<Stored>, Option<Stored>);
 
 impl Db {
     /// Lists the active versions, by name and then by type or target.
@@ -101,9 +114,54 @@ impl Db {
 
     /// Lists, for each key, the newest version that was recorded at one instant and so at the other (FCT-12).
     ///
+    /// An end that was recorded later is left out, so that the answer never changes.
+    ///
     /// # Errors
     /// When the database cannot be read, or the answer is longer than [`VERSIONS_MAX`].
     pub async fn list_as_of(
+        &self,
+        tenant: &Tenant,
+        wanted: &Wanted<'_>,
+        at: Instants,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let mut all = self.list_seen(tenant, wanted, at).await?;
+        for stored in &mut all {
+            if !at.knows_end(stored) {
+                stored.version = stored.version.opened();
+                stored.superseded_index = None;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Lists the keys whose active version is another one at a later recorded point than at an earlier one, in order
+    /// (FCT-13). The first of each pair is shown with its end, which the later point knows.
+    ///
+    /// # Errors
+    /// As [`Db::list_as_of`].
+    pub async fn list_differing(
+        &self,
+        tenant: &Tenant,
+        wanted: &Wanted<'_>,
+        (from, to): (Instants, Instants),
+    ) -> Result<Vec<(ClaimKey, Pair)>, StoreError> {
+        // At the end of time what was recorded as over is over: what is left was active.
+        let all = |at: Instants| Instants { valid_at: Timestamp::MAX, ..at };
+        let mut keys: BTreeMap<ClaimKey, Pair> = BTreeMap::new();
+        for stored in self.list_seen(tenant, wanted, all(from)).await? {
+            let key = stored.version.key.clone();
+            keys.entry(key).or_default().0 = Some(stored);
+        }
+        for stored in self.list_as_of(tenant, wanted, all(to)).await? {
+            let key = stored.version.key.clone();
+            keys.entry(key).or_default().1 = Some(stored);
+        }
+        let id = |stored: &Option<Stored>| stored.as_ref().map(|stored| stored.version.id);
+        Ok(keys.into_iter().filter(|(_key, (before, after))| id(before) != id(after)).collect())
+    }
+
+    /// As [`Db::list_as_of`], with the ends that are recorded now.
+    async fn list_seen(
         &self,
         tenant: &Tenant,
         wanted: &Wanted<'_>,
