@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 mod allow;
+mod driver;
 mod edges;
 mod places;
 mod requirements;
@@ -36,10 +37,13 @@ pub(crate) struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rule {
     Allow,
+    AssembledSql,
     AssertionFree,
     BannedCrate,
     BannedFeature,
     Driver,
+    DriverOut,
+    DriverShown,
     Edge,
     InlineTests,
     LongFile,
@@ -51,6 +55,7 @@ pub(crate) enum Rule {
     RegistryHost,
     RequirementStatus,
     Sql,
+    StaticPool,
     UnknownRequirement,
     Unsafe,
 }
@@ -60,6 +65,11 @@ impl Rule {
     fn texts(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Rule::Allow => ("allow", "an exception that allows nothing", "remove the line"),
+            Rule::AssembledSql => (
+                "assembled-sql",
+                "a statement put together where nobody looks for it",
+                "bind values; where a name differs, add the file to the list once it is reviewed",
+            ),
             Rule::AssertionFree => {
                 ("assertion-free", "a test that cannot fail", "assert what the test's name says")
             }
@@ -73,6 +83,12 @@ impl Rule {
             ),
             Rule::Driver => {
                 ("driver", "the database's driver outside its place", "use `db::query` and `dialect`")
+            }
+            Rule::DriverOut => {
+                ("driver-out", "a way out of the store for a connection", "keep it `pub(crate)`")
+            }
+            Rule::DriverShown => {
+                ("driver-shown", "the driver's options shown, password and all", "show the `Server`'s place")
             }
             Rule::Edge => {
                 ("edge", "a dependency against the crate table", "see ARCHITECTURE.md; move the code")
@@ -103,6 +119,9 @@ impl Rule {
                 "see docs/requirements/README.md",
             ),
             Rule::Sql => ("sql", "SQL outside crates/store", "move the statement to `store`"),
+            Rule::StaticPool => {
+                ("static-pool", "a database shared by the whole process", "hand it over by value")
+            }
             Rule::UnknownRequirement => {
                 ("unknown-requirement", "a requirement that is not there", "correct the id")
             }
@@ -201,6 +220,7 @@ fn check_sources(sources: &[Source]) -> Vec<Finding> {
     }
     for source in &rust {
         findings.extend(shape::check(source));
+        findings.extend(driver::check(source));
         findings.extend(sql::check(source));
         findings.extend(test_quality::check(source));
     }

@@ -42,4 +42,4 @@ pub use context::{App, Clock, Config, Retention};
 pub use database::Database;
 pub use error::{Error, Kind};
 pub use open::{Migrated, Mode, check, migrate, open};
-pub use store::{Login, registry};
+pub use store::{Login, echo, registry};

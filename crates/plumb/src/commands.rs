@@ -28,7 +28,16 @@ use crate::{config, console};
 
 /// Runs a command and says what went wrong, in one line and a hint.
 pub(crate) async fn run(cli: Cli) -> Exit {
-    match dispatch(cli).await {
+    let done = match config::echo() {
+        Ok(is_on) => {
+            if is_on {
+                app::echo(console::note);
+            }
+            dispatch(cli).await
+        }
+        Err(err) => Err(err),
+    };
+    match done {
         Ok(exit) => exit,
         Err(err) => {
             console::error(&err.message, err.hint.as_deref());

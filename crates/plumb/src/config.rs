@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use app::credentials::Secrets;
-use app::{Clock, Config, Database, Login, Retention};
+use app::{Clock, Config, Database, Error, Kind, Login, Retention};
 use secrecy::SecretString;
 
 use crate::cli::Global;
 
 /// Longest secret from the environment. Bytes.
 const SECRET_BYTES_MAX: usize = 4_096;
+/// Most of an unknown word that is shown. Characters.
+const SHOWN_MAX: usize = 20;
 
 #[expect(clippy::disallowed_methods, reason = "the one module that reads the environment")]
 fn read(name: &str) -> Option<String> {
@@ -102,6 +104,19 @@ fn database_of(prefix: &'static str) -> Database {
         recycle_seconds: variable("RECYCLE_SECONDS"),
         sslmode: variable("SSLMODE"),
         sslrootcert: variable("SSLROOTCERT").map(PathBuf::from),
+    }
+}
+
+/// Tells whether each statement that goes to a database is to be told.
+pub(crate) fn echo() -> Result<bool, Error> {
+    let name = "PLUMB_DATABASE_ECHO";
+    match read(name).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => {
+            let shown: String = other.chars().take(SHOWN_MAX).collect();
+            Err(Error::new(Kind::Config, format!("{name} is {shown:?}")).hint("write true or false"))
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::privileges::Grant;
 
 mod authorizer;
 mod catalog;
+mod echo;
 mod mend;
 mod postgres;
 mod query;
@@ -29,11 +30,39 @@ mod sqlite;
 use reading::Reading;
 
 pub use authorizer::bind;
+pub use echo::echo;
 pub use postgres::{Server, SslMode};
 pub(crate) use query::{Each, On, Row, Rows, Sql, Tx, Value, query};
 pub use roles::Login;
 
 /// A database. Cheap to clone; the pools close when the last clone goes.
+///
+/// Nothing that is open comes out of it: whoever holds one reads and writes by the store's own functions, each for a tenant
+/// (DBS-03).
+///
+/// ```
+/// fn place(db: &store::Db) -> String {
+///     db.place()
+/// }
+/// ```
+/// ```compile_fail,E0616
+/// fn pool(db: &store::Db) {
+///     let _backend = &db.0;
+/// }
+/// ```
+/// ```compile_fail,E0624
+/// async fn begin(db: &store::Db, tenant: model::TenantId) {
+///     let _tx = db.begin(tenant, "look").await;
+/// }
+/// ```
+/// ```compile_fail,E0624
+/// fn readers(db: &store::Db, tenant: model::TenantId) {
+///     let _readers = db.readers(tenant);
+/// }
+/// ```
+/// ```compile_fail,E0603
+/// fn text(on: store::db::Readers<'_>) {}
+/// ```
 #[derive(Debug, Clone)]
 pub struct Db(Backend);
 
@@ -170,7 +199,7 @@ impl Db {
     pub(crate) async fn begin(&self, tenant: TenantId, said: &'static str) -> Result<Tx, StoreError> {
         let begun = match &self.0 {
             // A transaction that reads first and writes later fails as soon as another process writes in between.
-            Backend::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Backend::Sqlite { writer, .. } => sqlite::begin(writer).await.map(Tx::Sqlite),
             Backend::Postgres { pool, .. } => postgres::begin(pool, tenant).await.map(Tx::Postgres),
         };
         begun.map_err(doing(said))
@@ -207,7 +236,7 @@ impl Db {
     /// makes a tenant until it ends.
     pub(crate) async fn begin_filling(&self, said: &'static str) -> Result<Tx, StoreError> {
         let begun = match &self.0 {
-            Backend::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Backend::Sqlite { writer, .. } => sqlite::begin(writer).await.map(Tx::Sqlite),
             Backend::Postgres { pool, .. } => postgres::begin_filling(pool).await.map(Tx::Postgres),
         };
         begun.map_err(doing(said))

@@ -264,3 +264,50 @@ fn metadata_without_what_is_looked_for_is_an_error_and_not_a_pass() {
     assert!(edges::check(&answer).unwrap_err().to_string().contains("nodes"));
     assert!(edges::check(&json!({})).is_err());
 }
+
+const STORE: &str = "crates/store/src/a.rs";
+
+#[test]
+fn dbs_03_a_way_out_of_the_store_for_a_connection_is_found() {
+    let text = "//! D.\npub struct Db(SqlitePool);\npub(crate) struct Tx {\n    pub(crate) one: PgPool,\n}\n\
+                    impl Db {\n    pub fn place(&self) -> String {\n    }\n    pub(crate) fn pool(&self) -> &PgPool {\n    }\n\
+                    pub fn bind(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {\n    }\n}\n";
+    check(&[("crates/store/src/db/a.rs", text)], &[]);
+    let out = "//! D.\npub struct Db {\n    pub one: PgPool,\n}\nimpl Db {\n    pub async fn pool(&self) -> &SqlitePool {\n    }\n\
+                    pub fn begin(&self) -> Result<Tx, Error> {\n    }\n}\n";
+    let place = "crates/store/src/db/a.rs";
+    let found = [(3, "PgPool"), (6, "SqlitePool"), (8, "Tx")]
+        .map(|(line, what)| format!("{place}:{line} driver-out {what}"));
+    check(&[(place, out)], &found.each_ref().map(String::as_str));
+}
+
+#[test]
+fn dbs_12_a_static_database_is_found() {
+    let text = "//! D.\nstatic ONE: OnceLock<Db> = OnceLock::new();\nthread_local! {\n    static TWO: RefCell<Option<PgPool>> = x;\n}\n\
+                    static WORDS: &[&str] = &[];\nfn f(a: &'static Db) {}\n";
+    for path in [STORE, "crates/app/src/a.rs", "crates/plumb/src/a.rs"] {
+        check(
+            &[(path, text)],
+            &[&format!("{path}:2 static-pool Db"), &format!("{path}:4 static-pool PgPool")],
+        );
+    }
+}
+
+#[test]
+fn dbs_25_showing_the_options_of_the_driver_is_found() {
+    let text = "//! D.\n#[derive(Debug, Clone)]\nstruct Server {\n    options: PgConnectOptions,\n}\n\
+                    #[derive(Debug)]\nenum Mode {\n    One,\n}\nfn f(options: &PgConnectOptions) {\n    say(\"{options:?}\");\n}\n";
+    let path = "crates/store/src/db/postgres.rs";
+    check(
+        &[(path, text)],
+        &[&format!("{path}:2 driver-shown Debug"), &format!("{path}:11 driver-shown Debug")],
+    );
+    check(&[(path, &text.replace("(Debug, Clone)", "(Clone)").replace(":?", ""))], &[]);
+}
+
+#[test]
+fn dbs_01_a_statement_that_is_put_together_is_found_outside_the_reviewed_files() {
+    let text = "//! D.\nfn f() {\n    query(Sql::Assembled(format!(\"{a}\")));\n}\n";
+    check(&[(STORE, text)], &["crates/store/src/a.rs:3 assembled-sql Assembled"]);
+    check(&[("crates/store/src/db/a.rs", text), ("crates/store/src/scans.rs", text)], &[]);
+}

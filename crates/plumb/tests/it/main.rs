@@ -53,6 +53,7 @@ mod scan;
 mod server;
 mod server_faults;
 mod ssh;
+mod statements;
 mod strangers;
 mod support;
 mod tampering;

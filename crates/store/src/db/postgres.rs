@@ -8,7 +8,7 @@ use model::TenantId;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction};
 
-use super::{Backend, Db, Login, Tx, roles};
+use super::{Backend, Db, Login, Tx, echo, roles};
 use crate::error::{Problem, StoreError, doing};
 use crate::migrate;
 use crate::privileges::Grant;
@@ -91,9 +91,7 @@ impl Server {
             .database(database)
             .username(user)
             .application_name(APPLICATION)
-            .options(SESSION)
-            // One line of our own says more than the driver's many.
-            .disable_statement_logging();
+            .options(SESSION);
         Self {
             options,
             place: format!("{database} on {host}:{port} as {user}"),
@@ -214,7 +212,8 @@ pub(super) async fn migrate(server: &Server, grants: &[Grant]) -> Result<Option<
     server.probe().await?.close().await.map_err(doing(said))?;
     let pool = server.pool();
     migrate::refuse_missing_keys(&over(server, pool.clone())).await?;
-    let mut tx = pool.begin_with("BEGIN; SET LOCAL lock_timeout = 0").await.map_err(doing(said))?;
+    let begin = "BEGIN; SET LOCAL lock_timeout = 0";
+    let mut tx = echo::told(begin, pool.begin_with(begin)).await.map_err(doing(said))?;
     sqlx::query(MIGRATION_LOCK).execute(&mut *tx).await.map_err(doing(said))?;
     roles::refuse_migrator(&mut tx).await?;
     let mut tx = Tx::Postgres(tx);
@@ -253,14 +252,15 @@ pub(super) async fn begin_filling(pool: &PgPool) -> Result<Transaction<'static, 
 async fn begin_whole(pool: &PgPool, text: String) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let pool = pool.clone();
     let begun = tokio::spawn(async move {
+        let begin = async || echo::told(&text, pool.begin_with(AssertSqlSafe(text.clone()))).await;
         // At most all that lie ready, and a new one.
         for _ready in 0..pool.options().get_max_connections() {
-            match pool.begin_with(AssertSqlSafe(text.clone())).await {
+            match begin().await {
                 Err(err) if has_ended(&err) => {}
                 begun => return begun,
             }
         }
-        pool.begin_with(AssertSqlSafe(text)).await
+        begin().await
     });
     begun.await.unwrap_or_else(|_ended| Err(sqlx::Error::WorkerCrashed))
 }

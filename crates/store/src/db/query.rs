@@ -11,7 +11,7 @@ use sqlx::{
     Transaction, Type,
 };
 
-use super::{Backend, Readers, postgres};
+use super::{Backend, Readers, echo, postgres};
 
 /// The text of a statement.
 #[derive(Debug, Clone)]
@@ -248,7 +248,7 @@ impl Tx {
 
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
-            Self::Sqlite(tx) => tx.commit().await,
+            Self::Sqlite(tx) => echo::told("COMMIT", tx.commit()).await,
             Self::Postgres(tx) => tx.commit().await,
         }
     }

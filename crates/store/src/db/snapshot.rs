@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, Database, Executor, Pool, Row as _, Sqlite};
 
 use super::reading::Reading;
 use super::sqlite::{self, BUSY_TIMEOUT};
-use super::{Backend, Db, Login};
+use super::{Backend, Db, Login, echo};
 use crate::error::{StoreError, doing};
 
 /// Connections of a snapshot: one reads ahead of the other.
@@ -89,7 +89,7 @@ async fn freeze_file(readers: &SqlitePool, path: &Path, login: Login) -> Result<
 
 async fn freeze_server(pool: &PgPool) -> Result<PgPool, sqlx::Error> {
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    let mut exporter = pool.begin_with(begin).await?;
+    let mut exporter = echo::told(begin, pool.begin_with(begin)).await?;
     let row = sqlx::query("SELECT pg_export_snapshot()").fetch_one(&mut *exporter).await?;
     // Hexadecimal digits and dashes, as the server wrote them.
     let snapshot: String = row.try_get(0)?;

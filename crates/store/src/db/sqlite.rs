@@ -6,13 +6,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::Row as _;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    Sqlite, SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{Row as _, Transaction};
 
 use super::reading::Reading;
-use super::{Backend, Db, Login, Tx, authorizer};
+use super::{Backend, Db, Login, Tx, authorizer, echo};
 use crate::error::{Problem, StoreError, doing};
 use crate::{files, migrate};
 
@@ -55,7 +55,7 @@ pub(super) async fn open(path: &Path, login: Login) -> Result<Db, StoreError> {
 async fn bring_up_to_date(db: &Db, owner: &SqlitePool) -> Result<(), StoreError> {
     migrate::refuse_missing_keys(db).await?;
     let said = "bring the schema up to date";
-    let mut tx = owner.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite).map_err(doing(said))?;
+    let mut tx = begin(owner).await.map(Tx::Sqlite).map_err(doing(said))?;
     migrate::migrate(&mut tx).await?;
     tx.commit().await.map_err(doing(said))
 }
@@ -85,6 +85,12 @@ fn pools(path: &Path, login: Login) -> (SqlitePool, Reading) {
         bound().max_connections(READERS_MAX).connect_lazy_with(options.pragma("query_only", "ON")),
     );
     (writer, readers)
+}
+
+/// Begins a write, which waits for its turn.
+pub(super) async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    let text = "BEGIN IMMEDIATE";
+    echo::told(text, writer.begin_with(text)).await
 }
 
 /// Keeps a connection to what somebody may do.
@@ -177,7 +183,7 @@ async fn use_write_ahead_log(writer: &SqlitePool) -> Result<(), sqlx::Error> {
         left -= 1;
         match sqlx::query("PRAGMA journal_mode = WAL").execute(writer).await {
             Err(err) if left > 0 && Problem::of(&err) == Problem::Busy => {
-                writer.begin_with("BEGIN IMMEDIATE").await?.rollback().await?;
+                begin(writer).await?.rollback().await?;
             }
             done => return done.map(|_switched| ()),
         }

@@ -56,6 +56,7 @@ mod leases;
 mod limits;
 mod moment;
 mod naive;
+mod names;
 mod observed;
 mod opening;
 mod parity;
