@@ -18,8 +18,11 @@ use crate::error::{Error, Kind};
 const DATABASE_FILE: &str = "plumb.db";
 /// The port of a server that names none.
 const PORT: u16 = 5432;
-/// How many connections one process may be told to have at most.
+/// How many connections one process may be told to keep, and how many more to make for a peak.
 const CONNECTIONS: RangeInclusive<u32> = 1..=100;
+const OVERFLOW: RangeInclusive<u32> = 0..=100;
+/// How many processes may be told to work at once.
+const REPLICAS: RangeInclusive<u32> = 1..=100;
 /// How long a statement may be told to wait for one of them. Seconds.
 const ACQUIRE_SECONDS: RangeInclusive<u32> = 1..=300;
 /// How long a connection may be told to be used. Seconds.
@@ -44,8 +47,12 @@ pub struct Database {
     pub user: Option<String>,
     pub password: Option<SecretString>,
     pub password_file: Option<PathBuf>,
-    /// Most connections of this process, from 1 to 100.
+    /// Connections that this process keeps, from 1 to 100.
     pub connections: Option<String>,
+    /// Connections that it makes beyond them for a peak, from 0 to 100.
+    pub overflow: Option<String>,
+    /// Processes that work with these settings at once, from 1 to 100.
+    pub replicas: Option<String>,
     /// How long a statement waits for one of them, from 1 to 300. Seconds.
     pub acquire_seconds: Option<String>,
     /// How long each is used, from 60 to 86,400. Seconds.
@@ -78,7 +85,7 @@ impl Database {
     }
 
     /// Returns which of the single settings are given, by the ends of their variables.
-    fn fields(&self) -> [(&'static str, bool); 11] {
+    fn fields(&self) -> [(&'static str, bool); 13] {
         [
             ("HOST", self.host.is_some()),
             ("PORT", self.port.is_some()),
@@ -87,6 +94,8 @@ impl Database {
             ("PASSWORD", self.password.is_some()),
             ("PASSWORD_FILE", self.password_file.is_some()),
             ("CONNECTIONS", self.connections.is_some()),
+            ("OVERFLOW", self.overflow.is_some()),
+            ("REPLICAS", self.replicas.is_some()),
             ("ACQUIRE_SECONDS", self.acquire_seconds.is_some()),
             ("RECYCLE_SECONDS", self.recycle_seconds.is_some()),
             ("SSLMODE", self.sslmode.is_some()),
@@ -181,18 +190,7 @@ impl Database {
             })?,
             None => url.port().unwrap_or(PORT),
         };
-        let mut server = Server::new((host, port), name, user);
-        if let Some(count) = self.number("CONNECTIONS", self.connections.as_deref(), CONNECTIONS)? {
-            server = server.connections(count);
-        }
-        let waits = self.number("ACQUIRE_SECONDS", self.acquire_seconds.as_deref(), ACQUIRE_SECONDS)?;
-        if let Some(seconds) = waits {
-            server = server.acquire_limit(Duration::from_secs(seconds.into()));
-        }
-        let age = self.number("RECYCLE_SECONDS", self.recycle_seconds.as_deref(), RECYCLE_SECONDS)?;
-        if let Some(seconds) = age {
-            server = server.age_max(Duration::from_secs(seconds.into()));
-        }
+        let mut server = self.sized(Server::new((host, port), name, user))?;
         if let Some(password) = self.password(url.password().map(decoded))? {
             server = server.password(password.expose_secret());
         }
@@ -202,6 +200,28 @@ impl Database {
         let mode = word.map_or(Ok(SslMode::Prefer), |(what, word)| ssl_mode(what, word))?;
         let root = self.sslrootcert.clone().or(options.sslrootcert);
         Ok(server.ssl(mode, root.as_deref()))
+    }
+
+    /// Says how many connections there are, how long one waits for one and how long each is used.
+    fn sized(&self, mut server: Server) -> Result<Server, Error> {
+        if let Some(count) = self.number("CONNECTIONS", self.connections.as_deref(), CONNECTIONS)? {
+            server = server.connections(count);
+        }
+        if let Some(count) = self.number("OVERFLOW", self.overflow.as_deref(), OVERFLOW)? {
+            server = server.overflow(count);
+        }
+        if let Some(count) = self.number("REPLICAS", self.replicas.as_deref(), REPLICAS)? {
+            server = server.processes(count);
+        }
+        let waits = self.number("ACQUIRE_SECONDS", self.acquire_seconds.as_deref(), ACQUIRE_SECONDS)?;
+        if let Some(seconds) = waits {
+            server = server.acquire_limit(Duration::from_secs(seconds.into()));
+        }
+        let age = self.number("RECYCLE_SECONDS", self.recycle_seconds.as_deref(), RECYCLE_SECONDS)?;
+        if let Some(seconds) = age {
+            server = server.age_max(Duration::from_secs(seconds.into()));
+        }
+        Ok(server)
     }
 
     /// Returns the password: a single setting wins over the one in the address.

@@ -127,6 +127,9 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
     };
     match problem {
         Problem::Busy => Some("wait for the other command to end, then run this again"),
+        Problem::Exhausted(_) => Some(
+            "do less at once, or set PLUMB_DATABASE_CONNECTIONS, PLUMB_DATABASE_OVERFLOW or PLUMB_DATABASE_ACQUIRE_SECONDS higher",
+        ),
         Problem::ReadOnly => {
             Some("check that the data directory can be written, or name another by --data-dir")
         }

@@ -100,6 +100,8 @@ fn database_of(prefix: &'static str) -> Database {
         password: variable("PASSWORD").map(SecretString::from),
         password_file: variable("PASSWORD_FILE").map(PathBuf::from),
         connections: variable("CONNECTIONS"),
+        overflow: variable("OVERFLOW"),
+        replicas: variable("REPLICAS"),
         acquire_seconds: variable("ACQUIRE_SECONDS"),
         recycle_seconds: variable("RECYCLE_SECONDS"),
         sslmode: variable("SSLMODE"),

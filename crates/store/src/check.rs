@@ -7,8 +7,13 @@ use crate::db::{Login, Row, Server, query};
 use crate::error::{Problem, StoreError};
 use crate::{Db, SCHEMA_VERSION, files, migrate};
 
+mod budget;
+
 /// The oldest major version of PostgreSQL that is supported: views that read with the rights of who asks.
 const SERVER_MAJOR_MIN: i64 = 15;
+/// What to do where the server has too few connections.
+const FEWER: &str =
+    "set PLUMB_DATABASE_CONNECTIONS, _OVERFLOW or _REPLICAS lower, or give the server or the role more";
 /// Most tables that are named in a line.
 const NAMED_MAX: usize = 5;
 
@@ -46,6 +51,7 @@ impl Db {
         checks.push(of("write-ahead log", "open it once with any other command", journal(&db).await));
         checks.push(of("schema", "name a database of plumb", schema(&db).await));
         checks.push(of("writing", "check owner and mode of file and folder", write_to_file(&db).await));
+        checks.push(fine("connections", "not applicable: a file has no limit of its own"));
         db.close().await;
         Ok(checks)
     }
@@ -61,6 +67,7 @@ impl Db {
         let mut checks = vec![
             of("connection", rights, connection(&db).await),
             of("server", "install a newer PostgreSQL", version(&db).await),
+            of("connections", FEWER, budget::look(&db, server).await),
         ];
         let schema = of("schema", tables, schema(&db).await);
         let is_ours = migrate::standing(db.readers_of_none()).await.is_ok_and(|standing| standing.is_ok());

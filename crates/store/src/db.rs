@@ -20,6 +20,7 @@ mod authorizer;
 mod catalog;
 mod echo;
 mod mend;
+mod pool;
 mod postgres;
 mod query;
 mod reading;
@@ -31,6 +32,7 @@ use reading::Reading;
 
 pub use authorizer::bind;
 pub use echo::echo;
+pub(crate) use pool::Exhausted;
 pub use postgres::{Server, SslMode};
 pub(crate) use query::{Each, On, Row, Rows, Sql, Tx, Value, query};
 pub use roles::Login;

@@ -6,6 +6,7 @@ use sqlx::postgres::PgDatabaseError;
 mod apply;
 mod refusal;
 
+use crate::db::Exhausted;
 use refusal::Place;
 pub use refusal::Refusal;
 
@@ -72,6 +73,8 @@ pub enum StoreError {
 pub enum Problem {
     /// Another process held the write lock longer than we wait.
     Busy,
+    /// All connections of this process were in use for longer than we wait.
+    Exhausted(String),
     ReadOnly,
     DiskFull,
     Corrupt,
@@ -147,6 +150,7 @@ impl std::fmt::Display for Problem {
             | Self::Taken(text)
             | Self::Denied(text)
             | Self::WrongRole(text)
+            | Self::Exhausted(text)
             | Self::Unreachable(text)
             | Self::Other(text) => f.write_str(text),
             Self::Missing => f.write_str("there is none"),
@@ -173,7 +177,7 @@ impl Problem {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::Busy | Self::Unreachable(_) => Class::Transient,
+            Self::Busy | Self::Exhausted(_) | Self::Unreachable(_) => Class::Transient,
             Self::Taken(_) => Class::Conflict,
             Self::Denied(_) | Self::WrongRole(_) => Class::Security,
             Self::ReadOnly
@@ -198,8 +202,11 @@ impl Problem {
     #[must_use]
     pub fn of(err: &sqlx::Error) -> Self {
         match err {
-            // Our own writers wait for one connection; that is a wait for the write lock as well.
+            // Writers of a file wait for one connection; that is a wait for the write lock as well.
             sqlx::Error::PoolTimedOut => Self::Busy,
+            sqlx::Error::Configuration(cause) if cause.is::<Exhausted>() => {
+                Self::Exhausted(cause.to_string())
+            }
             sqlx::Error::Io(cause) if is_broken(cause.kind()) => {
                 Self::Unreachable(format!("the connection to the server broke: {cause}"))
             }

@@ -79,6 +79,61 @@ fn dbs_20_a_file_is_checked_without_being_touched() {
     assert!(wrong(&world, &[]).contains(&("pages".to_owned(), "the file is not a database".to_owned())));
 }
 
+/// DBS-17, DBS-18: what a process takes of a server's connections at most is one line, beside what there is for it: by the
+/// server's own limits, the role's and the database's. It is told above 80 %, and wrong above what there is.
+#[test]
+fn dbs_17_connections_are_counted_before_they_are_missing() {
+    let database = database();
+    let world = on(&database);
+    migrate(&world, &database);
+    let said = |world: &World| {
+        let done = json(&world.plumb(&["db", "check", "--format", "json"]));
+        let checks = done["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == "connections").unwrap();
+        (check["ok"] == true, check["said"].as_str().unwrap().to_owned())
+    };
+    let number =
+        |name: &str| -> i64 { database.sql(&format!("SHOW {name}")).unwrap().trim().parse().unwrap() };
+    let (all, reserved) = (number("max_connections"), number("superuser_reserved_connections"));
+    let (is_ok, line) = said(&world);
+    assert!(
+        is_ok && line.starts_with("5 kept + 10 for a peak + 2 of a snapshot = 17, times 1 = 17 at most; "),
+        "{line}"
+    );
+    assert!(
+        line.contains(&format!("the server has {} ({all} less {reserved} reserved)", all - reserved)),
+        "{line}"
+    );
+    let app = user(&database, "app");
+    let role = |limit: i64| database.sql(&format!("ALTER ROLE {app} CONNECTION LIMIT {limit}")).unwrap();
+    for (limit, is_right, is_told) in
+        [(22, true, false), (21, true, true), (17, true, true), (16, false, false)]
+    {
+        role(limit);
+        let (is_ok, line) = said(&world);
+        assert_eq!((is_ok, line.contains("more than 80 %")), (is_right, is_told), "{limit}: {line}");
+        assert!(line.contains(&format!(", {limit} for this role")), "{line}");
+    }
+    let of = [
+        ("PLUMB_DATABASE_CONNECTIONS", "2"),
+        ("PLUMB_DATABASE_OVERFLOW", "1"),
+        ("PLUMB_DATABASE_REPLICAS", "3"),
+    ];
+    let world = of.into_iter().fold(world, |world, (name, value)| world.env(name, value));
+    let fifteen = "2 kept + 1 for a peak + 2 of a snapshot = 5, times 3 = 15 at most; ";
+    assert!(said(&world).0 && said(&world).1.starts_with(fifteen), "{:?}", said(&world));
+    role(-1);
+    // No limit binds a superuser, who makes it.
+    database.sql(&format!("ALTER DATABASE {} CONNECTION LIMIT 14", database.name())).unwrap();
+    let (is_ok, line) = said(&world);
+    assert!(!is_ok && line.ends_with(", 14 for this database"), "{line}");
+    assert_wrong(&wrong(&world, &[]), &[("connections", "15 at most")]);
+    let plain = crate::support::world();
+    assert_code(&plain.plumb(&["host", "add", "192.0.2.10"]), 0);
+    let (is_ok, line) = said(&plain);
+    assert!(is_ok && line.starts_with("not applicable"), "{line}");
+}
+
 /// DBS-02, DBS-20: a server is told by its version, its schema and whether it keeps tenants apart for this user.
 #[test]
 fn dbs_20_a_server_is_checked_for_who_connects() {

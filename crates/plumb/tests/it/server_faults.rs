@@ -285,9 +285,13 @@ fn err_01_a_write_that_cannot_be_put_in_order_is_told_and_leaves_nothing() {
 #[test]
 fn err_01_a_server_without_a_free_connection_is_told() {
     let mut stage = Stage::on(cluster(), database());
-    for (name, good, bad) in
-        [("CONNECTIONS", "1", "0"), ("ACQUIRE_SECONDS", "2", "0"), ("RECYCLE_SECONDS", "60", "59")]
-    {
+    for (name, good, bad) in [
+        ("CONNECTIONS", "1", "0"),
+        ("OVERFLOW", "0", "101"),
+        ("REPLICAS", "1", "0"),
+        ("ACQUIRE_SECONDS", "2", "0"),
+        ("RECYCLE_SECONDS", "60", "59"),
+    ] {
         let name = format!("PLUMB_DATABASE_{name}");
         let mut refused = stage.world.command(&["host", "list"]);
         let refused = refused.env(&name, bad).output().unwrap();

@@ -5,18 +5,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use model::TenantId;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction};
 
-use super::{Backend, Db, Login, Tx, echo, roles};
+use super::pool::{Size, waited};
+use super::{Backend, Db, Login, Tx, echo, roles, snapshot};
 use crate::error::{Problem, StoreError, doing};
 use crate::migrate;
 use crate::privileges::Grant;
 
 /// How long a server may take to answer a new connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// Most connections of one process, unless it is told.
+/// Connections of one process that are kept, and those beyond them for a peak, unless it is told.
 const CONNECTIONS: u32 = 5;
+const OVERFLOW: u32 = 10;
 /// How long a statement waits for one of our own connections, unless it is told.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a connection is used, unless it is told.
@@ -69,9 +71,8 @@ impl SslMode {
 pub struct Server {
     options: PgConnectOptions,
     place: String,
-    connections: u32,
-    acquire_limit: Duration,
-    age_max: Duration,
+    size: Size,
+    processes: u32,
 }
 
 /// Without the password, which the driver's own type would show.
@@ -95,9 +96,13 @@ impl Server {
         Self {
             options,
             place: format!("{database} on {host}:{port} as {user}"),
-            connections: CONNECTIONS,
-            acquire_limit: ACQUIRE_LIMIT,
-            age_max: AGE_MAX,
+            size: Size {
+                base: CONNECTIONS,
+                overflow: OVERFLOW,
+                acquire_limit: ACQUIRE_LIMIT,
+                age_max: AGE_MAX,
+            },
+            processes: 1,
         }
     }
 
@@ -118,24 +123,38 @@ impl Server {
         self
     }
 
-    /// Says how many connections this process has at most.
+    /// Says how many connections this process keeps, once it needed them.
     #[must_use]
-    pub fn connections(mut self, count: u32) -> Self {
-        self.connections = count;
+    pub const fn connections(mut self, count: u32) -> Self {
+        self.size.base = count;
+        self
+    }
+
+    /// Says how many more it makes for a peak: each is closed when it is given back.
+    #[must_use]
+    pub const fn overflow(mut self, count: u32) -> Self {
+        self.size.overflow = count;
+        self
+    }
+
+    /// Says how many processes with these settings work at once, this one among them. They share what the server has.
+    #[must_use]
+    pub const fn processes(mut self, count: u32) -> Self {
+        self.processes = count;
         self
     }
 
     /// Says how long a statement waits for one of these connections.
     #[must_use]
     pub const fn acquire_limit(mut self, limit: Duration) -> Self {
-        self.acquire_limit = limit;
+        self.size.acquire_limit = limit;
         self
     }
 
     /// Says how long a connection is used before another takes its place.
     #[must_use]
     pub const fn age_max(mut self, age: Duration) -> Self {
-        self.age_max = age;
+        self.size.age_max = age;
         self
     }
 
@@ -160,13 +179,21 @@ impl Server {
 
     /// Returns connections that are made when they are needed.
     fn pool(&self) -> PgPool {
-        PgPoolOptions::new()
-            .max_connections(self.connections)
-            .acquire_timeout(self.acquire_limit)
-            .max_lifetime(self.age_max)
-            // What begins a transaction tests its connection: see `begin_whole`.
-            .test_before_acquire(false)
-            .connect_lazy_with(self.options.clone())
+        self.size.pool(self.options.clone())
+    }
+
+    /// Returns what is taken of the server by a process at most: each sort of connection with its number (DBS-17).
+    pub(crate) const fn declared(&self) -> [(&'static str, u32); 3] {
+        [
+            ("kept", self.size.base),
+            ("for a peak", self.size.overflow),
+            ("of a snapshot", snapshot::CONNECTIONS),
+        ]
+    }
+
+    /// Returns how many processes take so many.
+    pub(crate) const fn share(&self) -> u32 {
+        self.processes
     }
 
     /// Makes one connection, which a pool would try again and again without saying why.
@@ -249,12 +276,15 @@ pub(super) async fn begin_filling(pool: &PgPool) -> Result<Transaction<'static, 
 ///
 /// It does so in a task of its own. A caller that goes away while one begins would else leave a connection
 /// in the pool whose transaction is open, with its lock, and of which the driver does not know.
-async fn begin_whole(pool: &PgPool, text: String) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    let pool = pool.clone();
+pub(super) async fn begin_whole(
+    pool: &PgPool,
+    text: String,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let of = pool.clone();
     let begun = tokio::spawn(async move {
-        let begin = async || echo::told(&text, pool.begin_with(AssertSqlSafe(text.clone()))).await;
+        let begin = async || echo::told(&text, of.begin_with(AssertSqlSafe(text.clone()))).await;
         // At most all that lie ready, and a new one.
-        for _ready in 0..pool.options().get_max_connections() {
+        for _ready in 0..of.options().get_max_connections() {
             match begin().await {
                 Err(err) if has_ended(&err) => {}
                 begun => return begun,
@@ -262,7 +292,7 @@ async fn begin_whole(pool: &PgPool, text: String) -> Result<Transaction<'static,
         }
         begin().await
     });
-    begun.await.unwrap_or_else(|_ended| Err(sqlx::Error::WorkerCrashed))
+    begun.await.unwrap_or_else(|_ended| Err(sqlx::Error::WorkerCrashed)).map_err(|err| waited(pool, err))
 }
 
 /// Tells whether the connection was ended, by the server or on its way (postgresql.org/docs/current/errcodes-appendix.html).

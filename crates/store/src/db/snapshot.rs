@@ -14,13 +14,14 @@ use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Database, Executor, Pool, Row as _, Sqlite};
 
+use super::postgres::begin_whole;
 use super::reading::Reading;
 use super::sqlite::{self, BUSY_TIMEOUT};
-use super::{Backend, Db, Login, echo};
+use super::{Backend, Db, Login};
 use crate::error::{StoreError, doing};
 
 /// Connections of a snapshot: one reads ahead of the other.
-const CONNECTIONS: u32 = 2;
+pub(super) const CONNECTIONS: u32 = 2;
 /// Most attempts to begin while nobody commits. Beginning takes less than a millisecond.
 const ATTEMPTS_MAX: u32 = 1_000;
 const SAID: &str = "read the database as of one moment";
@@ -89,7 +90,7 @@ async fn freeze_file(readers: &SqlitePool, path: &Path, login: Login) -> Result<
 
 async fn freeze_server(pool: &PgPool) -> Result<PgPool, sqlx::Error> {
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    let mut exporter = echo::told(begin, pool.begin_with(begin)).await?;
+    let mut exporter = begin_whole(pool, begin.to_owned()).await?;
     let row = sqlx::query("SELECT pg_export_snapshot()").fetch_one(&mut *exporter).await?;
     // Hexadecimal digits and dashes, as the server wrote them.
     let snapshot: String = row.try_get(0)?;

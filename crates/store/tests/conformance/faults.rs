@@ -9,6 +9,7 @@ use store::{Class, Db, Login, StoreError};
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, EVERYDAY, Home, On, at, server};
+use crate::raw::Raw;
 use crate::story::findings;
 
 /// Scans of each writer, at least.
@@ -123,31 +124,48 @@ async fn err_01_a_lock_that_is_kept_is_transient() {
     assert!(bench.ledger_problems().await.is_empty());
 }
 
-/// DBS-15, ERR-01: all connections taken is transient after the time that was set, there are never more of them, and one that
-/// the server ended is noticed before it is used.
+/// The connections of the product to this database, as the server shows them.
+const OURS: &str = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'plumb'";
+/// Most times that a test looks at them, each of which is a round trip.
+const LOOKS_MAX: usize = 20_000;
+
+/// Looks at the server until it shows a number, and returns what it showed last.
+async fn seen(eyes: &mut Raw, sql: &str, wanted: i64) -> i64 {
+    let mut number = eyes.number(sql).await;
+    for _look in 0..LOOKS_MAX {
+        if number == wanted {
+            break;
+        }
+        number = eyes.number(sql).await;
+    }
+    number
+}
+
+/// DBS-15, ERR-01: as many connections are made as are kept and as are for a peak. Who gets none of them in time is told so,
+/// and may try again; those of the peak are closed when they are given back.
 #[tokio::test]
-async fn dbs_15_who_gets_no_connection_in_time_is_told_and_one_that_was_ended_is_replaced() {
+async fn dbs_15_connections_of_a_peak_are_closed_and_who_gets_none_is_told() {
     let bench = Bench::on(On::Postgres).await;
     let Home::Server(database) = &*bench.home else { panic!("a server was asked for") };
     bench.db.close().await;
-    let two = server(database.name(), EVERYDAY).connections(2).acquire_limit(Duration::from_secs(1));
-    let small = bench.through(Db::connect(&two, Login::Everyday).await.unwrap());
+    let five = server(database.name(), EVERYDAY);
+    let five = five.connections(3).overflow(2).acquire_limit(Duration::from_secs(1));
+    let small = bench.through(Db::connect(&five, Login::Everyday).await.unwrap());
     let (mut raw, mut eyes) = (bench.raw().await, bench.raw().await);
     raw.run("BEGIN; LOCK TABLE hosts IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let mut held = JoinSet::new();
-    for name in ["web-1", "web-2"] {
+    for name in ["web-1", "web-2", "web-3", "web-4", "web-5"] {
         let small = small.clone();
         held.spawn(async move { small.put_host(&small.host_record(name), at(10)).await });
     }
-    let ours = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'plumb'";
-    for _attempt in 0..2_000 {
-        if eyes.number(&format!("SELECT count(*) {ours} AND wait_event_type = 'Lock'")).await == 2 {
-            break;
-        }
-    }
+    let waiting = format!("SELECT count(*) {OURS} AND wait_event_type = 'Lock'");
+    assert_eq!(seen(&mut eyes, &waiting, 5).await, 5);
     let err = small.db.find_tenant("default").await.unwrap_err();
     assert_eq!(class(&err), Class::Transient, "{err:?}");
-    assert_eq!(eyes.number(&format!("SELECT count(*) {ours}")).await, 2);
+    let told = "could not read the tenant: none of the 5 connections of this process was free within 1 s";
+    assert_eq!(err.to_string(), told);
+    let all = format!("SELECT count(*) {OURS}");
+    assert_eq!(eyes.number(&all).await, 5);
     raw.run("ROLLBACK").await.unwrap();
     while let Some(done) = held.join_next().await {
         if let Err(err) = done.unwrap() {
@@ -155,10 +173,45 @@ async fn dbs_15_who_gets_no_connection_in_time_is_told_and_one_that_was_ended_is
             assert_eq!(class(&err), Class::Transient, "{err:?}");
         }
     }
-    eyes.number(&format!("SELECT count(pg_terminate_backend(pid)) {ours}")).await;
+    assert_eq!(seen(&mut eyes, &all, 3).await, 3);
+    for _time in 0..10 {
+        assert!(small.db.find_tenant("default").await.unwrap().is_some());
+    }
+    assert_eq!(eyes.number(&all).await, 3, "those that are kept stay");
+    // One that the server ended is noticed before it is used.
+    eyes.number(&format!("SELECT count(pg_terminate_backend(pid)) {OURS}")).await;
     assert!(small.db.find_tenant("default").await.unwrap().is_some());
-    eyes.number(&format!("SELECT count(pg_terminate_backend(pid)) {ours}")).await;
-    small.put_host(&small.host_record("web-3"), at(10)).await.unwrap();
+    eyes.number(&format!("SELECT count(pg_terminate_backend(pid)) {OURS}")).await;
+    small.put_host(&small.host_record("web-6"), at(10)).await.unwrap();
+}
+
+/// DBS-15: a connection is used up to its age, and another takes its place.
+#[tokio::test]
+async fn dbs_15_a_connection_that_is_too_old_is_replaced_by_another() {
+    let bench = Bench::on(On::Postgres).await;
+    let Home::Server(database) = &*bench.home else { panic!("a server was asked for") };
+    bench.db.close().await;
+    let mut eyes = bench.raw().await;
+    // The oldest age that a test can wait for, the youngest that may be set, and none at all.
+    for (age, is_replaced) in
+        [(Duration::from_millis(300), true), (Duration::from_secs(60), false), (Duration::ZERO, true)]
+    {
+        let aged = server(database.name(), EVERYDAY).connections(1).overflow(0).age_max(age);
+        let aged = Db::connect(&aged, Login::Everyday).await.unwrap();
+        assert!(aged.find_tenant("default").await.unwrap().is_some());
+        let pids = format!("SELECT coalesce(max(pid), 0) {OURS}");
+        let before = eyes.number(&pids).await;
+        // What is tested is the passing of time.
+        eyes.run("SELECT pg_sleep(0.4)").await.unwrap();
+        assert!(aged.find_tenant("default").await.unwrap().is_some());
+        if is_replaced {
+            let same = format!("SELECT count(*) {OURS} AND pid = {before}");
+            assert_eq!(seen(&mut eyes, &same, 0).await, 0, "{age:?}");
+        } else {
+            assert_eq!(eyes.number(&pids).await, before, "{age:?}");
+        }
+        aged.close().await;
+    }
 }
 
 /// ERR-02: a taken name is a conflict on both databases, and said as that.
