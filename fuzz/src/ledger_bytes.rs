@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use ledger::bundle::{Options, verify_bundle};
-use ledger::canonical::{is_canonical, parse, parse_canonical, render};
+use ledger::canonical::{is_canonical, parse, parse_canonical, to_bytes};
 use ledger::checkpoint::{self, TreeHead};
 use ledger::note::Note;
 use ledger::tile::{TileId, bundle_path, decode_bundle, encode_bundle, parse_bundle_path};
@@ -23,7 +23,7 @@ pub(crate) fn canonical_json(bytes: &[u8]) {
         assert!(!is_canonical(bytes), "canonical and not JSON");
         return;
     };
-    let rendered = render(&value);
+    let rendered = to_bytes(&value);
     assert!(rendered.is_ok(), "it was read and cannot be written: {rendered:?}");
     let rendered = rendered.unwrap_or_default();
     let again = parse_canonical(&rendered);

@@ -164,7 +164,7 @@ pub(crate) fn audit_record(
     phase: AuditPhase,
     (subject, detail): (String, &serde_json::Value),
 ) -> Result<AuditRecord, Error> {
-    let detail = ledger::canonical::render(detail)
+    let detail = ledger::canonical::to_bytes(detail)
         .map_err(|err| Error::internal(format!("could not write an audit record: {err}")))?;
     Ok(AuditRecord {
         audit_id: AuditId::new(new_uuid(now)),

@@ -291,7 +291,7 @@ fn speaks_of(entry: &Entry, version: &Version) -> bool {
 fn is_same(record: &Value, version: &Version) -> Result<bool, Error> {
     let broken = |err: &dyn std::fmt::Display| Error::internal(format!("could not render a version: {err}"));
     let version = ledger::canonical::to_bytes(version).map_err(|err| broken(&err))?;
-    Ok(ledger::canonical::render(record).map_err(|err| broken(&err))? == version)
+    Ok(ledger::canonical::to_bytes(record).map_err(|err| broken(&err))? == version)
 }
 
 /// Tells whether a version ended as the record of its successor says.

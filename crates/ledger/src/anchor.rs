@@ -78,7 +78,7 @@ impl Line {
             What::Head { note } => line["checkpoint"] = Value::String(note),
             What::Seam { quarantined } => line["seam"] = Value::String(hex::encode(&quarantined)),
         }
-        let mut bytes = canonical::render(&line)?;
+        let mut bytes = canonical::to_bytes(&line)?;
         bytes.push(b'\n');
         Ok(bytes)
     }

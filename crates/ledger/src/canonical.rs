@@ -5,17 +5,16 @@
 //! repair anything and it does not know what a value means.
 
 mod parse;
-mod render;
 mod serialize;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use base64::Engine as _;
 use serde::Serialize;
 use serde_json::Value;
 
 pub use parse::parse;
-pub use render::render;
 
 /// Deepest nesting of arrays and objects that is accepted.
 pub const DEPTH_MAX: usize = 64;
@@ -74,15 +73,11 @@ pub enum Problem {
 /// When the value holds a number that is not finite, an integer beyond 2^53-1, a key that is not a string,
 /// the same key twice, or nesting deeper than [`DEPTH_MAX`]; and when its own serializer fails.
 pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, InvalidValue> {
-    render(&to_value(value)?)
-}
-
-/// Turns a value into JSON without losing anything silently; see [`to_bytes`].
-///
-/// # Errors
-/// As [`to_bytes`].
-pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, InvalidValue> {
-    value.serialize(serialize::ToValue).map_err(|problem| InvalidValue { offset: 0, problem: problem.0 })
+    let mut out = Vec::with_capacity(256);
+    match value.serialize(serialize::Writer::new(&mut out)) {
+        Ok(()) => Ok(out),
+        Err(problem) => Err(InvalidValue { offset: out.len(), problem: problem.0 }),
+    }
 }
 
 /// Reads a text that must already be canonical, and returns its value.
@@ -95,7 +90,7 @@ pub fn parse_canonical(text: &[u8]) -> Result<Value, NotCanonical> {
     if canonical {
         return Ok(value);
     }
-    let rendered = render(&value)?;
+    let rendered = to_bytes(&value)?;
     match first_difference(text, &rendered) {
         Some(offset) => Err(NotCanonical::Differs { offset }),
         None => Ok(value),

@@ -128,19 +128,19 @@ pub enum EntryError {
     ExtraMember,
 }
 
-/// The written members, for the writer alone.
+/// The written members, in the order in which they are written.
 #[derive(Serialize)]
 struct Written<'a> {
-    v: u64,
-    log: &'a str,
-    index: u64,
-    at: &'a str,
-    kind: EntryKind,
-    table: &'a str,
-    row: &'a str,
     actor: &'a str,
-    body_sha256: String,
+    at: &'a str,
     body_len: u64,
+    body_sha256: String,
+    index: u64,
+    kind: EntryKind,
+    log: &'a str,
+    row: &'a str,
+    table: &'a str,
+    v: u64,
 }
 
 impl Entry {
@@ -151,16 +151,16 @@ impl Entry {
     pub fn to_bytes(&self) -> Result<Vec<u8>, EntryError> {
         self.check()?;
         let written = Written {
-            v: VERSION,
-            log: &self.log,
-            index: self.index,
-            at: &self.at,
-            kind: self.kind,
-            table: &self.table,
-            row: &self.row,
             actor: &self.actor,
-            body_sha256: hex::encode(&self.body_sha256),
+            at: &self.at,
             body_len: self.body_len,
+            body_sha256: hex::encode(&self.body_sha256),
+            index: self.index,
+            kind: self.kind,
+            log: &self.log,
+            row: &self.row,
+            table: &self.table,
+            v: VERSION,
         };
         let bytes = canonical::to_bytes(&written).map_err(|err| invalid(&err))?;
         if bytes.len() > ENTRY_BYTES_MAX {

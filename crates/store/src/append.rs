@@ -29,9 +29,9 @@ pub struct Draft<'a, R> {
 
 #[derive(Serialize)]
 struct Body<'a, R> {
-    schema: &'a str,
     nonce: String,
     row: &'a R,
+    schema: &'a str,
 }
 
 /// Entries of one transaction: indexes and time are reserved, the head's row is locked until commit.
@@ -145,7 +145,7 @@ impl<'t> Appender<'t> {
         }
         let index = self.first + self.entries.len() as u64;
         let nonce = format!("{:032x}", u128::from_be_bytes(nonces()));
-        let body = Body { schema: draft.schema, nonce, row: draft.record };
+        let body = Body { nonce, row: draft.record, schema: draft.schema };
         let body = ledger::canonical::to_bytes(&body).map_err(|err| broken(draft.table, &err))?;
         let entry = Entry {
             log: self.tenant.log.to_string(),

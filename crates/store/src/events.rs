@@ -336,8 +336,9 @@ pub(crate) async fn put(
 }
 
 async fn insert(tx: &mut Tx, tenant: &Tenant, record: &LogEventRecord, index: u64) -> Result<(), StoreError> {
-    let value = ledger::canonical::to_value(&record.event).map_err(|err| broken("log_events", &err))?;
-    let detail = ledger::canonical::render(&value["detail"]).map_err(|err| broken("log_events", &err))?;
+    let event = ledger::canonical::to_bytes(&record.event).map_err(|err| broken("log_events", &err))?;
+    let event = ledger::canonical::parse(&event).map_err(|err| broken("log_events", &err))?;
+    let detail = ledger::canonical::to_bytes(&event["detail"]).map_err(|err| broken("log_events", &err))?;
     let detail = String::from_utf8(detail).map_err(|err| broken("log_events", &err))?;
     query(
         "INSERT INTO log_events (tenant_id, event_id, log_id, kind, detail, recorded_at_us, log_index)

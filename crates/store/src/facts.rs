@@ -254,7 +254,7 @@ pub(crate) fn canonical(value: &[u8]) -> Result<String, StoreError> {
     if parsed.is_null() {
         return Err(invalid("a value is not null; retire what is no longer so"));
     }
-    let value = ledger::canonical::render(&parsed).map_err(invalid)?;
+    let value = ledger::canonical::to_bytes(&parsed).map_err(invalid)?;
     if value.len() > VALUE_BYTES_MAX {
         return Err(invalid(format_args!(
             "a value has at most {VALUE_BYTES_MAX} bytes, this one has {}",

@@ -151,7 +151,7 @@ impl SeenRow {
         let print = printer.key(registry.table(), &row.key);
         let mut run = None;
         let content = row.content.map(|rendered| {
-            let record = ledger::canonical::render(&rendered.record).ok();
+            let record = ledger::canonical::to_bytes(&rendered.record).ok();
             run = (registry == Registry::ScanRuns).then_some(rendered.record);
             let record = record.map(|bytes| printer.record(&bytes));
             SeenContent { position: rendered.position, record }

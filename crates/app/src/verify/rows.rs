@@ -114,7 +114,7 @@ pub(super) fn record_of(body: &[u8]) -> Option<Cow<'_, [u8]>> {
         return Some(Cow::Borrowed(record));
     }
     let body = ledger::canonical::parse(body).ok()?;
-    ledger::canonical::render(body.get("row")?).ok().map(Cow::Owned)
+    ledger::canonical::to_bytes(body.get("row")?).ok().map(Cow::Owned)
 }
 
 /// Cuts the record out of a body of the usual members. In canonical form they stand in order, so that the record's

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::render::{escape_of, key_order_is_that_of_bytes, number_text, plain_integer};
+use super::text::{escape_of, key_order_is_that_of_bytes, number_text, plain_integer};
 use super::{DEPTH_MAX, INTEGER_MAX, InvalidValue, Problem};
 
 /// Parses one JSON value that fills the whole text.

@@ -1,14 +1,24 @@
-//! A serde serializer into JSON values that refuses what the usual one would change silently: numbers that
-//! are not finite (it writes null) and repeated keys (it keeps the last).
+//! The canonical writer (RFC 8785, section 3.2): a serde serializer into bytes. It refuses what the usual one would change
+//! silently, numbers that are not finite (it writes null) and repeated keys (it keeps the last), and whatever the reader
+//! would refuse to read back.
+//!
+//! Members of an object are written as they come, and put in order behind the last one where they were not.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
+use base64::Engine as _;
 use serde::ser::{self, Serialize};
-use serde_json::{Map, Number, Value};
 
-use super::{Problem, b64};
+use super::text::{float_text, integer_text, key_order, write_string};
+use super::{DEPTH_MAX, INTEGER_MAX, Problem};
 
-pub(super) struct ToValue;
+/// Writes one value behind what is there.
+pub(super) struct Writer<'o> {
+    out: &'o mut Vec<u8>,
+    depth: usize,
+}
 
 /// A [`Problem`] in the shape that serde wants.
 #[derive(Debug)]
@@ -28,110 +38,228 @@ impl ser::Error for Refusal {
     }
 }
 
-type Result<T = Value> = std::result::Result<T, Refusal>;
+type Result<T = ()> = std::result::Result<T, Refusal>;
 
-/// An array being filled, and the variant name to wrap it in.
-pub(super) struct Items {
-    variant: Option<&'static str>,
-    items: Vec<Value>,
-}
-
-/// An object being filled, the key that waits for its value, and the variant name to wrap it in.
-pub(super) struct Members {
-    variant: Option<&'static str>,
-    members: Map<String, Value>,
-    key: Option<String>,
-}
-
-impl Members {
-    fn new(variant: Option<&'static str>) -> Self {
-        Self { variant, members: Map::new(), key: None }
+impl<'o> Writer<'o> {
+    pub(super) fn new(out: &'o mut Vec<u8>) -> Self {
+        Self { out, depth: 0 }
     }
 
-    fn put(&mut self, key: String, value: Value) -> Result<()> {
-        match self.members.insert(key, value) {
-            Some(_) => Err(Refusal(Problem::DuplicateKey)),
-            None => Ok(()),
+    fn write(self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    /// Begins an array or an object, which stands alone or as the one member of an object with a variant's name.
+    fn begin(mut self, variant: Option<&'static str>, brackets: [u8; 2]) -> Result<Nested<'o>> {
+        if let Some(name) = variant {
+            self.open(b'{')?;
+            write_string(self.out, name);
+            self.out.push(b':');
+        }
+        self.open(brackets[0])?;
+        let begin = self.out.len();
+        Ok(Nested {
+            out: self.out,
+            depth: self.depth,
+            close: brackets[1],
+            is_variant: variant.is_some(),
+            begin,
+        })
+    }
+
+    fn open(&mut self, bracket: u8) -> Result {
+        if self.depth >= DEPTH_MAX {
+            return Err(Refusal(Problem::TooDeep));
+        }
+        self.out.push(bracket);
+        self.depth += 1;
+        Ok(())
+    }
+}
+
+/// An array or an object that is being written.
+struct Nested<'o> {
+    out: &'o mut Vec<u8>,
+    /// Of what stands in it.
+    depth: usize,
+    close: u8,
+    is_variant: bool,
+    /// Where its first item or member begins.
+    begin: usize,
+}
+
+impl Nested<'_> {
+    fn separate(&mut self) {
+        if self.out.len() > self.begin {
+            self.out.push(b',');
+        }
+    }
+
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        value.serialize(Writer { out: self.out, depth: self.depth })
+    }
+
+    fn end(self) {
+        self.out.push(self.close);
+        if self.is_variant {
+            self.out.push(b'}');
         }
     }
 }
 
-fn wrapped(variant: Option<&'static str>, value: Value) -> Value {
-    match variant {
-        Some(name) => Value::Object(Map::from_iter([(name.to_owned(), value)])),
-        None => value,
+/// An array that is being filled.
+pub(super) struct Items<'o>(Nested<'o>);
+
+/// An object that is being filled.
+pub(super) struct Members<'o> {
+    nested: Nested<'o>,
+    /// Each key with where its member begins.
+    keys: Vec<(Cow<'static, str>, usize)>,
+    is_ordered: bool,
+}
+
+impl<'o> Members<'o> {
+    fn new(nested: Nested<'o>) -> Self {
+        Self { nested, keys: Vec::new(), is_ordered: true }
+    }
+
+    fn key(&mut self, key: Cow<'static, str>) -> Result {
+        match self.keys.last().map_or(Ordering::Less, |(last, _)| key_order(last, &key)) {
+            Ordering::Less => {}
+            Ordering::Equal => return Err(Refusal(Problem::DuplicateKey)),
+            Ordering::Greater => self.is_ordered = false,
+        }
+        self.nested.separate();
+        let begin = self.nested.out.len();
+        write_string(self.nested.out, &key);
+        self.nested.out.push(b':');
+        self.keys.push((key, begin));
+        Ok(())
+    }
+
+    fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
+        self.key(Cow::Borrowed(key))?;
+        self.nested.value(value)
+    }
+
+    fn end(mut self) -> Result {
+        if !self.is_ordered {
+            self.put_in_order()?;
+        }
+        self.nested.end();
+        Ok(())
+    }
+
+    fn put_in_order(&mut self) -> Result {
+        let written = self.nested.out.split_off(self.nested.begin);
+        let begin_of = |at: usize| self.keys.get(at).map(|(_, begin)| begin - self.nested.begin);
+        // The comma before the next member is not part of one.
+        let end_of = |at: usize| begin_of(at + 1).map_or(written.len(), |next| next - 1);
+        let mut order: Vec<usize> = (0..self.keys.len()).collect();
+        order.sort_by(|left, right| key_order(&self.keys[*left].0, &self.keys[*right].0));
+        if order.windows(2).any(|pair| self.keys[pair[0]].0 == self.keys[pair[1]].0) {
+            return Err(Refusal(Problem::DuplicateKey));
+        }
+        for at in order {
+            if self.nested.out.len() > self.nested.begin {
+                self.nested.out.push(b',');
+            }
+            self.nested.out.extend_from_slice(&written[begin_of(at).unwrap_or_default()..end_of(at)]);
+        }
+        Ok(())
     }
 }
 
-impl ser::Serializer for ToValue {
-    type Ok = Value;
+/// Returns the text of a key, which has to be written as a string.
+fn key_text<T: Serialize + ?Sized>(key: &T) -> Result<String> {
+    let mut written = Vec::new();
+    key.serialize(Writer { out: &mut written, depth: 0 })?;
+    if written.first() != Some(&b'"') {
+        return Err(Refusal(Problem::KeyNotString));
+    }
+    serde_json::from_slice(&written).map_err(|err| Refusal(Problem::Serialize(err.to_string())))
+}
+
+const ARRAY: [u8; 2] = *b"[]";
+const OBJECT: [u8; 2] = *b"{}";
+
+impl<'o> ser::Serializer for Writer<'o> {
+    type Ok = ();
     type Error = Refusal;
-    type SerializeSeq = Items;
-    type SerializeTuple = Items;
-    type SerializeTupleStruct = Items;
-    type SerializeTupleVariant = Items;
-    type SerializeMap = Members;
-    type SerializeStruct = Members;
-    type SerializeStructVariant = Members;
+    type SerializeSeq = Items<'o>;
+    type SerializeTuple = Items<'o>;
+    type SerializeTupleStruct = Items<'o>;
+    type SerializeTupleVariant = Items<'o>;
+    type SerializeMap = Members<'o>;
+    type SerializeStruct = Members<'o>;
+    type SerializeStructVariant = Members<'o>;
 
     fn serialize_bool(self, value: bool) -> Result {
-        Ok(Value::Bool(value))
+        self.write(if value { "true" } else { "false" });
+        Ok(())
     }
 
     fn serialize_i8(self, value: i8) -> Result {
-        Ok(Value::from(value))
+        self.serialize_i64(value.into())
     }
 
     fn serialize_i16(self, value: i16) -> Result {
-        Ok(Value::from(value))
+        self.serialize_i64(value.into())
     }
 
     fn serialize_i32(self, value: i32) -> Result {
-        Ok(Value::from(value))
+        self.serialize_i64(value.into())
     }
 
     fn serialize_i64(self, value: i64) -> Result {
-        Ok(Value::from(value))
+        self.write(&integer_text(value).map_err(Refusal)?);
+        Ok(())
     }
 
     fn serialize_u8(self, value: u8) -> Result {
-        Ok(Value::from(value))
+        self.serialize_i64(value.into())
     }
 
     fn serialize_u16(self, value: u16) -> Result {
-        Ok(Value::from(value))
+        self.serialize_i64(value.into())
     }
 
     fn serialize_u32(self, value: u32) -> Result {
-        Ok(Value::from(value))
+        self.serialize_i64(value.into())
     }
 
     fn serialize_u64(self, value: u64) -> Result {
-        Ok(Value::from(value))
+        if value > INTEGER_MAX {
+            return Err(Refusal(Problem::IntegerTooLarge));
+        }
+        self.serialize_i64(i64::try_from(value).unwrap_or(i64::MAX))
     }
 
     fn serialize_f32(self, value: f32) -> Result {
-        self.serialize_f64(f64::from(value))
+        self.serialize_f64(value.into())
     }
 
     fn serialize_f64(self, value: f64) -> Result {
-        Number::from_f64(value).map(Value::Number).ok_or(Refusal(Problem::NotFinite))
+        self.write(&float_text(value).map_err(Refusal)?);
+        Ok(())
     }
 
     fn serialize_char(self, value: char) -> Result {
-        Ok(Value::String(value.to_string()))
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
     }
 
     fn serialize_str(self, value: &str) -> Result {
-        Ok(Value::String(value.to_owned()))
+        write_string(self.out, value);
+        Ok(())
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result {
-        Ok(b64(value))
+        let text = base64::engine::general_purpose::STANDARD.encode(value);
+        self.serialize_newtype_variant("", 0, "b64", &text)
     }
 
     fn serialize_none(self) -> Result {
-        Ok(Value::Null)
+        self.serialize_unit()
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result {
@@ -139,15 +267,16 @@ impl ser::Serializer for ToValue {
     }
 
     fn serialize_unit(self) -> Result {
-        Ok(Value::Null)
+        self.write("null");
+        Ok(())
     }
 
     fn serialize_unit_struct(self, _name: &'static str) -> Result {
-        Ok(Value::Null)
+        self.serialize_unit()
     }
 
     fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Result {
-        Ok(Value::String(variant.to_owned()))
+        self.serialize_str(variant)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _name: &'static str, value: &T) -> Result {
@@ -161,18 +290,20 @@ impl ser::Serializer for ToValue {
         variant: &'static str,
         value: &T,
     ) -> Result {
-        Ok(wrapped(Some(variant), value.serialize(Self)?))
+        let mut members = Members::new(self.begin(None, OBJECT)?);
+        members.field(variant, value)?;
+        members.end()
     }
 
-    fn serialize_seq(self, _len: Option<usize>) -> Result<Items> {
-        Ok(Items { variant: None, items: Vec::new() })
+    fn serialize_seq(self, _len: Option<usize>) -> Result<Items<'o>> {
+        Ok(Items(self.begin(None, ARRAY)?))
     }
 
-    fn serialize_tuple(self, len: usize) -> Result<Items> {
+    fn serialize_tuple(self, len: usize) -> Result<Items<'o>> {
         self.serialize_seq(Some(len))
     }
 
-    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<Items> {
+    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<Items<'o>> {
         self.serialize_seq(Some(len))
     }
 
@@ -182,16 +313,16 @@ impl ser::Serializer for ToValue {
         _index: u32,
         variant: &'static str,
         _len: usize,
-    ) -> Result<Items> {
-        Ok(Items { variant: Some(variant), items: Vec::new() })
+    ) -> Result<Items<'o>> {
+        Ok(Items(self.begin(Some(variant), ARRAY)?))
     }
 
-    fn serialize_map(self, _len: Option<usize>) -> Result<Members> {
-        Ok(Members::new(None))
+    fn serialize_map(self, _len: Option<usize>) -> Result<Members<'o>> {
+        Ok(Members::new(self.begin(None, OBJECT)?))
     }
 
-    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Members> {
-        Ok(Members::new(None))
+    fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Members<'o>> {
+        self.serialize_map(Some(len))
     }
 
     fn serialize_struct_variant(
@@ -200,30 +331,31 @@ impl ser::Serializer for ToValue {
         _index: u32,
         variant: &'static str,
         _len: usize,
-    ) -> Result<Members> {
-        Ok(Members::new(Some(variant)))
+    ) -> Result<Members<'o>> {
+        Ok(Members::new(self.begin(Some(variant), OBJECT)?))
     }
 }
 
-impl ser::SerializeSeq for Items {
-    type Ok = Value;
+impl ser::SerializeSeq for Items<'_> {
+    type Ok = ();
     type Error = Refusal;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.items.push(value.serialize(ToValue)?);
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.0.separate();
+        self.0.value(value)
+    }
+
+    fn end(self) -> Result {
+        self.0.end();
         Ok(())
     }
-
-    fn end(self) -> Result {
-        Ok(wrapped(self.variant, Value::Array(self.items)))
-    }
 }
 
-impl ser::SerializeTuple for Items {
-    type Ok = Value;
+impl ser::SerializeTuple for Items<'_> {
+    type Ok = ();
     type Error = Refusal;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         ser::SerializeSeq::serialize_element(self, value)
     }
 
@@ -232,11 +364,11 @@ impl ser::SerializeTuple for Items {
     }
 }
 
-impl ser::SerializeTupleStruct for Items {
-    type Ok = Value;
+impl ser::SerializeTupleStruct for Items<'_> {
+    type Ok = ();
     type Error = Refusal;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         ser::SerializeSeq::serialize_element(self, value)
     }
 
@@ -245,11 +377,11 @@ impl ser::SerializeTupleStruct for Items {
     }
 }
 
-impl ser::SerializeTupleVariant for Items {
-    type Ok = Value;
+impl ser::SerializeTupleVariant for Items<'_> {
+    type Ok = ();
     type Error = Refusal;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         ser::SerializeSeq::serialize_element(self, value)
     }
 
@@ -258,54 +390,45 @@ impl ser::SerializeTupleVariant for Items {
     }
 }
 
-impl ser::SerializeMap for Members {
-    type Ok = Value;
+impl ser::SerializeMap for Members<'_> {
+    type Ok = ();
     type Error = Refusal;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        match key.serialize(ToValue)? {
-            Value::String(text) => {
-                self.key = Some(text);
-                Ok(())
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                Err(Refusal(Problem::KeyNotString))
-            }
-        }
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result {
+        self.key(Cow::Owned(key_text(key)?))
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        let key = self.key.take().ok_or(Refusal(Problem::KeyNotString))?;
-        self.put(key, value.serialize(ToValue)?)
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.nested.value(value)
     }
 
     fn end(self) -> Result {
-        Ok(wrapped(self.variant, Value::Object(self.members)))
+        self.end()
     }
 }
 
-impl ser::SerializeStruct for Members {
-    type Ok = Value;
+impl ser::SerializeStruct for Members<'_> {
+    type Ok = ();
     type Error = Refusal;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
-        self.put(key.to_owned(), value.serialize(ToValue)?)
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
+        self.field(key, value)
     }
 
     fn end(self) -> Result {
-        ser::SerializeMap::end(self)
+        self.end()
     }
 }
 
-impl ser::SerializeStructVariant for Members {
-    type Ok = Value;
+impl ser::SerializeStructVariant for Members<'_> {
+    type Ok = ();
     type Error = Refusal;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
-        self.put(key.to_owned(), value.serialize(ToValue)?)
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
+        self.field(key, value)
     }
 
     fn end(self) -> Result {
-        ser::SerializeMap::end(self)
+        self.end()
     }
 }

@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::parse::read;
-use super::render::es6_number;
-use super::{InvalidValue, NotCanonical, Problem, is_canonical, parse, parse_canonical, render, text_or_b64};
-use super::{to_bytes, to_value};
+use super::text::es6_number;
+use super::to_bytes;
+use super::{InvalidValue, NotCanonical, Problem, is_canonical, parse, parse_canonical, text_or_b64};
 use crate::{hex, sha256};
 
 fn problem(text: impl AsRef<[u8]>) -> Problem {
@@ -40,7 +40,7 @@ fn led_01_the_six_published_pairs_come_out_byte_for_byte() {
         pair!("weird"),
     ];
     for (name, input, output) in pairs {
-        let rendered = render(&parse(input).expect(name)).expect(name);
+        let rendered = to_bytes(&parse(input).expect(name)).expect(name);
         assert_eq!(String::from_utf8_lossy(&rendered), String::from_utf8_lossy(output), "{name}");
         assert!(is_canonical(output), "{name}");
     }
@@ -103,7 +103,7 @@ fn led_02_a_hundred_thousand_open_brackets_are_refused_at_the_sixty_fifth() {
     assert!(is_canonical(nested(64).as_bytes()));
     assert_eq!(problem(nested(65)), Problem::TooDeep);
     let deep = (0..65).fold(json!(1), |inner, _depth| json!([inner]));
-    assert_eq!(render(&deep).expect_err("too deep").problem, Problem::TooDeep);
+    assert_eq!(to_bytes(&deep).expect_err("too deep").problem, Problem::TooDeep);
 }
 
 #[test]
@@ -157,17 +157,35 @@ fn the_writer_refuses_what_the_reader_would_refuse() {
     assert_eq!(to_bytes(&keys).expect_err("key").problem, Problem::KeyNotString);
 }
 
-struct TwoEqualKeys;
+/// An object whose members come in this order.
+struct Members<'k>(&'k [(&'k str, u8)]);
 
-impl Serialize for TwoEqualKeys {
+impl Serialize for Members<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map([("a", 1), ("a", 2)])
+        serializer.collect_map(self.0.iter().copied())
     }
 }
 
 #[test]
 fn the_writer_refuses_a_map_that_repeats_a_key() {
-    assert_eq!(to_bytes(&TwoEqualKeys).expect_err("twice").problem, Problem::DuplicateKey);
+    let cases: [&[(&str, u8)]; 4] = [
+        &[("a", 1), ("a", 2)],
+        &[("b", 1), ("a", 2), ("b", 3)],
+        &[("b", 1), ("b", 2), ("a", 3)],
+        &[("\n", 1), ("", 2), ("\n", 3)],
+    ];
+    for members in cases {
+        assert_eq!(to_bytes(&Members(members)).expect_err("twice").problem, Problem::DuplicateKey);
+    }
+}
+
+#[test]
+fn the_writer_puts_members_in_order_however_they_come() {
+    let one = Members(&[("b", 1)]);
+    assert_eq!(to_bytes(&[one]).unwrap(), br#"[{"b":1}]"#);
+    let mixed = Members(&[("b\"", 1), ("", 2), ("a,", 3), ("\u{fb33}", 4), ("\u{1f600}", 5)]);
+    let expected = "{\"\":2,\"a,\":3,\"b\\\"\":1,\"\u{1f600}\":5,\"\u{fb33}\":4}";
+    assert_eq!(to_bytes(&(0, mixed, "x")).unwrap(), format!("[0,{expected},\"x\"]").as_bytes());
 }
 
 #[test]
@@ -187,7 +205,7 @@ fn numbers_have_their_es6_form() {
         ("1.7976931348623157e308", "1.7976931348623157e+308"),
     ];
     for (literal, expected) in cases {
-        let rendered = render(&parse(literal.as_bytes()).expect(literal)).expect(literal);
+        let rendered = to_bytes(&parse(literal.as_bytes()).expect(literal)).expect(literal);
         assert_eq!(String::from_utf8(rendered).expect("text"), expected, "{literal}");
     }
 }
@@ -196,14 +214,14 @@ fn numbers_have_their_es6_form() {
 fn equal_values_have_equal_bytes_and_are_equal() {
     let (left, right) = (br#"{"a":1,"b":2}"#, br#"{ "b":2.0, "a":1e0 }"#);
     assert_eq!(parse(left), parse(right));
-    assert_eq!(render(&parse(right).unwrap()).unwrap(), left);
+    assert_eq!(to_bytes(&parse(right).unwrap()).unwrap(), left);
 }
 
 #[test]
 fn keys_are_in_the_order_of_utf_16_code_units() {
     // U+1F600 begins with the unit D83D, before U+FB33 in UTF-16 and behind it in UTF-8.
     let value = json!({"\u{fb33}": 1, "\u{1f600}": 2, "\u{80}": 3});
-    assert_eq!(render(&value).unwrap(), "{\"\u{80}\":3,\"\u{1f600}\":2,\"\u{fb33}\":1}".as_bytes());
+    assert_eq!(to_bytes(&value).unwrap(), "{\"\u{80}\":3,\"\u{1f600}\":2,\"\u{fb33}\":1}".as_bytes());
 }
 
 /// Answers differently each time it is asked, and counts how often that was.
@@ -242,7 +260,8 @@ enum Shape {
 #[test]
 fn enums_go_by_name_and_keep_their_usual_json_shape() {
     let shapes = [Shape::Unit, Shape::New(1), Shape::Tuple(2, 'x'), Shape::Struct { z: Some(3), a: () }];
-    assert_eq!(to_value(&shapes).unwrap(), serde_json::to_value(&shapes).unwrap());
+    let written: Value = serde_json::from_slice(&to_bytes(&shapes).unwrap()).unwrap();
+    assert_eq!(written, serde_json::to_value(&shapes).unwrap());
     let expected = r#"["Unit",{"New":1},{"Tuple":[2,"x"]},{"Struct":{"a":null,"z":3}}]"#;
     assert_eq!(to_bytes(&shapes).unwrap(), expected.as_bytes());
 }
@@ -271,7 +290,7 @@ fn any_value() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         integer.prop_map(Value::from),
         any::<f64>()
-            .prop_filter_map("in the profile", |n| render(&Value::from(n)).is_ok().then(|| Value::from(n))),
+            .prop_filter_map("in the profile", |n| to_bytes(&Value::from(n)).is_ok().then(|| Value::from(n))),
         any::<String>().prop_map(Value::from),
         proptest::collection::vec(any::<char>(), 0..8)
             .prop_map(|chars| Value::from(String::from_iter(chars))),
@@ -289,9 +308,9 @@ proptest! {
     #[test]
     fn led_04_stored_bytes_give_back_the_same_bytes(value in any_value(), wraps in 0_usize..50) {
         let value = (0..wraps).fold(value, |inner, _wrap| json!([inner]));
-        let bytes = render(&value).unwrap();
+        let bytes = to_bytes(&value).unwrap();
         let again = parse(&bytes).unwrap();
-        prop_assert_eq!(&render(&again).unwrap(), &bytes);
+        prop_assert_eq!(&to_bytes(&again).unwrap(), &bytes);
         prop_assert!(is_canonical(&bytes));
         prop_assert_eq!(to_bytes(&again).unwrap(), bytes);
     }
@@ -299,14 +318,14 @@ proptest! {
     #[test]
     fn led_28_no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         if let Ok(value) = parse(&bytes) {
-            prop_assert!(is_canonical(&render(&value).unwrap()));
+            prop_assert!(is_canonical(&to_bytes(&value).unwrap()));
         }
     }
 
     #[test]
     fn led_28_no_json_like_text_makes_the_reader_panic(text in r#"[\[\]{}",:0-9eE.+\-\\u dDfFaAtrulsn ]{0,40}"#) {
         if let Ok(value) = parse(text.as_bytes()) {
-            prop_assert!(is_canonical(&render(&value).unwrap()));
+            prop_assert!(is_canonical(&to_bytes(&value).unwrap()));
         }
     }
 
@@ -316,13 +335,13 @@ proptest! {
         value in any_value(),
         changes in proptest::collection::vec((any::<proptest::sample::Index>(), changed_to()), 64),
     ) {
-        let bytes = render(&value).unwrap();
+        let bytes = to_bytes(&value).unwrap();
         for (at, to) in changes {
             let mut changed = bytes.clone();
             let at = at.index(bytes.len());
             changed.splice(at..=at, to);
             let Ok((value, canonical)) = read(&changed) else { continue };
-            let same = render(&value).unwrap() == changed;
+            let same = to_bytes(&value).unwrap() == changed;
             prop_assert!(same || !canonical, "{:?}", String::from_utf8_lossy(&changed));
             prop_assert_eq!(is_canonical(&changed), same);
         }

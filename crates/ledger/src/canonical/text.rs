@@ -1,68 +1,13 @@
-//! The canonical writer (RFC 8785, section 3.2). It refuses what the reader would refuse to read back.
+//! How keys are ordered and how strings and numbers are written (RFC 8785, section 3.2).
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Number, Value};
+use serde_json::Number;
 
-use super::{DEPTH_MAX, INTEGER_MAX, InvalidValue, Problem};
-
-/// Writes a value in canonical form.
-///
-/// # Errors
-/// [`InvalidValue`] with the offset in the text being written, when a number is not finite, an integer lies
-/// beyond 2^53-1, or the nesting is deeper than [`DEPTH_MAX`].
-pub fn render(value: &Value) -> Result<Vec<u8>, InvalidValue> {
-    let mut out = Vec::with_capacity(256);
-    write_value(&mut out, value, 0)?;
-    Ok(out)
-}
-
-fn write_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), InvalidValue> {
-    if depth >= DEPTH_MAX && (value.is_array() || value.is_object()) {
-        return Err(InvalidValue { offset: out.len(), problem: Problem::TooDeep });
-    }
-    match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Number(number) => {
-            let text = number_text(number).map_err(|problem| InvalidValue { offset: out.len(), problem })?;
-            out.extend_from_slice(text.as_bytes());
-        }
-        Value::String(text) => write_string(out, text),
-        Value::Array(items) => {
-            out.push(b'[');
-            for (position, item) in items.iter().enumerate() {
-                if position > 0 {
-                    out.push(b',');
-                }
-                write_value(out, item, depth + 1)?;
-            }
-            out.push(b']');
-        }
-        Value::Object(members) => write_object(out, members, depth)?,
-    }
-    Ok(())
-}
-
-fn write_object(out: &mut Vec<u8>, members: &Map<String, Value>, depth: usize) -> Result<(), InvalidValue> {
-    let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
-    sorted.sort_by(|(left, _), (right, _)| key_order(left, right));
-    out.push(b'{');
-    for (position, (key, value)) in sorted.into_iter().enumerate() {
-        if position > 0 {
-            out.push(b',');
-        }
-        write_string(out, key);
-        out.push(b':');
-        write_value(out, value, depth + 1)?;
-    }
-    out.push(b'}');
-    Ok(())
-}
+use super::{INTEGER_MAX, Problem};
 
 /// Compares keys by UTF-16 code units (RFC 8785, section 3.2.3).
-fn key_order(left: &str, right: &str) -> Ordering {
+pub(super) fn key_order(left: &str, right: &str) -> Ordering {
     if key_order_is_that_of_bytes(left) && key_order_is_that_of_bytes(right) {
         return left.cmp(right);
     }
@@ -75,10 +20,10 @@ pub(super) fn key_order_is_that_of_bytes(key: &str) -> bool {
     key.bytes().all(|byte| byte < 0xf0)
 }
 
-fn write_string(out: &mut Vec<u8>, text: &str) {
+pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
     let mut rest = text;
     out.push(b'"');
-    while let Some(plain) = rest.bytes().position(|byte| escape_of(byte).is_some()) {
+    while let Some(plain) = rest.bytes().position(must_be_escaped) {
         let (before, special) = rest.split_at(plain);
         out.extend_from_slice(before.as_bytes());
         out.extend_from_slice(escape_of(special.as_bytes()[0]).unwrap_or_default().as_bytes());
@@ -86,6 +31,10 @@ fn write_string(out: &mut Vec<u8>, text: &str) {
     }
     out.extend_from_slice(rest.as_bytes());
     out.push(b'"');
+}
+
+const fn must_be_escaped(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 /// Returns how a character below U+0080 is escaped; nothing when it stands as it is (RFC 8785, section 3.2.2.2).
@@ -104,6 +53,7 @@ pub(super) fn escape_of(byte: u8) -> Option<&'static str> {
     }
 }
 
+/// Writes the number that a text of JSON denotes.
 pub(super) fn number_text(number: &Number) -> Result<String, Problem> {
     if let Some(integer) = number.as_i64() {
         return integer_text(integer);
@@ -111,14 +61,17 @@ pub(super) fn number_text(number: &Number) -> Result<String, Problem> {
     if number.is_u64() {
         return Err(Problem::IntegerTooLarge);
     }
-    let number = number.as_f64().ok_or(Problem::NotFinite)?;
+    float_text(number.as_f64().ok_or(Problem::NotFinite)?)
+}
+
+pub(super) fn float_text(number: f64) -> Result<String, Problem> {
     match plain_integer(number)? {
         Some(integer) => integer_text(integer),
         None => Ok(es6_number(number)),
     }
 }
 
-fn integer_text(integer: i64) -> Result<String, Problem> {
+pub(super) fn integer_text(integer: i64) -> Result<String, Problem> {
     if integer.unsigned_abs() > INTEGER_MAX {
         return Err(Problem::IntegerTooLarge);
     }
