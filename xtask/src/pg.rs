@@ -75,6 +75,16 @@ pub(crate) fn psql(arguments: &[OsString]) -> Result<ExitCode, PgError> {
     Ok(code(status))
 }
 
+/// Says which server the tests use and how it is set, for the report of a run: each setting that is not as it comes.
+pub(crate) fn report(cluster: &Cluster) -> Result<String, PgError> {
+    let ask = |sql: &str| cluster.sql("postgres", sql).map_err(server);
+    let version = ask("SHOW server_version")?;
+    // Of psql 15: parameters with another value than the one they come with.
+    let settings = ask("\\dconfig")?;
+    let settings: Vec<String> = settings.lines().map(|line| line.replacen('|', " = ", 1)).collect();
+    Ok(format!("PostgreSQL {}: {}", version.trim(), settings.join(", ")))
+}
+
 fn start_error(program: &OsString, err: io::Error) -> PgError {
     PgError::Start { line: program.to_string_lossy().into_owned(), err }
 }
@@ -83,3 +93,6 @@ fn code(status: ExitStatus) -> ExitCode {
     let code = status.code().unwrap_or_else(|| BY_SIGNAL + status.signal().unwrap_or(0));
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use testkit::host::{HostError, Tree};
 use testkit::postgres::{Cluster, PostgresError};
 
-use crate::{crash, machine, say};
+use crate::{crash, machine, pg, say};
 
 /// Why a step ended the run.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,11 @@ pub(crate) enum StepError {
     Tree {
         #[source]
         err: HostError,
+    },
+    #[error("could not say which server the tests use")]
+    Report {
+        #[source]
+        err: pg::PgError,
     },
     #[error("could not provide PostgreSQL")]
     Postgres {
@@ -105,7 +110,8 @@ fn run_tests(root: &Path, arguments: &[OsString]) -> Result<(), StepError> {
         say("not root: the tests that start hosts will fail");
     }
     // Held for the whole run: all tests share this one server.
-    let _postgres = Cluster::shared().map_err(|err| StepError::Postgres { err })?;
+    let postgres = Cluster::shared().map_err(|err| StepError::Postgres { err })?;
+    say(&pg::report(&postgres).map_err(|err| StepError::Report { err })?);
     cargo(root, &["test", "--locked", "--workspace", "--doc"])?;
     let runner: &[&str] = if has_nextest(root) { &["nextest", "run"] } else { &["test", "--tests"] };
     let mut command = cargo_command(root);

@@ -152,11 +152,18 @@ impl Database {
         }
         let path = text.trim_start_matches("sqlite:");
         let path = path.strip_prefix("//").unwrap_or(path);
-        if path.is_empty() || path.contains(":memory:") {
-            let message = format!("{} names no file", self.variable("URL"));
-            return Err(refused(message).hint("write sqlite:///path/to/plumb.db"));
-        }
-        Ok(Place::File(PathBuf::from(path)))
+        // SQLite would read a name that begins like this as an address, with options of its own.
+        let is_address = path.starts_with("file:") || path.contains('?');
+        let why = if path.contains(":memory:") || is_address && path.contains("memory") {
+            "names a database in memory, which ends with the command"
+        } else if is_address {
+            "has options, and a file takes none"
+        } else if path.is_empty() {
+            "names no file"
+        } else {
+            return Ok(Place::File(PathBuf::from(path)));
+        };
+        Err(refused(format!("{} {why}", self.variable("URL"))).hint("write sqlite:///path/to/plumb.db"))
     }
 
     fn server(&self, text: &str) -> Result<Server, Error> {

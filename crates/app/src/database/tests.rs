@@ -83,6 +83,9 @@ fn dbs_24_what_is_missing_unknown_or_out_of_range_is_named() {
         ("postgres://ann@db/plumb?ssl=on", "unknown option \"ssl\""),
         ("mysql://ann@db/plumb", "unknown scheme \"mysql\""),
         ("sqlite:", "names no file"),
+        ("sqlite::memory:", "names a database in memory"),
+        ("sqlite:///x.db?mode=memory", "names a database in memory"),
+        ("sqlite:///x.db?cache=shared", "has options"),
     ] {
         let said = said(&url(text));
         assert!(said.starts_with("refused: ") && said.contains(words), "{text}: {said}");

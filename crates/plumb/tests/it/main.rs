@@ -41,6 +41,7 @@ mod faults;
 mod keeper;
 mod lens;
 mod live;
+mod many;
 mod matrix;
 mod ours;
 mod posture;

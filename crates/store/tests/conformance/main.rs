@@ -49,6 +49,7 @@ mod faults;
 mod forms;
 mod graph;
 mod guards;
+mod handles;
 mod hosts;
 mod isolation;
 mod keys;
