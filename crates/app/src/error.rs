@@ -82,7 +82,8 @@ impl From<StoreError> for Error {
             StoreError::HostBusy { .. }
             | StoreError::StaleFence
             | StoreError::Exists { .. }
-            | StoreError::VersionConflict { .. } => Kind::Conflict,
+            | StoreError::VersionConflict { .. }
+            | StoreError::Withheld { .. } => Kind::Conflict,
             StoreError::Invalid { .. } => Kind::Usage,
             StoreError::ClaimMissing { .. } => Kind::NotFound,
             StoreError::Row { .. }
@@ -112,6 +113,9 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
     }
     if let StoreError::VersionConflict { .. } = err {
         return Some("look at what is there now, then decide again");
+    }
+    if let StoreError::Withheld { .. } = err {
+        return Some("write it with --restricted, or retire it so");
     }
     if let StoreError::Filled { .. } = err {
         return Some("name a database that is empty but for the tables that `plumb migrate` makes");

@@ -10,8 +10,8 @@ use ledger::bundle::{BundleFile, BundleWriter, CONTINUES, Folder, Range, WriteEr
 use ledger::tree::{Frontier, leaf_hash};
 use ledger::verify::Continuation;
 use ledger::{Hash, VerifierKey};
-use model::Digest;
 use model::record::ErasedBlob;
+use model::{Classification, Digest};
 use serde::Deserialize;
 use store::blobs::Store;
 use store::log::PAGE_MAX;
@@ -102,8 +102,10 @@ impl App {
     /// Exports the whole log under a fresh checkpoint into a new or empty folder.
     ///
     /// # Errors
-    /// When the folder holds something, cannot be written, or the log does not have its checkpoint's root.
-    pub async fn export(&self, folder: &Path) -> Result<Exported, Error> {
+    /// When the folder holds something, cannot be written, or the log does not have its checkpoint's root; when something in
+    /// the log is above the classification that is asked for.
+    pub async fn export(&self, folder: &Path, up_to: Classification) -> Result<Exported, Error> {
+        self.refuse_restricted(up_to).await?;
         let mut exported = self.export_range(folder, None).await?;
         let mut folder = folder.to_owned();
         let mut chapters = self.chapters().await?;
@@ -121,6 +123,16 @@ impl App {
             }
         }
         Ok(exported)
+    }
+
+    /// Refuses to write a bundle for somebody who may not see all of it: a part of it would not verify (FCT-28).
+    pub(crate) async fn refuse_restricted(&self, up_to: Classification) -> Result<(), Error> {
+        if up_to == Classification::Restricted || !self.db.has_restricted(&self.tenant).await? {
+            return Ok(());
+        }
+        let message =
+            "the record holds what is marked as restricted, and a bundle is whole or does not verify";
+        Err(Error::new(Kind::Usage, message).hint("export it with --restricted, for readers who may see it"))
     }
 
     /// Exports what is here of a log that ended, under its newest checkpoint; nothing where it has none.

@@ -56,15 +56,18 @@ pub struct Filter {
     pub name: Option<String>,
     /// Fact type or target.
     pub last: Option<String>,
+    /// The highest classification that is told of: what is above it is as if it were not there (FCT-28).
+    pub up_to: Classification,
 }
 
 impl Filter {
-    fn of(key: &ClaimKey) -> Self {
+    fn of(key: &ClaimKey, up_to: Classification) -> Self {
         Self {
             kind: key.kind(),
             subject: key.subject().clone(),
             name: Some(key.name().to_owned()),
             last: Some(key.last().to_owned()),
+            up_to,
         }
     }
 
@@ -74,6 +77,7 @@ impl Filter {
             subject: &self.subject,
             name: self.name.as_deref(),
             last: self.last.as_deref(),
+            up_to: self.up_to,
         }
     }
 }
@@ -156,10 +160,10 @@ impl App {
     pub async fn retire_claim(
         &self,
         key: &ClaimKey,
-        (reason, expected): (&str, Option<Expected>),
+        (reason, expected, up_to): (&str, Option<Expected>, Classification),
     ) -> Result<Claim, Error> {
         let by = (&self.tenant, self.actor.as_str());
-        claim(self.db.retire_claim(by, key, (reason, expected), self.now(), &mut random).await?, None)
+        claim(self.db.retire_claim(by, key, (reason, expected, up_to), self.now(), &mut random).await?, None)
     }
 
     /// Lists the active versions.
@@ -188,13 +192,13 @@ impl App {
     pub async fn only_fact_type(
         &self,
         subject: &Subject,
-        predicate: &str,
+        (predicate, up_to): (&str, Classification),
     ) -> Result<Option<FactType>, Error> {
         let mut found = Vec::new();
         for &fact_type in FactType::ALL {
             let (subject, predicate) = (subject.clone(), predicate.to_owned());
             let key = ClaimKey::Fact { subject, predicate, fact_type };
-            if !self.claim_history(&key, (None, 1)).await?.is_empty() {
+            if !self.claim_history(&key, (None, 1, up_to)).await?.is_empty() {
                 found.push(fact_type);
             }
         }
@@ -213,9 +217,14 @@ impl App {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn claim_history(&self, key: &ClaimKey, page: (Option<u64>, u32)) -> Result<Vec<Claim>, Error> {
-        if let Some(asked) = Asked::of(&Filter::of(key)) {
-            return self.result_history(&asked, page).await;
+    pub async fn claim_history(
+        &self,
+        key: &ClaimKey,
+        page: (Option<u64>, u32, Classification),
+    ) -> Result<Vec<Claim>, Error> {
+        let (before, limit, up_to) = page;
+        if let Some(asked) = Asked::of(&Filter::of(key, up_to)) {
+            return self.result_history(&asked, (before, limit)).await;
         }
         let stored = self.db.list_versions(&self.tenant, key, page).await?;
         stored.into_iter().map(|stored| claim(stored, None)).collect()
@@ -244,7 +253,7 @@ impl App {
     /// As [`App::claims_as_of`]; also when the second point is before the first.
     pub async fn diff_facts(
         &self,
-        subject: &Subject,
+        (subject, up_to): (&Subject, Classification),
         (from, to): (Recorded, Recorded),
     ) -> Result<Differences, Error> {
         let (from, to) = (self.recorded_point(from).await?, self.recorded_point(to).await?);
@@ -252,7 +261,7 @@ impl App {
             let message = format!("tree size {} is before {}", to.tree_size, from.tree_size);
             return Err(Error::new(Kind::Usage, message).hint("name the earlier point by --from"));
         }
-        let wanted = Wanted { kind: ClaimKind::Fact, subject, name: None, last: None };
+        let wanted = Wanted { kind: ClaimKind::Fact, subject, name: None, last: None, up_to };
         let points = (from.at(Timestamp::MAX), to.at(Timestamp::MAX));
         let mut differences = Vec::new();
         for (key, (before, after)) in self.db.list_differing(&self.tenant, &wanted, points).await? {

@@ -2,7 +2,7 @@
 
 pub use decide::graph::{Hop, Walked};
 use decide::graph::{NODES_MAX, bounded, shortest_path};
-use model::{Subject, Timestamp};
+use model::{Classification, Subject, Timestamp};
 pub use store::facts::graph::Direction;
 use store::facts::graph::{EDGES_MAX, Walk};
 
@@ -24,6 +24,8 @@ pub struct Way {
     pub depth: u32,
     pub valid_at: Option<Timestamp>,
     pub recorded: Recorded,
+    /// The highest classification of an edge that is followed.
+    pub up_to: Classification,
 }
 
 /// A walk with the instants it is told of.
@@ -48,6 +50,7 @@ impl App {
             direction: way.direction,
             relation: way.relation.as_deref(),
             depth: way.depth.min(DEPTH_MAX),
+            up_to: way.up_to,
         };
         let reached = self.db.walk(&self.tenant, &walk, point.at(valid_at)).await?;
         let hops = reached.into_iter().map(|reached| Hop {

@@ -6,7 +6,7 @@ use ledger::bundle::{MANIFEST, Options, Range, SMALL_FILE_BYTES_MAX};
 use ledger::verify::{ROOT_STEP, Seal};
 use ledger::{EntryKind, Finding, FindingCode};
 use model::record::{LogEvent, SegmentSealed};
-use model::{Digest, Timestamp};
+use model::{Classification, Digest, Timestamp};
 use serde_json::json;
 
 use crate::bundle::{read_file, verify_folder};
@@ -29,8 +29,13 @@ impl App {
     /// Nothing when that is not even one such step.
     ///
     /// # Errors
-    /// When the bundle cannot be written or does not verify: then nothing is recorded.
-    pub async fn seal(&self, before: Timestamp, archive: &Path) -> Result<Option<Sealed>, Error> {
+    /// When the bundle cannot be written or does not verify: then nothing is recorded. As [`App::export`].
+    pub async fn seal(
+        &self,
+        before: Timestamp,
+        (archive, up_to): (&Path, Classification),
+    ) -> Result<Option<Sealed>, Error> {
+        self.refuse_restricted(up_to).await?;
         let previous = self.newest_seal().await?;
         let from = previous.as_ref().map_or(0, |seal| seal.to);
         let end = self.first_entry_at(before).await?;

@@ -533,6 +533,8 @@ pub(crate) struct SealArgs {
     /// Folder of the archive; the bundle goes into a folder of its own in it
     #[arg(long, short, value_name = "DIR")]
     pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) sight: Sight,
 }
 
 #[derive(Debug, Args)]
@@ -609,6 +611,8 @@ pub(crate) struct ExportArgs {
     /// Folder to write to; it must not exist or be empty
     #[arg(long, short, value_name = "DIR")]
     pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) sight: Sight,
 }
 
 #[derive(Debug, Subcommand)]

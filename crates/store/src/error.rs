@@ -55,6 +55,9 @@ pub enum StoreError {
         None => "none is active".to_owned(),
     })]
     VersionConflict { key: String, current: Option<Digest> },
+    /// A restricted version is active, and the writer did not write a restricted one.
+    #[error("{key} is in force, but restricted")]
+    Withheld { key: String },
     #[error("no version of {key} is active")]
     ClaimMissing { key: String },
     #[error("could not copy table {table}: {problem}")]

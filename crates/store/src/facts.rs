@@ -101,7 +101,8 @@ impl Db {
     ///
     /// # Errors
     /// [`StoreError::Invalid`] before anything is written when a part of it cannot be stored;
-    /// [`StoreError::VersionConflict`] when another version is active than expected.
+    /// [`StoreError::VersionConflict`] when another version is active than expected; [`StoreError::Withheld`] when one is
+    /// that the writer may not see.
     pub async fn put_claim(
         &self,
         (tenant, actor): (&Tenant, &str),
@@ -114,6 +115,7 @@ impl Db {
         let mut tx = self.begin_claim(tenant.id, said).await?;
         refuse_unknown_hosts(&mut tx, tenant, put.key).await?;
         let active = find_active(&mut tx, tenant, put.key).await?;
+        refuse_across(put, active.as_ref())?;
         compare(put.key, active.as_ref(), put.expected)?;
         if let Some(active) = active.as_ref().filter(|active| active.version.value == value) {
             beat(&mut tx, tenant, (put.key.subject(), &active.version.id.to_string()), now).await?;
@@ -158,14 +160,14 @@ impl Db {
     /// Closes the active version without a successor (FCT-05).
     ///
     /// # Errors
-    /// [`StoreError::ClaimMissing`] when none is active; [`StoreError::VersionConflict`] when it is not the expected one;
+    /// [`StoreError::ClaimMissing`] when none is active, or none that the writer may see; [`StoreError::VersionConflict`] when it is not the expected one;
     /// [`StoreError::Invalid`] without a reason.
     #[expect(clippy::too_many_arguments, reason = "tenant, key, reason, clock and nonces are one each")]
     pub async fn retire_claim(
         &self,
         (tenant, actor): (&Tenant, &str),
         key: &ClaimKey,
-        (reason, expected): (&str, Option<Expected>),
+        (reason, expected, up_to): (&str, Option<Expected>, Classification),
         now: Timestamp,
         nonces: Nonces<'_>,
     ) -> Result<Stored, StoreError> {
@@ -174,7 +176,8 @@ impl Db {
         key.check().map_err(invalid)?;
         let said = "retire the fact";
         let mut tx = self.begin_claim(tenant.id, said).await?;
-        let Some(active) = find_active(&mut tx, tenant, key).await? else {
+        let active = find_active(&mut tx, tenant, key).await?;
+        let Some(active) = active.filter(|active| active.version.classification <= up_to) else {
             return Err(StoreError::ClaimMissing { key: key.to_string() });
         };
         compare(key, Some(&active), expected)?;
@@ -296,6 +299,25 @@ async fn find_active(tx: &mut Tx, tenant: &Tenant, key: &ClaimKey) -> Result<Opt
         .await
         .map_err(doing("read the active version"))?;
     row.map(|row| read_version(key.kind(), &row)).transpose()
+}
+
+/// Refuses a version that would follow one of another classification: who may not see what is in force learns from what is
+/// written in its place neither its value nor its token, and who restricts a value learns that it was not before (FCT-28).
+fn refuse_across(put: &Put<'_>, active: Option<&Stored>) -> Result<(), StoreError> {
+    let key = put.key.to_string();
+    match active.map(|active| active.version.classification) {
+        Some(Classification::Restricted) if put.classification == Classification::Normal => {
+            Err(match put.expected {
+                // As if it were not there: then no token fits, either.
+                Some(Expected::Token(_)) => StoreError::VersionConflict { key, current: None },
+                Some(Expected::Absent) | None => StoreError::Withheld { key },
+            })
+        }
+        Some(Classification::Normal) if put.classification == Classification::Restricted => {
+            Err(invalid(format_args!("{key} is in force and not restricted: retire it first")))
+        }
+        Some(Classification::Normal | Classification::Restricted) | None => Ok(()),
+    }
 }
 
 fn compare(key: &ClaimKey, active: Option<&Stored>, expected: Option<Expected>) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use decide::observed::{Change as Differing, Known, Told, changes as compare, family};
-use model::{ClaimKey, ClaimKind, FactType, HostId, ScanId, Subject, Version};
+use model::{ClaimKey, ClaimKind, Classification, FactType, HostId, ScanId, Subject, Version};
 use rules::{Masker, Plan};
 use serde::Serialize;
 use store::StoreError;
@@ -57,6 +57,7 @@ pub(super) async fn changes(app: &App, host: HostId, found: &Found) -> Result<Ob
         subject: &subject,
         name: None,
         last: Some(FactType::Observed.as_str()),
+        up_to: Classification::Restricted,
     };
     let active = app.db.list_active(&app.tenant, &wanted).await?;
     let known: BTreeMap<String, Known> = active

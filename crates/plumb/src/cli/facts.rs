@@ -1,7 +1,7 @@
 //! The command line of facts and edges.
 
 use clap::{Args, Subcommand, ValueEnum};
-use model::{Digest, FactType, Timestamp};
+use model::{Classification, Digest, FactType, Timestamp};
 
 use super::{ListFormat, digest, instant};
 
@@ -48,6 +48,21 @@ pub(crate) enum Direction {
     Both,
 }
 
+/// Who asks.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Sight {
+    /// With what is marked as restricted
+    #[arg(long)]
+    restricted: bool,
+}
+
+impl Sight {
+    /// Returns the highest classification that is seen.
+    pub(crate) const fn up_to(self) -> Classification {
+        if self.restricted { Classification::Restricted } else { Classification::Normal }
+    }
+}
+
 /// How to walk.
 #[derive(Debug, Args)]
 pub(crate) struct WalkArgs {
@@ -59,6 +74,8 @@ pub(crate) struct WalkArgs {
     pub(crate) relation: Option<String>,
     #[command(flatten)]
     pub(crate) instants: InstantArgs,
+    #[command(flatten)]
+    pub(crate) sight: Sight,
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -96,7 +113,7 @@ pub(crate) struct PutArgs {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Mark it as not for everybody
+    /// Mark it as not for everybody; needed to replace what is so marked
     #[arg(long)]
     pub(crate) restricted: bool,
     /// Only if this version is in force: a version token, or `absent`
@@ -142,6 +159,8 @@ pub(crate) struct FactGetArgs {
     pub(crate) predicate: Option<String>,
     #[arg(long = "type", short = 't', value_name = "TYPE", value_parser = fact_type)]
     pub(crate) fact_type: Option<FactType>,
+    #[command(flatten)]
+    pub(crate) sight: Sight,
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -159,6 +178,8 @@ pub(crate) struct FactHistoryArgs {
     /// Versions before this seq: the next page begins where the last one ended
     #[arg(long, value_name = "SEQ")]
     pub(crate) before: Option<u64>,
+    #[command(flatten)]
+    pub(crate) sight: Sight,
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -198,6 +219,8 @@ pub(crate) struct FactAsOfArgs {
     pub(crate) fact_type: Option<FactType>,
     #[command(flatten)]
     pub(crate) instants: InstantArgs,
+    #[command(flatten)]
+    pub(crate) sight: Sight,
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -211,6 +234,8 @@ pub(crate) struct FactDiffArgs {
     /// An instant, or a tree size [default: now]
     #[arg(long, value_name = "POINT", value_parser = point)]
     pub(crate) to: Option<Point>,
+    #[command(flatten)]
+    pub(crate) sight: Sight,
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -234,6 +259,8 @@ pub(crate) struct RetireArgs {
     /// Only if this version is in force: a version token
     #[arg(long, value_name = "TOKEN", value_parser = expected)]
     pub(crate) expect: Option<Expect>,
+    #[command(flatten)]
+    pub(crate) sight: Sight,
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -269,6 +296,8 @@ pub(crate) struct EdgeListArgs {
     pub(crate) relation: Option<String>,
     #[command(flatten)]
     pub(crate) instants: InstantArgs,
+    #[command(flatten)]
+    pub(crate) sight: Sight,
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }

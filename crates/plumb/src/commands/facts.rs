@@ -121,7 +121,7 @@ async fn put(app: &App, key: ClaimKey, (value, args): (&str, &PutArgs)) -> Resul
 }
 
 async fn retire(app: &App, key: &ClaimKey, args: &RetireArgs) -> Result<Exit, Error> {
-    let claim = app.retire_claim(key, (&args.reason, args.expect.map(expected))).await?;
+    let claim = app.retire_claim(key, (&args.reason, args.expect.map(expected), args.sight.up_to())).await?;
     app::checkpoint::cut(app).await?;
     match args.format {
         ListFormat::Json => console::print(&super::json(&document(&claim)?)?)?,
@@ -131,7 +131,8 @@ async fn retire(app: &App, key: &ClaimKey, args: &RetireArgs) -> Result<Exit, Er
 }
 
 async fn get(app: &App, args: &FactGetArgs) -> Result<Exit, Error> {
-    let filter = fact_filter(app, &args.subject, args.predicate.as_ref(), args.fact_type).await?;
+    let which = (&*args.subject, args.predicate.as_ref(), args.fact_type);
+    let filter = fact_filter(app, which, args.sight.up_to()).await?;
     let claims = app.active_claims(&filter).await?;
     match args.format {
         ListFormat::Json => {
@@ -145,15 +146,15 @@ async fn get(app: &App, args: &FactGetArgs) -> Result<Exit, Error> {
 
 async fn fact_filter(
     app: &App,
-    subject: &str,
-    predicate: Option<&String>,
-    fact_type: Option<FactType>,
+    (subject, predicate, fact_type): (&str, Option<&String>, Option<FactType>),
+    up_to: Classification,
 ) -> Result<Filter, Error> {
     Ok(Filter {
         kind: ClaimKind::Fact,
         subject: app.subject(subject).await?,
         name: predicate.cloned(),
         last: fact_type.map(|fact_type| fact_type.as_str().to_owned()),
+        up_to,
     })
 }
 
@@ -161,12 +162,12 @@ async fn history(app: &App, args: &FactHistoryArgs) -> Result<Exit, Error> {
     let subject = app.subject(&args.subject).await?;
     let fact_type = match args.fact_type {
         Some(fact_type) => Some(fact_type),
-        None => app.only_fact_type(&subject, &args.predicate).await?,
+        None => app.only_fact_type(&subject, (&args.predicate, args.sight.up_to())).await?,
     };
     let claims = match fact_type {
         Some(fact_type) => {
             let key = ClaimKey::Fact { subject, predicate: args.predicate.clone(), fact_type };
-            app.claim_history(&key, (args.before, args.limit)).await?
+            app.claim_history(&key, (args.before, args.limit, args.sight.up_to())).await?
         }
         None => Vec::new(),
     };
@@ -184,7 +185,8 @@ async fn history(app: &App, args: &FactHistoryArgs) -> Result<Exit, Error> {
 }
 
 async fn fact_as_of(app: &App, args: &FactAsOfArgs) -> Result<Exit, Error> {
-    let filter = fact_filter(app, &args.subject, args.predicate.as_ref(), args.fact_type).await?;
+    let which = (&*args.subject, args.predicate.as_ref(), args.fact_type);
+    let filter = fact_filter(app, which, args.sight.up_to()).await?;
     let answer = as_of(app, &filter, &args.instants).await?;
     show_as_of(&answer, (filter.kind, args.format))
 }
@@ -226,6 +228,7 @@ async fn list(app: &App, args: &EdgeListArgs) -> Result<Exit, Error> {
         subject: app.subject(&args.subject).await?,
         name: args.relation.clone(),
         last: None,
+        up_to: args.sight.up_to(),
     };
     if args.instants.at.is_some() || args.instants.recorded_at.is_some() {
         return show_as_of(&as_of(app, &filter, &args.instants).await?, (filter.kind, args.format));
@@ -243,7 +246,9 @@ async fn list(app: &App, args: &EdgeListArgs) -> Result<Exit, Error> {
 
 async fn diff(app: &App, args: &FactDiffArgs) -> Result<Exit, Error> {
     let subject = app.subject(&args.subject).await?;
-    let answer = app.diff_facts(&subject, (recorded(Some(args.from)), recorded(args.to))).await?;
+    let answer = app
+        .diff_facts((&subject, args.sight.up_to()), (recorded(Some(args.from)), recorded(args.to)))
+        .await?;
     if args.format == ListFormat::Json {
         let one = |difference: &Difference| -> Result<Value, Error> {
             Ok(json!({

@@ -29,6 +29,7 @@ async fn way(app: &App, (start, depth): (&str, u32), args: &WalkArgs) -> Result<
         depth,
         valid_at: args.instants.at,
         recorded: recorded(args.instants.recorded_at),
+        up_to: args.sight.up_to(),
     })
 }
 

@@ -105,7 +105,7 @@ pub(super) async fn verify(app: &App, args: &LedgerVerifyArgs) -> Result<Exit, E
 }
 
 pub(super) async fn export(app: &App, args: &ExportArgs) -> Result<Exit, Error> {
-    let exported = app.export(&args.output).await?;
+    let exported = app.export(&args.output, args.sight.up_to()).await?;
     console::note(&format!(
         "exported {} entries in {} files, {} bytes, to {}",
         exported.entries,

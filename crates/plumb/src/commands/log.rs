@@ -50,7 +50,7 @@ pub(super) async fn checkpoint(app: &App) -> Result<Exit, Error> {
 
 pub(super) async fn seal(app: &App, args: &SealArgs) -> Result<Exit, Error> {
     let before = args.before.unwrap_or_else(|| app.now());
-    match app.seal(before, &args.output).await? {
+    match app.seal(before, (&args.output, args.sight.up_to())).await? {
         Some(sealed) => {
             console::note(&format!(
                 "sealed entries {}..{} in {}, which verifies",

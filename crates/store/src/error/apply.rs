@@ -28,6 +28,7 @@ impl StoreError {
             | Self::Ledger { .. }
             | Self::Invalid { .. }
             | Self::VersionConflict { .. }
+            | Self::Withheld { .. }
             | Self::ClaimMissing { .. }
             | Self::Uncopied { .. }
             | Self::Filled { .. }

@@ -1,6 +1,6 @@
 //! Walking along edges, level by level, by one recursive statement (FCT-17).
 
-use model::Subject;
+use model::{Classification, Subject};
 
 use super::read::Instants;
 use crate::append::to_i64;
@@ -50,12 +50,15 @@ pub struct Walk<'w> {
     pub relation: Option<&'w str>,
     /// Most edges in a row.
     pub depth: u32,
+    /// The highest classification that is seen.
+    pub up_to: Classification,
 }
 
-/// What holds of an edge at the instants asked for: `$3` relation, `$5` valid at, `$6` recorded at, `$7` position.
+/// What holds of an edge at the instants asked for: `$3` relation, `$5` valid at, `$6` recorded at, `$7` position,
+/// `$9` highest classification.
 macro_rules! holds {
     () => {
-        "e.tenant_id = $1 AND ($3 IS NULL OR e.relation = $3) AND e.t_valid <= $5
+        "e.tenant_id = $1 AND (e.classification = 'normal' OR $9 = 'restricted') AND ($3 IS NULL OR e.relation = $3) AND e.t_valid <= $5
           AND e.t_recorded <= $6 AND (e.t_recorded < $6 OR e.log_index < $7)
           AND NOT (e.t_superseded IS NOT NULL AND e.t_invalid <= $5
             AND e.t_superseded <= $6 AND (e.t_superseded < $6 OR e.superseded_index < $7))"
@@ -148,6 +151,7 @@ impl Db {
             .bind(at.recorded_at.as_micros())
             .bind(to_i64(at.position)?)
             .bind(EDGES_MAX + 1)
+            .bind(walk.up_to.as_str())
             .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("walk along the edges"))?

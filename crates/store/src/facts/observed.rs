@@ -109,20 +109,20 @@ async fn write_kind(
         closed.push([to_i64(seq)?.into(), ordinal.into(), until.as_micros().into(), index_of(at)?.into()]);
     }
     let ended = close(tx, (tenant, appender.at()), (by, kind), (closed, count)).await?;
-    let fresh = insert(tx, (tenant, appender), (by, kind, &puts), &mut *nonces).await?;
+    let ended: BTreeMap<u64, Version> = ended.into_iter().map(|ended| (ended.seq, ended)).collect();
+    let fresh = insert(tx, (tenant, appender), (by, kind, &puts), &ended, &mut *nonces).await?;
     for version in &fresh {
         appender.push(draft(version, Step::Put), &mut *nonces)?;
     }
-    let ended: BTreeMap<u64, &Version> = ended.iter().map(|ended| (ended.seq, ended)).collect();
     for change in &retires {
-        let version = change.replaces.and_then(|seq| ended.get(&seq).copied());
+        let version = change.replaces.and_then(|seq| ended.get(&seq));
         let version = version.ok_or_else(|| broken("a retired fact", &"it was not closed"))?;
         appender.push(draft(version, Step::Retired), &mut *nonces)?;
     }
     Ok(())
 }
 
-/// Closes versions; returns those without a successor as they are now. One that is not in force any more was changed by
+/// Closes versions; returns them as they are now. One that is not in force any more was changed by
 /// somebody else since this was decided.
 async fn close(
     tx: &mut Tx,
@@ -145,12 +145,7 @@ async fn close(
     if rows.len() != count {
         return Err(conflict(by));
     }
-    let mut retired = Vec::new();
-    for row in &rows {
-        let stored = read_version(kind, row)?;
-        retired.extend(Some(stored.version).filter(|version| version.superseded_by.is_none()));
-    }
-    Ok(retired)
+    rows.iter().map(|row| Ok(read_version(kind, row)?.version)).collect()
 }
 
 fn conflict(by: &By<'_>) -> StoreError {
@@ -168,7 +163,12 @@ fn refused(by: &By<'_>, err: StoreError) -> StoreError {
 }
 
 /// Makes the version that a change puts, without its number.
-fn fresh(by: &By<'_>, at: Timestamp, change: &Change, id: FactId) -> Version {
+fn fresh(
+    by: &By<'_>,
+    (at, id): (Timestamp, FactId),
+    change: &Change,
+    classification: Classification,
+) -> Version {
     Version {
         id,
         seq: 0,
@@ -183,7 +183,7 @@ fn fresh(by: &By<'_>, at: Timestamp, change: &Change, id: FactId) -> Version {
         reason: Some(by.reason.clone()),
         superseded_actor: None,
         superseded_reason: None,
-        classification: Classification::Normal,
+        classification,
     }
 }
 
@@ -192,14 +192,18 @@ async fn insert(
     tx: &mut Tx,
     (tenant, appender): (&Tenant, &Appender<'_>),
     (by, kind, puts): (&By<'_>, ClaimKind, &[&Change]),
+    ended: &BTreeMap<u64, Version>,
     nonces: Nonces<'_>,
 ) -> Result<Vec<Version>, StoreError> {
     let first = appender.next_position();
-    let mut rows = Rows::new(7, puts.len());
+    let mut rows = Rows::new(8, puts.len());
     let mut versions = Vec::with_capacity(puts.len());
     for (at, change) in puts.iter().enumerate() {
         let id = FactId::new(audit_id(appender.at(), nonces()).uuid());
-        let version = fresh(by, appender.at(), change, id);
+        // What follows a restricted version is restricted as well.
+        let before = change.replaces.and_then(|seq| ended.get(&seq));
+        let classification = before.map_or(Classification::Normal, |before| before.classification);
+        let version = fresh(by, (appender.at(), id), change, classification);
         let ordinal = i64::try_from(at).unwrap_or(i64::MAX);
         rows.push([
             ordinal.into(),
@@ -208,6 +212,7 @@ async fn insert(
             change.key.last().into(),
             id.to_string().into(),
             version.value.clone().into(),
+            classification.as_str().into(),
             (to_i64(first)? + ordinal).into(),
         ]);
         versions.push(version);

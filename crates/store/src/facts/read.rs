@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{ClaimKey, ClaimKind, Subject, Timestamp};
+use model::{ClaimKey, ClaimKind, Classification, Subject, Timestamp};
 
 use super::{Stored, read_version, statements};
 use crate::append::to_i64;
@@ -25,13 +25,16 @@ pub struct Wanted<'w> {
     pub name: Option<&'w str>,
     /// Fact type or target; none for all.
     pub last: Option<&'w str>,
+    /// The highest classification that is seen: what is above it is as if it were not there (FCT-28).
+    pub up_to: Classification,
 }
 
 impl<'w> Wanted<'w> {
-    /// Names what has this key.
+    /// Names what has this key, whatever its classification.
     #[must_use]
     pub fn key(key: &'w ClaimKey) -> Self {
-        Self { kind: key.kind(), subject: key.subject(), name: Some(key.name()), last: Some(key.last()) }
+        let (name, last) = (Some(key.name()), Some(key.last()));
+        Self { kind: key.kind(), subject: key.subject(), name, last, up_to: Classification::Restricted }
     }
 }
 
@@ -67,6 +70,7 @@ impl Db {
             .bind(wanted.name)
             .bind(wanted.last)
             .bind(VERSIONS_MAX + 1)
+            .bind(wanted.up_to.as_str())
             .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("read the active versions"))?;
@@ -97,7 +101,7 @@ impl Db {
         &self,
         tenant: &Tenant,
         key: &ClaimKey,
-        (before, limit): (Option<u64>, u32),
+        (before, limit, up_to): (Option<u64>, u32, Classification),
     ) -> Result<Vec<Stored>, StoreError> {
         let rows = query(statements(key.kind()).history)
             .bind(tenant.id.to_string())
@@ -106,6 +110,7 @@ impl Db {
             .bind(key.last())
             .bind(before.map_or(Ok(i64::MAX), to_i64)?)
             .bind(i64::from(limit.min(PAGE_MAX)))
+            .bind(up_to.as_str())
             .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("read the versions"))?;
@@ -178,6 +183,7 @@ impl Db {
             .bind(at.recorded_at.as_micros())
             .bind(to_i64(at.position)?)
             .bind(if one { 1 } else { VERSIONS_MAX + 1 })
+            .bind(wanted.up_to.as_str())
             .fetch_all(self.readers(tenant.id))
             .await
             .map_err(doing("read the versions as of an instant"))?;
@@ -213,6 +219,22 @@ impl Db {
             Ok((row.text("claim")?, row.instant("last_seen_at_us")?))
         })
         .collect()
+    }
+
+    /// Tells whether there is a fact or an edge that is restricted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn has_restricted(&self, tenant: &Tenant) -> Result<bool, StoreError> {
+        let found = query(
+            "SELECT 1 AS found WHERE EXISTS (SELECT 1 FROM facts WHERE tenant_id = $1 AND classification = 'restricted')
+               OR EXISTS (SELECT 1 FROM edges WHERE tenant_id = $1 AND classification = 'restricted')",
+        )
+        .bind(tenant.id.to_string())
+        .fetch_optional(self.readers(tenant.id))
+        .await
+        .map_err(doing("look for restricted versions"))?;
+        Ok(found.is_some())
     }
 
     /// Finds versions whose end is not what their successor says: closed by another, reopened, or edited.

@@ -71,23 +71,25 @@ macro_rules! statements {
                    $6, $7, $8, $9, $10, $11, $12)
                  RETURNING seq"
             ),
-            // $1 tenant, $2 subject, $3 name and $4 last or null, $5 limit.
+            // $1 tenant, $2 subject, $3 name and $4 last or null, $5 limit, $6 highest classification.
             current: concat!(
                 "SELECT ", columns!($id, $name, $last), " FROM ", $table, "
                  WHERE tenant_id = $1 AND subject = $2 AND ($3 IS NULL OR ", $name, " = $3)
                    AND ($4 IS NULL OR ", $last, " = $4) AND t_superseded IS NULL
+                   AND (classification = 'normal' OR $6 = 'restricted')
                  ORDER BY ", $name, ", ", $last, "
                  LIMIT $5"
             ),
-            // $1 to $4 as [`Sql::active`], $5 versions before this seq, $6 limit.
+            // $1 to $4 as [`Sql::active`], $5 versions before this seq, $6 limit, $7 highest classification.
             history: concat!(
                 "SELECT ", columns!($id, $name, $last), " FROM ", $table, "
                  WHERE tenant_id = $1 AND subject = $2 AND ", $name, " = $3 AND ", $last, " = $4 AND seq < $5
+                   AND (classification = 'normal' OR $7 = 'restricted')
                  ORDER BY seq DESC
                  LIMIT $6"
             ),
             // $1 tenant, $2 subject, $3 name and $4 last or null, $5 valid at, $6 recorded at, $7 entries before this
-            // index, $8 limit. Of the instant itself only what stands before the index counts.
+            // index, $8 limit, $9 highest classification. Of the instant itself only what stands before the index counts.
             as_of: concat!(
                 "SELECT * FROM (
                    SELECT ", columns!($id, $name, $last), ", row_number() OVER (
@@ -95,6 +97,7 @@ macro_rules! statements {
                    FROM ", $table, "
                    WHERE tenant_id = $1 AND subject = $2 AND ($3 IS NULL OR ", $name, " = $3)
                      AND ($4 IS NULL OR ", $last, " = $4) AND t_valid <= $5
+                     AND (classification = 'normal' OR $9 = 'restricted')
                      AND t_recorded <= $6 AND (t_recorded < $6 OR log_index < $7)
                      AND NOT (t_superseded IS NOT NULL AND t_invalid <= $5
                        AND t_superseded <= $6 AND (t_superseded < $6 OR superseded_index < $7))
@@ -109,6 +112,7 @@ macro_rules! statements {
                 "SELECT ", columns!($id, $name, $last), "
                  FROM ", $table, "
                  WHERE tenant_id = $1 AND subject = $2 AND ", $name, " = $3 AND ", $last, " = $4 AND t_valid <= $5
+                   AND (classification = 'normal' OR $9 = 'restricted')
                    AND t_recorded <= $6 AND (t_recorded < $6 OR log_index < $7)
                    AND NOT (t_superseded IS NOT NULL AND t_invalid <= $5
                      AND t_superseded <= $6 AND (t_superseded < $6 OR superseded_index < $7))
@@ -140,14 +144,14 @@ macro_rules! statements {
                  LIMIT $2"
             ),
             // $1 tenant, $2 valid from, $3 recorded, $4 actor, $5 reason, then rows [place, subject, name, last, id,
-            // value, entry]. Returns each id with its number.
+            // value, classification, entry]. Returns each id with its number.
             put_many: Each {
                 sqlite: concat!(
                     "INSERT INTO ", $table, " (tenant_id, subject, ", $name, ", ", $last, ", ", $id, ", seq, value,
                        t_valid, t_recorded, actor, reason, classification, log_index)
                      SELECT $1, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
                        (SELECT coalesce(max(seq) + 1, 0) FROM ", $table, " WHERE tenant_id = $1) + (value ->> 0),
-                       value ->> 5, $2, $3, $4, $5, 'normal', value ->> 6
+                       value ->> 5, $2, $3, $4, $5, value ->> 6, value ->> 7
                      FROM json_each($6)
                      ORDER BY key
                      RETURNING ", $id, " AS id, seq"
@@ -157,9 +161,9 @@ macro_rules! statements {
                        t_valid, t_recorded, actor, reason, classification, log_index)
                      SELECT $1, r.subject, r.name, r.last, r.id,
                        (SELECT coalesce(max(seq) + 1, 0) FROM ", $table, " WHERE tenant_id = $1) + r.place,
-                       r.value, $2, $3, $4, $5, 'normal', r.entry
-                     FROM unnest($6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[])
-                       AS r (place, subject, name, last, id, value, entry)
+                       r.value, $2, $3, $4, $5, r.classification, r.entry
+                     FROM unnest($6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+                       $12::text[], $13::bigint[]) AS r (place, subject, name, last, id, value, classification, entry)
                      ORDER BY r.place
                      RETURNING ", $id, " AS id, seq"
                 ),

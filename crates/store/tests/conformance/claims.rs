@@ -57,11 +57,19 @@ impl Bench {
 
     pub(crate) async fn retire(&self, key: &ClaimKey, now: Timestamp) -> Result<Stored, StoreError> {
         let by = (&self.tenant, ACTOR);
-        self.db.retire_claim(by, key, ("no longer so", None), now, &mut self.nonces()).await
+        self.db
+            .retire_claim(
+                by,
+                key,
+                ("no longer so", None, Classification::Restricted),
+                now,
+                &mut self.nonces(),
+            )
+            .await
     }
 
     pub(crate) async fn versions(&self, key: &ClaimKey) -> Vec<Stored> {
-        self.db.list_versions(&self.tenant, key, (None, 500)).await.unwrap()
+        self.db.list_versions(&self.tenant, key, (None, 500, Classification::Restricted)).await.unwrap()
     }
 }
 
@@ -406,7 +414,10 @@ async fn fct_11_compare_and_set_names_the_current_token(on: On) {
             }
         }
         let by = (&bench.tenant, ACTOR);
-        let err = bench.db.retire_claim(by, &key, ("x", Some(token)), at(500), &mut bench.nonces()).await;
+        let err = bench
+            .db
+            .retire_claim(by, &key, ("x", Some(token), Classification::Normal), at(500), &mut bench.nonces())
+            .await;
         assert!(matches!(err, Err(StoreError::VersionConflict { .. })), "{err:?}");
         assert_eq!(bench.dump().await, before);
     }

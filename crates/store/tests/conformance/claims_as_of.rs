@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{ClaimKey, ClaimKind, Subject, Timestamp};
+use model::{ClaimKey, ClaimKind, Classification, Subject, Timestamp};
 use store::facts::read::{Instants, Wanted};
 use store::facts::{Put, Stored, Written};
 
@@ -104,7 +104,8 @@ async fn check_difference(bench: &Bench, model: &[Known], choices: &mut Choices,
     let (one, other) = (1 + choices.below(size), 1 + choices.below(size));
     let (from, to) = (one.min(other), one.max(other));
     let subject = choices.subject();
-    let wanted = Wanted { kind, subject: &subject, name: None, last: None };
+    let wanted =
+        Wanted { kind, subject: &subject, name: None, last: None, up_to: Classification::Restricted };
     let points = (instants(bench, (at(0), from)).await, instants(bench, (at(0), to)).await);
     let found = bench.db.list_differing(&bench.tenant, &wanted, points).await.unwrap();
     let shown = |found: &Option<Stored>| {
@@ -196,7 +197,7 @@ async fn fct_12_fct_13_as_of_agrees_with_a_model_of_lists(on: On) {
                 wanted.retain(|known, _value| *known == one);
                 Wanted::key(&one)
             } else {
-                Wanted { kind, subject: &subject, name: None, last: None }
+                Wanted { kind, subject: &subject, name: None, last: None, up_to: Classification::Restricted }
             };
             let answer = bench.db.list_as_of(&bench.tenant, &filter, point).await.unwrap();
             assert_eq!(said(&answer), wanted, "{n}: {valid_at} of {tree_size}");
@@ -206,7 +207,8 @@ async fn fct_12_fct_13_as_of_agrees_with_a_model_of_lists(on: On) {
         }
         // The same question is answered the same after all later writes.
         for (point, subject, before) in answers {
-            let filter = Wanted { kind, subject: &subject, name: None, last: None };
+            let filter =
+                Wanted { kind, subject: &subject, name: None, last: None, up_to: Classification::Restricted };
             let after = bench.db.list_as_of(&bench.tenant, &filter, point).await.unwrap();
             assert_eq!(after, before);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{ClaimKey, Subject};
+use model::{ClaimKey, Classification, Subject};
 use store::facts::graph::{Direction, Reached, Walk};
 use store::facts::read::Instants;
 
@@ -88,6 +88,7 @@ async fn fct_17_walks_agree_with_a_walk_in_memory(on: On) {
             direction: [Direction::Out, Direction::In, Direction::Both][round % 3],
             relation: (round % 2 == 0).then(|| RELATIONS[round % 5 % 3]),
             depth: [1, 2, 3, 16][round % 4],
+            up_to: Classification::Normal,
         };
         let (known, position) = if round % 7 == 0 { (&edges, full) } else { (&kept, size) };
         let point = Instants { valid_at: at(150), recorded_at: last, position };
@@ -114,7 +115,13 @@ async fn fct_17_fct_27_a_walk_ends_on_a_cycle_and_at_the_tenants_border(on: On) 
     }
     other.fresh(&put(&edge(2, 3), "{}"), at(100)).await;
     let start = node(1);
-    let walk = Walk { start: &start, direction: Direction::Out, relation: None, depth: 16 };
+    let walk = Walk {
+        start: &start,
+        direction: Direction::Out,
+        relation: None,
+        depth: 16,
+        up_to: Classification::Normal,
+    };
     let now = Instants { valid_at: at(200), recorded_at: at(200), position: 1_000 };
     let told = bench.db.walk(&bench.tenant, &walk, now).await.unwrap();
     let told: Vec<_> =

@@ -1,7 +1,10 @@
 //! The facts and edges that a scan finds: written with its Apply, on change only, all or nothing (FCT-29).
 
-use model::{ClaimKey, ClaimKind, FactType, HostId, RunStatus, Status::Pass, Subject, SubjectKind};
+use model::{
+    ClaimKey, ClaimKind, Classification, FactType, HostId, RunStatus, Status::Pass, Subject, SubjectKind,
+};
 use store::StoreError;
+use store::facts::Put;
 use store::facts::observed::{Change, Observed};
 use store::facts::read::Wanted;
 
@@ -50,7 +53,13 @@ async fn scan(
 /// The facts in force: predicate, value, seq.
 async fn told(bench: &Bench, host: HostId) -> Vec<(String, String, u64)> {
     let subject = Subject::host(host);
-    let wanted = Wanted { kind: ClaimKind::Fact, subject: &subject, name: None, last: None };
+    let wanted = Wanted {
+        kind: ClaimKind::Fact,
+        subject: &subject,
+        name: None,
+        last: None,
+        up_to: Classification::Restricted,
+    };
     let active = bench.db.list_active(&bench.tenant, &wanted).await.unwrap();
     let one = |version: model::Version| (version.key.name().to_owned(), version.value, version.seq);
     active.into_iter().map(|stored| one(stored.version)).collect()
@@ -183,3 +192,19 @@ async fn fct_29_a_scan_puts_replaces_and_ends_edges(on: On) {
     assert_eq!(edges(host).await, wanted);
 }
 on_each!(fct_29_a_scan_puts_replaces_and_ends_edges);
+
+/// FCT-28: what a scan puts in the place of a restricted version is restricted, too.
+async fn fct_28_what_follows_a_restricted_version_is_restricted(on: On) {
+    let bench = Bench::on(on).await;
+    let host = bench.host("web-1").await;
+    for (name, replaces) in [("os", 0), ("edge a", 0)] {
+        let key = named(host, name);
+        bench.fresh(&Put { classification: Classification::Restricted, ..put(&key, "1") }, at(100)).await;
+        scan(&bench, (host, 200), &[(name, Some("2"), Some(replaces))]).await.unwrap();
+        let versions = bench.versions(&key).await;
+        assert_eq!((versions.len(), &*versions[0].version.value), (2, "2"));
+        assert_eq!(versions[0].version.classification, Classification::Restricted, "{name}");
+    }
+    assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
+}
+on_each!(fct_28_what_follows_a_restricted_version_is_restricted);

@@ -8,7 +8,7 @@ use ledger::EntryKind;
 use ledger::tile::{Tile, TileId};
 use model::Status::{Fail, Pass};
 use model::record::{BodyErased, ErasedBlob, HoldChanged, HostRecord, LogEvent, SegmentPruned};
-use model::{ClaimKind, HostId, Timestamp};
+use model::{ClaimKind, Classification, HostId, Timestamp};
 use store::blobs::Store;
 use store::cosignatures::StoredCosignature;
 use store::facts::graph::{Direction, Walk};
@@ -158,16 +158,31 @@ impl Party {
         let now = Instants { valid_at: Timestamp::MAX, recorded_at: Timestamp::MAX, position: 1 << 40 };
         for kind in KINDS {
             let key = key(kind, named.word);
-            let every = Wanted { kind, subject: key.subject(), name: None, last: None };
+            let every = Wanted {
+                kind,
+                subject: key.subject(),
+                name: None,
+                last: None,
+                up_to: Classification::Restricted,
+            };
             note("list_active", &db.list_active(tenant, &every).await.unwrap());
             note("list_as_of", &db.list_as_of(tenant, &every, now).await.unwrap());
             note("find_active", &db.find_active(tenant, &key).await.unwrap());
-            note("list_versions", &db.list_versions(tenant, &key, (None, 100)).await.unwrap());
+            note(
+                "list_versions",
+                &db.list_versions(tenant, &key, (None, 100, Classification::Restricted)).await.unwrap(),
+            );
             note("list_wrong_closings", &db.list_wrong_closings(tenant, kind, 100).await.unwrap());
             note("list_heartbeats", &db.list_heartbeats(tenant, key.subject()).await.unwrap());
         }
         let edge = key(ClaimKind::Edge, named.word);
-        let walk = Walk { start: edge.subject(), direction: Direction::Both, relation: None, depth: 4 };
+        let walk = Walk {
+            start: edge.subject(),
+            direction: Direction::Both,
+            relation: None,
+            depth: 4,
+            up_to: Classification::Restricted,
+        };
         note("walk", &db.walk(tenant, &walk, now).await.unwrap());
         all
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use app::scan::{Capture, Narrowing};
 use app::{App, Clock, Config, Mode, Retention};
-use model::Timestamp;
+use model::{Classification, Timestamp};
 
 use super::workload::replayed;
 use super::{config, wait};
@@ -27,7 +27,7 @@ fn gone(data: &Path) -> Vec<String> {
 /// Asserts that a bundle without evidence that came back is refused by our verifier and by the one in the docs.
 async fn assert_both_verifiers_miss_it(app: &App, folder: &Path, sha256: &str) {
     let bundle = folder.join("bundle");
-    let vkeys = app.export(&bundle).await.unwrap().vkeys;
+    let vkeys = app.export(&bundle, Classification::Restricted).await.unwrap().vkeys;
     let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/verify.py");
     let asked = || {
         let keys: Vec<_> = vkeys.iter().map(|vkey| vkey.parse().unwrap()).collect();

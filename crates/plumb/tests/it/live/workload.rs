@@ -8,7 +8,7 @@ use std::sync::Arc;
 use app::host_keys::HostKeyPolicy;
 use app::scan::{Capture, Limits, Narrowing, ScanRequest};
 use app::{App, Config, Mode, Retention};
-use model::Timestamp;
+use model::{Classification, Timestamp};
 use testkit::fuzz::SplitMix64;
 use tokio::sync::watch;
 
@@ -94,7 +94,7 @@ impl Run {
                 self.app.rotate_key("yearly", is_revoked).await?;
                 self.reopen().await;
             }
-            8 => drop(self.app.seal(self.now, archive).await?),
+            8 => drop(self.app.seal(self.now, (archive, Classification::Restricted)).await?),
             9 => drop(self.app.prune(Some(archive), approved).await?),
             _ => self.app.record_start().await?,
         }
