@@ -125,8 +125,10 @@ async fn open(data: &Path, mode: Mode) -> Result<App, BenchError> {
     app::open(&config, mode).await.map_err(refused)
 }
 
+/// Returns the instant, as this machine has it.
 #[expect(clippy::disallowed_methods, reason = "a benchmark's records are of now")]
-fn now() -> Timestamp {
+#[must_use]
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(0))
 }

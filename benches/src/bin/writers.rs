@@ -6,13 +6,14 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use benches::BenchError;
+use benches::audit::now;
 use benches::book::Book;
 use benches::command::folder;
 use benches::figures::Samples;
 use benches::report::{Report, run};
 use benches::server::Server;
 use model::fact::Classification;
-use model::{ClaimKey, ClaimKind, FactType, Subject, Timestamp};
+use model::{ClaimKey, ClaimKind, FactType, Subject};
 use store::facts::read::{PAGE_MAX, Wanted};
 use store::facts::{Put, Written};
 use store::{Db, Tenant};
@@ -188,13 +189,19 @@ async fn write(
             classification: Classification::Normal,
             expected: None,
         };
-        let mut random = || *Uuid::now_v7().as_bytes();
-        match db.put_claim((tenant, "local:bench"), &put, Timestamp::from_micros(0), &mut random).await? {
+        match db.put_claim((tenant, "local:bench"), &put, now(), &mut random).await? {
             Written::New(_) => {}
             Written::Unchanged(_) => return Err(said(&"a put found its value there")),
         }
     }
     Ok(())
+}
+
+/// The random part first: two processes have the time in common.
+fn random() -> [u8; 16] {
+    let mut bits = *Uuid::now_v7().as_bytes();
+    bits.reverse();
+    bits
 }
 
 /// Tells whether every version is there and their numbers have no gap.
