@@ -282,24 +282,34 @@ pub(super) async fn begin_whole(
 ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let of = pool.clone();
     let begun = tokio::spawn(async move {
-        let begin = async || echo::told(&text, of.begin_with(AssertSqlSafe(text.clone()))).await;
+        let begin = async |text: &str| echo::told(text, of.begin_with(AssertSqlSafe(text.to_owned()))).await;
+        let mut text = text;
         // At most all that lie ready, and a new one.
         for _ready in 0..of.options().get_max_connections() {
-            match begin().await {
+            match begin(&text).await {
+                Err(err) if is_left_open(&err) && !text.starts_with(END) => text.insert_str(0, END),
                 Err(err) if has_ended(&err) => {}
                 begun => return begun,
             }
         }
-        begin().await
+        begin(&text).await
     });
     begun.await.unwrap_or_else(|_ended| Err(sqlx::Error::WorkerCrashed)).map_err(|err| waited(pool, err))
+}
+
+/// Ends what a beginning that was refused half-way, by its lock, has left open on a connection without the driver knowing.
+const END: &str = "ROLLBACK; ";
+
+/// Tells whether a transaction that failed was still open on the connection.
+fn is_left_open(err: &sqlx::Error) -> bool {
+    err.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "25P02")
 }
 
 /// Tells whether the connection was ended, by the server or on its way (postgresql.org/docs/current/errcodes-appendix.html).
 fn has_ended(err: &sqlx::Error) -> bool {
     let code = err.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(err, sqlx::Error::Io(_))
-        || code.is_some_and(|code| ["57P01", "57P02", "57P05"].contains(&code.as_ref()))
+        || code.is_some_and(|code| ["57P01", "57P02", "57P05", "25P03"].contains(&code.as_ref()))
 }
 
 /// Begins to read what belongs to a tenant; without one, what belongs to none.

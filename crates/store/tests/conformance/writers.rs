@@ -3,15 +3,15 @@
 use std::process::{Child, Command, Stdio};
 
 use model::ClaimKind;
-use store::Db;
 use store::facts::Written;
+use store::{Db, Login, Problem, Server, StoreError};
 
-use crate::bench::{Bench, at};
+use crate::bench::{Bench, EVERYDAY, Home, On, at, cluster};
 use crate::claims::{KINDS, key, put, table};
 
 const WRITERS: usize = 8;
 const PUTS: usize = 200;
-/// Names the database to a writer, and which keys it writes.
+/// Names the database to a writer, and which keys it writes: a file, or folder of the socket, port and name of a server's.
 const DATABASE: &str = "PLUMB_WRITERS_DATABASE";
 const WORK: &str = "PLUMB_WRITERS_WORK";
 
@@ -19,10 +19,30 @@ fn said(name: &str) -> Option<String> {
     std::env::var_os(name).map(|text| text.into_string().unwrap())
 }
 
+fn address(bench: &Bench) -> String {
+    match &*bench.home {
+        Home::Folder(_) => bench.path().to_str().unwrap().to_owned(),
+        Home::Server(database) => {
+            let folder = cluster().socket_folder();
+            format!("{} {} {}", folder.to_str().unwrap(), cluster().port(), database.name())
+        }
+    }
+}
+
+async fn opened(address: &str) -> Db {
+    match *address.split(' ').collect::<Vec<_>>() {
+        [folder, port, name] => {
+            let server = Server::new((folder, port.parse().unwrap()), name, EVERYDAY);
+            Db::connect(&server, Login::Everyday).await.unwrap()
+        }
+        _ => Db::open(std::path::Path::new(address)).await.unwrap(),
+    }
+}
+
 fn writer(bench: &Bench, work: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "writers::a_writer", "--ignored", "--nocapture"])
-        .env(DATABASE, bench.path())
+        .env(DATABASE, address(bench))
         .env(WORK, work)
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
@@ -34,11 +54,11 @@ fn writer(bench: &Bench, work: &str) -> Child {
 #[tokio::test]
 #[ignore = "a part of the tests below, which start it"]
 async fn a_writer() {
-    let Some((path, work)) = said(DATABASE).zip(said(WORK)) else { return };
+    let Some((address, work)) = said(DATABASE).zip(said(WORK)) else { return };
     let mut words = work.split(' ');
     let kind = if words.next() == Some("facts") { ClaimKind::Fact } else { ClaimKind::Edge };
     let (own, writer) = (words.next() == Some("own"), words.next().unwrap());
-    let db = Db::open(std::path::Path::new(&path)).await.unwrap();
+    let db = opened(&address).await;
     let tenant = db.find_tenant("default").await.unwrap().unwrap();
     for n in 0..PUTS {
         let key = key(kind, &if own { format!("{writer}-{n}") } else { "shared".to_owned() });
@@ -59,11 +79,10 @@ fn fresh(writer: &str, n: usize) -> u128 {
 
 /// FCT-10, FCT-16: eight processes, 200 puts each, on keys of their own and all on one key: no error, 1,600 versions,
 /// numbered 0 to 1,599.
-#[tokio::test]
-async fn fct_10_eight_processes_with_200_puts_each_lose_nothing() {
+async fn fct_10_eight_processes_with_200_puts_each_lose_nothing(on: On) {
     for kind in KINDS {
         for own in ["own", "shared"] {
-            let bench = Bench::sqlite().await;
+            let bench = Bench::on(on).await;
             let work = |n: usize| format!("{} {own} w{n}", table(kind));
             let writers: Vec<Child> = (0..WRITERS).map(|n| writer(&bench, &work(n))).collect();
             for mut writer in writers {
@@ -85,3 +104,33 @@ async fn fct_10_eight_processes_with_200_puts_each_lose_nothing() {
         }
     }
 }
+on_each!(fct_10_eight_processes_with_200_puts_each_lose_nothing);
+
+/// FCT-10: while somebody else holds the lock a write ends as busy, which may be tried again, and nothing is written.
+async fn fct_10_a_lock_that_is_held_from_outside_is_busy(on: On) {
+    let bench = Bench::on(on).await;
+    let before = bench.dump().await;
+    let mut raw = bench.raw().await;
+    let hold = match on {
+        On::Sqlite => "BEGIN IMMEDIATE".to_owned(),
+        On::Postgres => {
+            format!("BEGIN; SELECT pg_advisory_xact_lock(1, hashtext('{}'))", bench.tenant.id)
+        }
+    };
+    raw.run(&hold).await.unwrap();
+    // The two wait at once: each for as long as it may.
+    let keys = KINDS.map(|kind| key(kind, "owner"));
+    let wanted = keys.each_ref().map(|key| put(key, "1"));
+    let [fact, edge] = wanted.each_ref().map(|wanted| bench.put(wanted, at(100)));
+    let (fact, edge) = tokio::join!(fact, edge);
+    for refused in [fact.unwrap_err(), edge.unwrap_err()] {
+        assert!(matches!(&refused, StoreError::Database { problem: Problem::Busy, .. }), "{refused:?}");
+    }
+    raw.run("ROLLBACK").await.unwrap();
+    assert_eq!(bench.dump().await, before);
+    for wanted in &wanted {
+        bench.fresh(wanted, at(200)).await;
+    }
+    assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
+}
+on_each!(fct_10_a_lock_that_is_held_from_outside_is_busy);
