@@ -13,6 +13,9 @@ use store::log::{PAGE_MAX, StoredCheckpoint};
 use crate::context::App;
 use crate::error::{Error, Kind};
 
+/// Most attempts to cover a log that other processes cover meanwhile.
+const CUTS_MAX: u32 = 20;
+
 /// Where the log stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -59,11 +62,26 @@ pub async fn begin(app: &App) -> Result<(), Error> {
 /// Returns whether this process stored a head.
 pub(crate) async fn cut_signed(app: &App, next: Option<&Signer>) -> Result<bool, Error> {
     app.note_start().await?;
-    let size = app.db.log_size(&app.tenant).await?;
+    for _attempt in 0..CUTS_MAX {
+        if let Some(is_ours) = cut_once(app, next).await? {
+            return Ok(is_ours);
+        }
+    }
+    Err(Error::new(
+        Kind::Conflict,
+        "other processes cover the log all the time, and so it was not covered here",
+    )
+    .hint("run `plumb ledger checkpoint` later"))
+}
+
+/// Returns nothing where another process stored a head while this one read the tiles of the one before.
+async fn cut_once(app: &App, next: Option<&Signer>) -> Result<Option<bool>, Error> {
+    // The head comes first: a log that others add to meanwhile is then longer, and never shorter than its head.
     let last = app.db.list_checkpoints(&app.tenant, 1).await?.pop();
+    let size = app.db.log_size(&app.tenant).await?;
     let covered = last.as_ref().map_or(0, |last| last.size);
     if size == covered {
-        return Ok(false);
+        return Ok(Some(false));
     }
     if size < covered {
         return Err(rollback(covered, size));
@@ -76,10 +94,14 @@ pub(crate) async fn cut_signed(app: &App, next: Option<&Signer>) -> Result<bool,
         bytes.map(<[u8]>::to_vec).ok_or_else(|| Error::internal("a tile of the log is missing"))
     };
     let broken = |err: &dyn std::fmt::Display| Error::internal(format!("could not extend the tree: {err}"));
-    let old = if covered == 0 {
-        Frontier::new()
-    } else {
-        load_frontier(covered, read).map_err(|err| broken(&err))?
+    let old = if covered == 0 { Ok(Frontier::new()) } else { load_frontier(covered, read) };
+    let old = match old {
+        Ok(old) => old,
+        Err(err) => {
+            let newest = app.db.list_checkpoints(&app.tenant, 1).await?.pop();
+            let is_moved = newest.is_some_and(|newest| newest.size > covered);
+            return if is_moved { Ok(None) } else { Err(broken(&err)) };
+        }
     };
     if let Some(last) = &last
         && Digest(old.root()) != last.root
@@ -111,7 +133,7 @@ pub(crate) async fn cut_signed(app: &App, next: Option<&Signer>) -> Result<bool,
     if is_ours {
         app.anchor(&stored.note).await?;
     }
-    Ok(is_ours)
+    Ok(Some(is_ours))
 }
 
 fn rollback(covered: u64, size: u64) -> Error {
