@@ -97,7 +97,7 @@ fn dbs_17_connections_are_counted_before_they_are_missing() {
     let (all, reserved) = (number("max_connections"), number("superuser_reserved_connections"));
     let (is_ok, line) = said(&world);
     assert!(
-        is_ok && line.starts_with("5 kept + 10 for a peak + 2 of a snapshot = 17, times 1 = 17 at most; "),
+        is_ok && line.starts_with("5 kept + 0 for a peak + 2 of a snapshot = 7, times 1 = 7 at most; "),
         "{line}"
     );
     assert!(
@@ -106,14 +106,14 @@ fn dbs_17_connections_are_counted_before_they_are_missing() {
     );
     let app = user(&database, "app");
     let role = |limit: i64| database.sql(&format!("ALTER ROLE {app} CONNECTION LIMIT {limit}")).unwrap();
-    for (limit, is_right, is_told) in
-        [(22, true, false), (21, true, true), (17, true, true), (16, false, false)]
+    for (limit, is_right, is_told) in [(9, true, false), (8, true, true), (7, true, true), (6, false, false)]
     {
         role(limit);
         let (is_ok, line) = said(&world);
         assert_eq!((is_ok, line.contains("more than 80 %")), (is_right, is_told), "{limit}: {line}");
         assert!(line.contains(&format!(", {limit} for this role")), "{line}");
     }
+    role(20);
     let of = [
         ("PLUMB_DATABASE_CONNECTIONS", "2"),
         ("PLUMB_DATABASE_OVERFLOW", "1"),
