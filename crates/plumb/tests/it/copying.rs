@@ -4,9 +4,11 @@
 use std::fs;
 use std::path::Path;
 
+use testkit::postgres::{Database, SUPERUSER};
+
 use crate::database::{dump, sql};
 use crate::ours::{at_least_14, closed, folder};
-use crate::server::{address, database, user};
+use crate::server::{address, cluster, database, user};
 use crate::support::{World, assert_code, assert_refused, at, host, json, tool, world};
 
 /// Records two scans with a change between them, facts and edges of all ages, and what can happen to a ledger. Returns the
@@ -114,6 +116,20 @@ fn bundle(world: &World, database: &str, name: &str) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// Dumps a database of a server and restores it into a new one, both by its own tools.
+fn restored(world: &World, database: &Database<'_>) -> Database<'static> {
+    let (restored, owner) = (cluster().database().unwrap(), database.name());
+    // Its owner owns the schema, too, which nobody else may use unless it says so.
+    restored.sql(&format!("ALTER DATABASE {} OWNER TO {owner}", restored.name())).unwrap();
+    let (folder, port, file) =
+        (cluster().socket_folder(), cluster().port().to_string(), world.path("dump.sql"));
+    let (folder, file) = (folder.to_str().unwrap(), file.to_str().unwrap());
+    let from = ["--username", SUPERUSER, "--host", folder, "--port", &port, "--dbname", database.name()];
+    tool("pg_dump", &[&from[..], &["--file", file]].concat());
+    restored.sql(&fs::read_to_string(file).unwrap()).unwrap();
+    restored
+}
+
 /// DBS-24, FCT-12: a record that goes to a server and back answers the same questions with the same bytes, proves the same,
 /// exports the same, and verifies at each place; the file that comes back is the one that went.
 #[test]
@@ -153,6 +169,10 @@ fn fct_12_a_record_that_is_copied_to_a_server_and_back_answers_byte_for_byte_the
     assert_eq!(answers(&world, &kept_url, of), before, "from a backup");
     database.sql("VACUUM FULL").unwrap();
     assert_eq!(answers(&world, &server, of), before, "after VACUUM FULL");
+    let restored = restored(&world, &database);
+    let url = address(&restored, &user(&database, "app"));
+    assert_eq!(answers(&world, &url, of), before, "dumped and restored");
+    assert_code(&world.plumb(&["ledger", "verify", "--database", &url]), 0);
     assert_eq!(dump(&world.database()), stored, "the source was only read");
     // Each can be gone on with, by the key that stayed where it was.
     let words = ["fact", "put", "fleet:web", "owner", "\"c\"", "--type", "desired", "--database", &server];
