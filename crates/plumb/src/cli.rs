@@ -2,6 +2,8 @@
 
 mod db;
 mod facts;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::path::PathBuf;
@@ -249,6 +251,7 @@ pub(crate) struct WhyArgs {
     /// Saved host
     #[arg(long, value_name = "HOST")]
     pub(crate) host: String,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -272,6 +275,7 @@ pub(crate) struct PostureArgs {
     /// Print the answer as a document with ledger proofs, which `plumb verify` checks offline
     #[arg(long, requires = "host", conflicts_with_all = ["framework", "format"])]
     pub(crate) prove: bool,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -288,6 +292,7 @@ pub(crate) struct HistoryArgs {
     /// Rows before this ledger index: the next page begins where the last one ended
     #[arg(long, value_name = "INDEX")]
     pub(crate) before: Option<u64>,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -296,11 +301,13 @@ pub(crate) struct HistoryArgs {
 pub(crate) struct DiffArgs {
     /// Saved host
     pub(crate) host: String,
+    /// The earlier instant (UTC)
     #[arg(long, value_name = "T", value_parser = instant)]
     pub(crate) from: Timestamp,
     /// [default: now]
     #[arg(long, value_name = "T", value_parser = instant)]
     pub(crate) to: Option<Timestamp>,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -344,18 +351,22 @@ pub(crate) struct HostAddArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct HostNameArgs {
+    /// Name of the host
     pub(crate) name: String,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct HostRemoveArgs {
+    /// Name of the host
     pub(crate) name: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -426,12 +437,14 @@ pub(crate) struct RulesListArgs {
     /// Rules with this tag only
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Option<String>,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RuleArgs {
+    /// Id of the rule
     pub(crate) rule: String,
 }
 
@@ -640,6 +653,7 @@ pub(crate) struct VerifyArgs {
     /// A bundle of the ledger that this one goes on with; may be repeated
     #[arg(long, value_name = "BUNDLE")]
     pub(crate) earlier: Vec<PathBuf>,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }

@@ -76,6 +76,7 @@ pub(crate) struct WalkArgs {
     pub(crate) instants: InstantArgs,
     #[command(flatten)]
     pub(crate) sight: Sight,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -119,6 +120,7 @@ pub(crate) struct PutArgs {
     /// Only if this version is in force: a version token, or `absent`
     #[arg(long, value_name = "TOKEN", value_parser = expected)]
     pub(crate) expect: Option<Expect>,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -154,20 +156,25 @@ pub(crate) struct FactPutArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct FactGetArgs {
+    /// KIND:ID; a host by its name: host:NAME
     pub(crate) subject: String,
     /// All of them when none is named
     pub(crate) predicate: Option<String>,
+    /// What it is: observed, desired, known_good or drift
     #[arg(long = "type", short = 't', value_name = "TYPE", value_parser = fact_type)]
     pub(crate) fact_type: Option<FactType>,
     #[command(flatten)]
     pub(crate) sight: Sight,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct FactHistoryArgs {
+    /// KIND:ID; a host by its name: host:NAME
     pub(crate) subject: String,
+    /// What is said of it
     pub(crate) predicate: String,
     /// In which sense [default: the one in which it was ever claimed]
     #[arg(long = "type", short = 't', value_name = "TYPE", value_parser = fact_type)]
@@ -180,6 +187,7 @@ pub(crate) struct FactHistoryArgs {
     pub(crate) before: Option<u64>,
     #[command(flatten)]
     pub(crate) sight: Sight,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -212,21 +220,25 @@ fn point(text: &str) -> Result<Point, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct FactAsOfArgs {
+    /// KIND:ID; a host by its name: host:NAME
     pub(crate) subject: String,
     /// All of them when none is named
     pub(crate) predicate: Option<String>,
+    /// What it is: observed, desired, known_good or drift
     #[arg(long = "type", short = 't', value_name = "TYPE", value_parser = fact_type)]
     pub(crate) fact_type: Option<FactType>,
     #[command(flatten)]
     pub(crate) instants: InstantArgs,
     #[command(flatten)]
     pub(crate) sight: Sight,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct FactDiffArgs {
+    /// KIND:ID; a host by its name: host:NAME
     pub(crate) subject: String,
     /// An instant, or a tree size
     #[arg(long, value_name = "POINT", value_parser = point)]
@@ -236,14 +248,18 @@ pub(crate) struct FactDiffArgs {
     pub(crate) to: Option<Point>,
     #[command(flatten)]
     pub(crate) sight: Sight,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct FactRetireArgs {
+    /// KIND:ID; a host by its name: host:NAME
     pub(crate) subject: String,
+    /// What is said of it
     pub(crate) predicate: String,
+    /// What it is: observed, desired, known_good or drift
     #[arg(long = "type", short = 't', value_name = "TYPE", value_parser = fact_type)]
     pub(crate) fact_type: FactType,
     #[command(flatten)]
@@ -261,6 +277,7 @@ pub(crate) struct RetireArgs {
     pub(crate) expect: Option<Expect>,
     #[command(flatten)]
     pub(crate) sight: Sight,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
@@ -282,8 +299,11 @@ pub(crate) struct EdgePutArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct EdgeRetireArgs {
+    /// KIND:ID; a host by its name: host:NAME
     pub(crate) subject: String,
+    /// How they hang together
     pub(crate) relation: String,
+    /// KIND:ID of the other end
     pub(crate) target: String,
     #[command(flatten)]
     pub(crate) retire: RetireArgs,
@@ -291,6 +311,7 @@ pub(crate) struct EdgeRetireArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct EdgeListArgs {
+    /// KIND:ID; a host by its name: host:NAME
     pub(crate) subject: String,
     /// All of them when none is named
     pub(crate) relation: Option<String>,
@@ -298,6 +319,7 @@ pub(crate) struct EdgeListArgs {
     pub(crate) instants: InstantArgs,
     #[command(flatten)]
     pub(crate) sight: Sight,
+    /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ListFormat,
 }
