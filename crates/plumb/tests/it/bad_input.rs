@@ -77,7 +77,7 @@ fn a_database_address_that_cannot_be_used_is_refused_without_its_password() {
         ("mysql://ann:hush-hush@db.example.org/plumb", "mysql"),
         ("hush-hush", "unknown scheme"),
         ("sqlite:", "names no file"),
-        ("sqlite::memory:", "names no file"),
+        ("sqlite::memory:", "names a database in memory"),
     ];
     for (url, words) in table {
         let world = world().env("PLUMB_DATABASE_URL", url);
