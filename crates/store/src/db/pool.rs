@@ -34,8 +34,9 @@ impl Size {
 
     /// Returns a pool that makes its connections when they are needed.
     pub(super) fn pool(self, options: PgConnectOptions) -> PgPool {
-        // As none is made while another is idle, those that are idle and those in use are never more than are kept, or are in
-        // use all of them.
+        // As none is made while another is idle, those that are idle and those in use are not more than are kept, or are in
+        // use all of them. One that is made while others are on their way back, which the driver still tests, may stay beside
+        // them until it is too old: never more than those of a peak.
         let in_use = Arc::new(AtomicU32::new(0));
         let (made, taken, returned) = (Arc::clone(&in_use), Arc::clone(&in_use), in_use);
         PgPoolOptions::new()
