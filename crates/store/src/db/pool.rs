@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 /// How many connections there are, how long one waits for one and how long one is used.
@@ -34,16 +35,15 @@ impl Size {
 
     /// Returns a pool that makes its connections when they are needed.
     pub(super) fn pool(self, options: PgConnectOptions) -> PgPool {
-        // As none is made while another is idle, those that are idle and those in use are not more than are kept, or are in
-        // use all of them. One that is made while others are on their way back, which the driver still tests, may stay beside
-        // them until it is too old: never more than those of a peak.
-        let in_use = Arc::new(AtomicU32::new(0));
-        let (made, taken, returned) = (Arc::clone(&in_use), Arc::clone(&in_use), in_use);
+        // How many there are: each that is closed is taken off, for whichever reason.
+        let live = Arc::new(AtomicU32::new(0));
+        let (made, taken, returned) = (Arc::clone(&live), Arc::clone(&live), live);
         PgPoolOptions::new()
             .max_connections(self.peak())
             .acquire_timeout(self.acquire_limit)
-            // The driver would close a connection that is too old without saying that it was given back.
+            // The driver would close one that is too old, or idle for long, without saying so.
             .max_lifetime(None)
+            .idle_timeout(None)
             // What begins a transaction tests its connection: see `postgres::begin_whole`.
             .test_before_acquire(false)
             .after_connect(move |_connection, _meta| {
@@ -52,13 +52,22 @@ impl Size {
             })
             .before_acquire(move |_connection, meta| {
                 let is_young = meta.age < self.age_max;
-                taken.fetch_add(u32::from(is_young), Ordering::AcqRel);
+                taken.fetch_sub(u32::from(!is_young), Ordering::AcqRel);
                 Box::pin(async move { Ok(is_young) })
             })
-            .after_release(move |_connection, meta| {
-                let were_in_use = returned.fetch_sub(1, Ordering::AcqRel);
-                let is_kept = were_in_use <= self.base && meta.age < self.age_max;
-                Box::pin(async move { Ok(is_kept) })
+            .after_release(move |connection, meta| {
+                let live = Arc::clone(&returned);
+                Box::pin(async move {
+                    // Without a peak nobody counts, and the driver alone sees whether it has ended.
+                    let is_usable =
+                        meta.age < self.age_max && (self.overflow == 0 || connection.ping().await.is_ok());
+                    let one_less = |count: u32| {
+                        (!is_usable || self.overflow > 0 && count > self.base)
+                            .then(|| count.saturating_sub(1))
+                    };
+                    let is_closed = live.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok();
+                    Ok(!is_closed)
+                })
             })
             .connect_lazy_with(options)
     }
