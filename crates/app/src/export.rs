@@ -105,8 +105,7 @@ impl App {
     /// When the folder holds something, cannot be written, or the log does not have its checkpoint's root; when something in
     /// the log is above the classification that is asked for.
     pub async fn export(&self, folder: &Path, up_to: Classification) -> Result<Exported, Error> {
-        self.refuse_restricted(up_to).await?;
-        let mut exported = self.export_range(folder, None).await?;
+        let mut exported = self.export_range(folder, None, up_to).await?;
         let mut folder = folder.to_owned();
         let mut chapters = self.chapters().await?;
         while let Some(continuation) = chapters.pop().and_then(|chapter| chapter.continues) {
@@ -159,7 +158,12 @@ impl App {
     ///
     /// # Errors
     /// As [`App::export`].
-    pub(crate) async fn export_range(&self, folder: &Path, range: Option<Range>) -> Result<Exported, Error> {
+    pub(crate) async fn export_range(
+        &self,
+        folder: &Path,
+        range: Option<Range>,
+        up_to: Classification,
+    ) -> Result<Exported, Error> {
         let occupied = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
         if occupied {
             return Err(Error::new(Kind::Usage, format!("{} is not empty", folder.display()))
@@ -168,6 +172,8 @@ impl App {
         checkpoint::cut(self).await?;
         let head = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
         let head = head.ok_or_else(|| Error::internal("the log has no checkpoint"))?;
+        // What is recorded from here on is not in it.
+        self.refuse_restricted(up_to).await?;
         let range = range.unwrap_or(Range::whole(head.size));
         let (note, keys) = (self.cosigned_note(&head).await?, self.keys().await?);
         self.export_under(folder, (head.size, &note, &keys), range).await

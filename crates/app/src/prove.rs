@@ -6,6 +6,7 @@ use ledger::proof::{
     inclusion_from_tiles, inclusion_tiles,
 };
 use ledger::tile::TileError;
+use model::Classification;
 use store::log::StoredCheckpoint;
 use store::rebuild::Registry;
 
@@ -24,27 +25,35 @@ pub enum Claim {
     ExtendsSize(u64),
 }
 
+/// What an inclusion proof shows of its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Nothing: whoever verifies must have the entry.
+    Nothing,
+    /// The entry, and its body where that is not classified higher (FCT-28).
+    UpTo(Classification),
+}
+
 impl App {
     /// Proves a claim under the newest checkpoint, or under the one of `size`.
     ///
-    /// The entry and its body stand in an inclusion proof, unless it shall be `bare`.
     ///
     /// # Errors
     /// When there is no such entry, row or checkpoint, or the stored tiles do not lead to the signed root: then
     /// nothing is proven.
-    pub async fn prove(&self, claim: &Claim, size: Option<u64>, bare: bool) -> Result<Vec<u8>, Error> {
+    pub async fn prove(&self, claim: &Claim, size: Option<u64>, shown: Shown) -> Result<Vec<u8>, Error> {
         match claim {
-            Claim::Index(position) => self.prove_at(*position, size, bare).await,
+            Claim::Index(position) => self.prove_at(*position, size, shown).await,
             Claim::Row { table, key } => {
                 let position = self.position_of_row(table, key).await?;
-                self.prove_at(position, size, bare).await
+                self.prove_at(position, size, shown).await
             }
             Claim::ExtendsSize(older) => self.prove_growth(*older, size).await,
         }
     }
 
     /// Proves an entry of this log, or of one that it goes on with, under a checkpoint of that one.
-    async fn prove_at(&self, position: u64, size: Option<u64>, bare: bool) -> Result<Vec<u8>, Error> {
+    async fn prove_at(&self, position: u64, size: Option<u64>, shown: Shown) -> Result<Vec<u8>, Error> {
         let (log, index) = self.entry_at(position).await?;
         let has_ended = log.tenant.log != self.tenant.log;
         if has_ended && log.db.first_checkpoint_over(&log.tenant, index + 1).await?.is_none() {
@@ -53,7 +62,7 @@ impl App {
             return Err(Error::new(Kind::NotFound, message)
                 .hint("`plumb ledger verify` checks it by what the log after that one says of it"));
         }
-        log.prove_entry(index, size, bare).await
+        log.prove_entry(index, size, shown).await
     }
 
     async fn position_of_row(&self, table: &str, key: &str) -> Result<u64, Error> {
@@ -66,7 +75,7 @@ impl App {
         position.ok_or_else(|| Error::new(Kind::NotFound, format!("{table} has no recorded row {key:?}")))
     }
 
-    async fn prove_entry(&self, index: u64, size: Option<u64>, bare: bool) -> Result<Vec<u8>, Error> {
+    async fn prove_entry(&self, index: u64, size: Option<u64>, shown: Shown) -> Result<Vec<u8>, Error> {
         let head = self.head(size, index.saturating_add(1)).await?;
         if index >= head.size {
             let message =
@@ -79,10 +88,16 @@ impl App {
         let tiles = self.db.read_tiles(&self.tenant, inclusion_tiles(index, head.size)).await?;
         let hashes = inclusion_from_tiles(index, head.size, &tiles).map_err(|err| unreadable(&err))?;
         let hashes = hashes.ok_or_else(|| broken("the tree has no such leaf"))?;
-        // An erased body is empty; the entry still proves that there was one.
-        let body = Some(stored.body).filter(|body| !body.is_empty());
         let leaf = ledger::tree::leaf_hash(&stored.entry);
-        let extra = (!bare).then(|| Receipt { entry: stored.entry, body }.to_extra());
+        let extra = match shown {
+            Shown::Nothing => None,
+            Shown::UpTo(classification) => {
+                // An erased body is empty; the entry still proves that there was one.
+                let body = Some(stored.body).filter(|body| !body.is_empty());
+                let body = body.filter(|body| is_seen(body, classification));
+                Some(Receipt { entry: stored.entry, body }.to_extra())
+            }
+        };
         let proof = InclusionProof::new(index, hashes, &self.text_of(&head).await?, extra)
             .map_err(|err| broken(&err.to_string()))?;
         proof.verify(&leaf, &self.keys().await?).map_err(|err| broken(&err.to_string()))?;
@@ -132,6 +147,13 @@ impl App {
         let newest = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
         newest.ok_or_else(|| Error::new(Kind::NotFound, "the log has no checkpoint yet"))
     }
+}
+
+/// Tells whether a body may be shown. What cannot be read as a body may not, below the highest classification.
+fn is_seen(body: &[u8], up_to: Classification) -> bool {
+    let restricted = serde_json::Value::from(Classification::Restricted.as_str());
+    up_to == Classification::Restricted
+        || ledger::canonical::parse(body).is_ok_and(|body| body["row"]["classification"] != restricted)
 }
 
 fn unreadable(err: &TileError<Absent>) -> Error {

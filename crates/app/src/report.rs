@@ -9,14 +9,14 @@ use ledger::proof::{ProofFile, Receipt, verify_proof};
 use ledger::verify::{Place, judge_witnesses};
 use ledger::{EntryKind, Finding, FindingCode, Policy, Report, VerifierKey, sha256};
 use model::record::{HostRecord, Manifest, ManifestItem, ScanRecord};
-use model::{Digest, HostId, RuleId, RunStatus, ScanId, Severity, Status, Timestamp};
+use model::{Classification, Digest, HostId, RuleId, RunStatus, ScanId, Severity, Status, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::blobs::Store;
 
 use crate::context::App;
 use crate::error::{Error, Kind};
 use crate::posture::AsOf;
-use crate::prove::Claim;
+use crate::prove::{Claim, Shown};
 
 /// Name and version of the document.
 pub const SCHEMA: &str = "plumbline.report/1";
@@ -144,7 +144,9 @@ impl App {
     }
 
     async fn prove_row(&self, table: &str, key: String) -> Result<String, Error> {
-        let proof = self.prove(&Claim::Row { table: table.to_owned(), key }, None, false).await?;
+        let proof = self
+            .prove(&Claim::Row { table: table.to_owned(), key }, None, Shown::UpTo(Classification::Normal))
+            .await?;
         String::from_utf8(proof).map_err(|err| Error::internal(format!("a proof is not text: {err}")))
     }
 

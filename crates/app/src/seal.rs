@@ -44,7 +44,7 @@ impl App {
             return Ok(None);
         }
         let folder = archive.join(format!("{from}-{to}"));
-        let exported = self.export_range(&folder, Some(Range { from, to })).await?;
+        let exported = self.export_range(&folder, Some(Range { from, to }), up_to).await?;
         let root = exported.root_at_end.ok_or_else(|| Error::internal("the range has no root"))?;
         let keys = self.keys_of_all().await?;
         let report = verify_folder(&folder, &Options::new(&keys), &[])?;

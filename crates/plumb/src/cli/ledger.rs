@@ -70,6 +70,8 @@ pub(crate) struct ProveArgs {
     /// Leave the entry and its body out: whoever verifies must have the entry
     #[arg(long, conflicts_with = "consistency")]
     pub(crate) bare: bool,
+    #[command(flatten)]
+    pub(crate) sight: Sight,
     /// Write the proof to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

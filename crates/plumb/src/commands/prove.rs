@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use app::prove::Claim;
+use app::prove::{Claim, Shown};
 use app::report::{REPORT_BYTES_MAX, is_report, verify_report};
 use app::{App, Error, Kind};
 use ledger::proof::{ConsistencyProof, ProofFile, verify_proof};
@@ -17,7 +17,8 @@ use crate::console;
 use crate::exit::Exit;
 
 pub(super) async fn run(app: &App, args: &ProveArgs) -> Result<Exit, Error> {
-    let proof = app.prove(&claim(args)?, args.size, args.bare).await?;
+    let shown = if args.bare { Shown::Nothing } else { Shown::UpTo(args.sight.up_to()) };
+    let proof = app.prove(&claim(args)?, args.size, shown).await?;
     let Some(path) = &args.output else {
         console::print(&proof)?;
         return Ok(Exit::Success);

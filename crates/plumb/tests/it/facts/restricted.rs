@@ -1,7 +1,7 @@
 //! What is marked as restricted, as it is seen without and with the option that asks for it.
 
 use super::{asked, facts, refused};
-use crate::support::{On, World, assert_code, json as parsed, world_on};
+use crate::support::{On, World, assert_code, json as parsed, tool, world_on};
 
 /// What every read door says, but for what moves with each entry.
 fn told_at_every_door(world: &World, from: &str, more: &[&str]) -> Vec<String> {
@@ -77,6 +77,17 @@ fn fct_28_what_is_restricted_is_absent_from_every_door(on: On) {
     };
     refused(&export("withheld", &[]), "restricted");
     assert!(!world.path("withheld").exists());
+    let (file, vkey) = (folder("proof"), asked(&world, &["ledger", "status"])["vkey"].clone());
+    let hidden = asked(&world, &["fact", "get", "fleet:web", "plan", "--restricted"]);
+    let row = format!("facts/{}", facts(&hidden)[0]["fact_id"].as_str().unwrap());
+    for (more, is_shown) in [(&["--restricted"][..], true), (&[], false)] {
+        let words = ["ledger", "prove", "--row", &row, "--output", &file];
+        assert_code(&world.plumb(&[&words[..], more].concat()), 0);
+        assert_code(&world.plumb(&["verify", &file, "--vkey", vkey.as_str().unwrap()]), 0);
+        let shown = tool("sh", &["-c", "sed -n 's/^extra //p' \"$1\" | base64 -d", "sh", &file]);
+        assert!(shown.contains("fact.put"), "{shown}");
+        assert_eq!(shown.contains("hidden"), is_shown, "{shown}");
+    }
     refused(&world.plumb(&["ledger", "seal", "--output", &folder("sealed")]), "restricted");
     assert_code(&export("whole", &["--restricted"]), 0);
     assert_code(&world.plumb(&["ledger", "verify"]), 0);
