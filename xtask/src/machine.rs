@@ -5,6 +5,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const PACKAGES: &str = include_str!("../packages.txt");
@@ -12,14 +13,21 @@ const PACKAGES: &str = include_str!("../packages.txt");
 /// What dpkg says of a package that is there.
 const INSTALLED: &str = "installed";
 
+/// A package and, for some, the path of what it is wanted for.
+pub(crate) type Needed = (&'static str, Option<&'static str>);
+
 /// Returns the packages the tests need.
-pub(crate) fn needed() -> Vec<&'static str> {
-    PACKAGES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+pub(crate) fn needed() -> Vec<Needed> {
+    let lines = PACKAGES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.split_once(' ').map_or((line, None), |(name, path)| (name, Some(path)))).collect()
 }
 
 /// Returns those that are missing; all of them on a machine without dpkg.
 pub(crate) fn missing() -> Vec<&'static str> {
-    needed().into_iter().filter(|package| !is_installed(package)).collect()
+    let is_missing = |(package, path): &Needed| {
+        !path.is_some_and(|path| Path::new(path).exists()) && !is_installed(package)
+    };
+    needed().into_iter().filter(is_missing).map(|(package, _path)| package).collect()
 }
 
 /// Returns the commands that install `packages`, in order.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use testkit::host::{HostError, Tree};
+use testkit::outside::{Outside, OutsideError};
 use testkit::postgres::{Cluster, PostgresError};
 
 use crate::{crash, machine, pg, say};
@@ -37,6 +38,11 @@ pub(crate) enum StepError {
     Tree {
         #[source]
         err: HostError,
+    },
+    #[error("could not provide the checkers of documents")]
+    Outside {
+        #[source]
+        err: OutsideError,
     },
     #[error("could not say which server the tests use")]
     Report {
@@ -109,6 +115,8 @@ fn run_tests(root: &Path, arguments: &[OsString]) -> Result<(), StepError> {
     } else {
         say("not root: the tests that start hosts will fail");
     }
+    say("making sure of the checkers of documents (fetched once)");
+    Outside::shared().map_err(|err| StepError::Outside { err })?;
     // Held for the whole run: all tests share this one server.
     let postgres = Cluster::shared().map_err(|err| StepError::Postgres { err })?;
     say(&pg::report(&postgres).map_err(|err| StepError::Report { err })?);

@@ -1,8 +1,10 @@
 //! The rules in use: the shipped corpus, embedded in the binary, or a directory of the operator's own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use formats::report::{ControlRef, HostScan, ResultView, RuleText};
 use model::{Digest, RuleId, Severity};
 use rules::{Corpus, Rule};
 use serde::Serialize;
@@ -10,7 +12,6 @@ use serde_json::{Value, json};
 use store::apply::Blob;
 
 use crate::error::{Error, Kind};
-use crate::scan::report::ControlRef;
 
 /// Longest content file. Bytes; the loader says the same.
 const FILE_BYTES_MAX: u64 = 262_144;
@@ -290,6 +291,18 @@ impl Content {
                 })
             })
             .collect()
+    }
+
+    /// Returns what the rules behind results say of themselves; a rule that is not in use any more says nothing.
+    #[must_use]
+    pub(crate) fn texts(&self, hosts: &[HostScan]) -> BTreeMap<RuleId, RuleText> {
+        let results = hosts.iter().flat_map(HostScan::results);
+        let text = |result: &ResultView| {
+            let rule = self.corpus.find(result.rule_id.as_str())?;
+            let (description, rationale) = (rule.description.clone(), rule.rationale.clone());
+            Some((result.rule_id.clone(), RuleText { description, rationale }))
+        };
+        results.filter_map(text).collect()
     }
 
     /// Runs the tests that rules carry, of the named rules or of all.

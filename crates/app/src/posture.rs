@@ -1,5 +1,7 @@
 //! Posture as of any two instants: what was so, as far as it was known; through a framework's lens on request.
 
+mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use decide::{Counts, CriticalFailure, SCORE_DEFINITION, control_status};
@@ -134,17 +136,19 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn fleet_posture(&self, as_of: &AsOf) -> Result<Vec<Posture>, Error> {
-        let at = as_of.valid_at.unwrap_or_else(|| self.now());
-        let hosts = self.db.list_hosts(&self.tenant).await?;
         let mut postures = Vec::new();
-        for host in hosts {
-            let here =
-                host.record.added_at <= at && host.record.removed_at.is_none_or(|removed| removed > at);
-            if here {
-                postures.push(self.posture_of(&host.record, as_of).await?);
-            }
+        for host in self.hosts_at(as_of.valid_at.unwrap_or_else(|| self.now())).await? {
+            postures.push(self.posture_of(&host, as_of).await?);
         }
         Ok(postures)
+    }
+
+    /// Returns the hosts that were in the inventory at an instant.
+    async fn hosts_at(&self, at: Timestamp) -> Result<Vec<HostRecord>, Error> {
+        let hosts = self.db.list_hosts(&self.tenant).await?;
+        let here =
+            |host: &HostRecord| host.added_at <= at && host.removed_at.is_none_or(|removed| removed > at);
+        Ok(hosts.into_iter().map(|host| host.record).filter(here).collect())
     }
 
     async fn posture_of(&self, host: &HostRecord, as_of: &AsOf) -> Result<Posture, Error> {

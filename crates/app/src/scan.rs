@@ -3,11 +3,11 @@
 mod batch;
 mod characteristics;
 mod host;
-pub mod report;
 
 use std::sync::Arc;
 
 pub use decide::{FailOn, Verdict};
+use formats::report::{Cause, HostScan, NotMeasured, Outcome, ScanReport};
 use model::{FailureReason, Platform, RuleId, Severity};
 use rules::Selection;
 use store::apply::PostureUpdate;
@@ -21,7 +21,6 @@ use crate::error::{Error, Kind};
 use crate::host_keys::{HostKeyPolicy, Notices};
 use crate::known_hosts::Line;
 use crate::targets::Resolved;
-use report::{HostScan, NotMeasured, Outcome, ScanReport};
 
 /// Most hosts that are scanned at the same time, whatever is asked.
 pub const CONCURRENCY_MAX: usize = 256;
@@ -184,10 +183,14 @@ impl App {
             hosts.push((i, scan));
         }
         hosts.sort_by_key(|(i, _)| *i);
+        let hosts: Vec<HostScan> = hosts.into_iter().map(|(_, host)| host).collect();
         Ok(ScanReport {
-            hosts: hosts.into_iter().map(|(_, host)| host).collect(),
+            rules: self.content.texts(&hosts),
+            hosts,
             framework: request.framework,
             content_signed: self.content.shipped,
+            made_at: self.now(),
+            as_of: None,
         })
     }
 
@@ -226,7 +229,7 @@ impl App {
             target: text.clone(),
             host: record.name.clone(),
             host_id: record.host_id,
-            outcome: Outcome::NotMeasured(NotMeasured { reason, message, hint }),
+            outcome: Outcome::NotMeasured(NotMeasured { reason: Cause::Failed(reason), message, hint }),
         };
         let login = match login {
             Ok(login) => login,

@@ -1,5 +1,6 @@
 //! Why a rule stands as it does on a host: everything an operator needs on one screen.
 
+use formats::report::ControlRef;
 use model::record::HostRecord;
 use model::{Evidence, RuleId, Timestamp};
 use serde::Serialize;
@@ -9,7 +10,6 @@ use store::history::{HistoryRow, Page};
 use crate::context::App;
 use crate::error::{Error, Kind};
 use crate::posture::RuleView;
-use crate::scan::report::ControlRef;
 
 /// How many changes are shown.
 const CHANGES_SHOWN: u32 = 5;

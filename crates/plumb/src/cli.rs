@@ -3,6 +3,7 @@
 mod db;
 mod facts;
 mod ledger;
+mod reports;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -10,13 +11,13 @@ mod values;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use formats::Format;
 use model::{Digest, Severity, Timestamp};
-
-use crate::output::Format;
 
 pub(crate) use db::*;
 pub(crate) use facts::*;
 pub(crate) use ledger::*;
+pub(crate) use reports::*;
 
 /// Measures Linux hosts against hardening rules over SSH, and keeps a record that anyone can check.
 #[derive(Debug, Parser)]
@@ -221,11 +222,14 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = fail_on)]
     pub(crate) fail_on: FailLevel,
     /// How to write the results
-    #[arg(long, short, value_name = "FORMAT", default_value = "human")]
+    #[arg(long, short, value_name = "FORMAT", default_value = "human", value_parser = scan_format())]
     pub(crate) format: Format,
     /// Write the results to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Write the results to a file in another format as well, as in html=web.html; may be repeated
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_file)]
+    pub(crate) reports: Vec<ReportFile>,
     /// List passing rules, too
     #[arg(long, short)]
     pub(crate) verbose: bool,
@@ -275,11 +279,17 @@ pub(crate) struct PostureArgs {
     #[arg(long, requires = "framework")]
     pub(crate) todays_mapping: bool,
     /// Print the answer as a document with ledger proofs, which `plumb verify` checks offline
-    #[arg(long, requires = "host", conflicts_with_all = ["framework", "format"])]
+    #[arg(long, requires = "host", conflicts_with_all = ["framework", "format", "reports"])]
     pub(crate) prove: bool,
     /// How to write what is found
-    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
-    pub(crate) format: ListFormat,
+    #[arg(long, short, value_name = "FORMAT", default_value = "text", value_parser = posture_format())]
+    pub(crate) format: PostureFormat,
+    /// Write it to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write the results to a file in another format as well, as in html=web.html; may be repeated
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_file)]
+    pub(crate) reports: Vec<ReportFile>,
 }
 
 #[derive(Debug, Args)]

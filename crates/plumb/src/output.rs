@@ -1,68 +1,40 @@
-//! Writes scan reports and tables for people and for programs. Decides nothing and measures nothing: what it
-//! writes is what the use case hands over, made safe for the place it goes to.
+//! Tables for people and programs, and the results of scans on standard output or in files. Decides nothing: what it
+//! writes is what the use case hands over.
 
-mod csv;
-mod document;
-mod human;
-mod junit;
-mod sarif;
-mod summary;
 mod table;
-mod text;
 
-use std::io::{self, Write};
+use app::{Error, Kind};
+use formats::Options;
+use formats::report::ScanReport;
 
-use app::scan::report::ScanReport;
+use crate::cli::ReportFile;
+use crate::console;
 
+pub(crate) use formats::text::clean;
 pub(crate) use table::Table;
-pub(crate) use text::clean;
 
-/// The shape of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// Text for people: failing rules with what was expected and found, and a headline per host.
-    Human,
-    /// One JSON document with everything.
-    Json,
-    /// One JSON object a line, one line a result and one a host.
-    Jsonl,
-    /// SARIF 2.1.0, for code scanning views.
-    Sarif,
-    /// JUnit XML, for test report views.
-    Junit,
-    /// CSV (RFC 4180), one record a result.
-    Csv,
-}
-
-/// How a scan report is written.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ScanOptions<'a> {
-    pub(crate) format: Format,
-    /// ANSI colors in the human format.
-    pub(crate) color: bool,
-    /// Lists in the human format also what does not fail, and how to fix what does.
-    pub(crate) verbose: bool,
-    /// Version of the program.
-    pub(crate) version: &'a str,
-}
-
-/// Writes a scan report.
+/// Renders results.
 ///
 /// # Errors
-/// When `out` does not take it.
-pub(crate) fn write_scan(
-    out: &mut dyn Write,
-    report: &ScanReport,
-    options: &ScanOptions<'_>,
-) -> io::Result<()> {
-    match options.format {
-        Format::Human => human::write(out, report, options),
-        Format::Json => document::write_json(out, report, options.version),
-        Format::Jsonl => document::write_jsonl(out, report, options.version),
-        Format::Sarif => sarif::write(out, report, options.version),
-        Format::Junit => junit::write(out, report, options.version),
-        Format::Csv => csv::write(out, report),
+/// When they cannot be written in this format, which is a bug.
+pub(crate) fn render(report: &ScanReport, options: &Options<'_>) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    formats::write(&mut bytes, report, options)
+        .map_err(|err| Error::new(Kind::Internal, format!("could not write the results: {err}")))?;
+    Ok(bytes)
+}
+
+/// Writes results to each of these files, in its format.
+///
+/// # Errors
+/// When a file cannot be written; those before it stay.
+pub(crate) fn write_files(report: &ScanReport, files: &[ReportFile]) -> Result<(), Error> {
+    for file in files {
+        let options =
+            Options { format: file.format, color: false, verbose: true, version: env!("CARGO_PKG_VERSION") };
+        console::write_file(&file.path, &render(report, &options)?)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ mod tree;
 pub use error::HostError;
 pub use mirror::MIRROR_VARIABLE;
 pub use snapshot::{Entry, LOGIN_RECORDS, Snapshot};
-pub use tree::{CACHE_VARIABLE, Tree};
+pub use tree::Tree;
 
 use keys::Key;
 use server::Server;

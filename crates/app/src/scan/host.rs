@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use formats::report::{Cause, HostScan, Measured, NotMeasured, Outcome, ResultView, essence, seen};
 use model::record::{AuditPhase, AuditRecord, HostRecord, Reach, ScanRecord};
 use model::{Digest, Endpoint, FailureReason, RunStatus, ScanId, ScanTrigger};
 use rules::{Masker, Plan, SelectError};
@@ -18,7 +19,7 @@ use transport::{
 
 use super::batch::{self, Digested, Prior};
 use super::characteristics;
-use super::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, essence};
+
 use super::{ScanProgress, ScanTarget, Shared};
 use crate::content::blob;
 use crate::context::{App, new_uuid, random};
@@ -310,7 +311,7 @@ async fn fail(
     let by = (&app.tenant, app.actor.as_str());
     app.db.fail_scan(by, (fence, &ended), &audits, now, &mut random).await?;
     let Failure { reason, message, hint } = failure;
-    Ok(Outcome::NotMeasured(NotMeasured { reason, message, hint }))
+    Ok(Outcome::NotMeasured(NotMeasured { reason: Cause::Failed(reason), message, hint }))
 }
 
 /// A measured host, about to be stored.
@@ -386,7 +387,7 @@ async fn apply(
     let kinds = changes.iter().map(|change| (change.result, change.kind)).collect();
     Ok(Outcome::Measured(Box::new(Measured {
         platform: done.answers.conversation.hello.platform.clone(),
-        results: views(app, done.results, &kinds, shared.framework.as_deref()),
+        results: views(app, done.results, &kinds, (shared.framework.as_deref(), measured_at)),
         state: posture.state,
         score: super::score_of(&posture),
         duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -448,7 +449,7 @@ async fn refused(app: &App, done: &Done<'_>, err: StoreError) -> Result<Outcome,
         let by = (&app.tenant, app.actor.as_str());
         app.db.append_audits(by, &[event], app.now(), &mut random).await?;
         let Failure { reason, message, hint } = failure;
-        return Ok(Outcome::NotMeasured(NotMeasured { reason, message, hint }));
+        return Ok(Outcome::NotMeasured(NotMeasured { reason: Cause::Failed(reason), message, hint }));
     }
     // The first cause is the one to tell.
     fail(app, (done.fence, done.scan), failure, Some(event)).await.map_err(|_second| err)
@@ -512,7 +513,7 @@ fn views(
     app: &App,
     results: &[Digested],
     changes: &std::collections::BTreeMap<usize, model::ChangeKind>,
-    framework: Option<&str>,
+    (framework, checked_at): (Option<&str>, model::Timestamp),
 ) -> Vec<ResultView> {
     let views = results.iter().enumerate().map(|(i, digested)| {
         let result = &digested.result;
@@ -532,6 +533,8 @@ fn views(
             change: changes.get(&i).copied(),
             value_digest: digested.value_digest,
             evidence_sha256: digested.evidence.sha256,
+            checked_at,
+            seen: seen(result.status, &result.evidence),
         }
     });
     let in_lens = |view: &ResultView| {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use app::host_keys::HostKeyPolicy;
 use app::scan::{Narrowing, ScanRequest};
 use app::{Clock, Config, Error, Kind, Mode};
+use formats::{Format, Options};
 use tokio::sync::watch;
 
 use crate::cli::{DemoArgs, Global};
 use crate::exit::Exit;
-use crate::output::{self, ScanOptions};
+use crate::output;
 use crate::{config, console};
 
 pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Error> {
@@ -46,15 +47,10 @@ pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Error>
         let report = app.scan(request, &mut |_| None, notices, Arc::new(|_, _| {})).await?;
         app::checkpoint::cut(&app).await?;
         let color = console::stdout_is_terminal() && !config::no_color();
-        let options = ScanOptions {
-            format: output::Format::Human,
-            color,
-            verbose: false,
-            version: env!("CARGO_PKG_VERSION"),
-        };
+        let options =
+            Options { format: Format::Human, color, verbose: false, version: env!("CARGO_PKG_VERSION") };
         let mut bytes = format!("== {}\n", chapter.at).into_bytes();
-        output::write_scan(&mut bytes, &report, &options)
-            .map_err(|err| Error::new(Kind::Internal, format!("could not write the results: {err}")))?;
+        bytes.extend(output::render(&report, &options)?);
         console::print(&bytes)?;
     }
     console::print(next_steps(&folder.display().to_string()).as_bytes())?;

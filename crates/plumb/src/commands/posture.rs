@@ -2,13 +2,14 @@
 
 use app::posture::{AsOf, DiffView, Posture};
 use app::{App, Error, Kind};
+use formats::Options;
 use model::RuleId;
 use serde_json::{Value, json};
 
-use crate::cli::{DiffArgs, EvidenceArgs, HistoryArgs, ListFormat, PostureArgs};
+use crate::cli::{DiffArgs, EvidenceArgs, HistoryArgs, ListFormat, PostureArgs, PostureFormat};
 use crate::console;
 use crate::exit::Exit;
-use crate::output::{Table, clean};
+use crate::output::{self, Table, clean};
 
 /// A row of the change log, as it is given to programs and to [`change`].
 type Row = app::posture::HistoryRow;
@@ -20,22 +21,24 @@ pub(super) async fn show(app: &App, args: &PostureArgs) -> Result<Exit, Error> {
         framework: args.framework.clone(),
         today_mapping: args.todays_mapping,
     };
-    match &args.host {
-        Some(host) if args.prove => console::print(&app.prove_posture(host, &as_of).await?)?,
-        Some(host) => {
-            let posture = app.posture(host, &as_of).await?;
-            match args.format {
-                ListFormat::Json => console::print(&super::json(&posture)?)?,
-                ListFormat::Text => console::print(one(&posture).as_bytes())?,
-            }
+    let terminal = args.output.is_none() && console::stdout_is_terminal();
+    let bytes = match (&args.host, args.format) {
+        (Some(host), _) if args.prove => app.prove_posture(host, &as_of).await?,
+        (host, PostureFormat::Results(format)) => {
+            let options = Options { format, color: false, verbose: true, version: env!("CARGO_PKG_VERSION") };
+            output::render(&app.results_on_record(host.as_deref(), &as_of).await?, &options)?
         }
-        None => {
-            let postures = app.fleet_posture(&as_of).await?;
-            match args.format {
-                ListFormat::Json => console::print(&super::json(&postures)?)?,
-                ListFormat::Text => console::print(fleet(&postures).as_bytes())?,
-            }
-        }
+        (Some(host), PostureFormat::Json) => super::json(&app.posture(host, &as_of).await?)?,
+        (Some(host), PostureFormat::Text) => one(&app.posture(host, &as_of).await?, terminal).into_bytes(),
+        (None, PostureFormat::Json) => super::json(&app.fleet_posture(&as_of).await?)?,
+        (None, PostureFormat::Text) => fleet(&app.fleet_posture(&as_of).await?, terminal).into_bytes(),
+    };
+    match &args.output {
+        None => console::print(&bytes)?,
+        Some(path) => console::write_file(path, &bytes)?,
+    }
+    if !args.reports.is_empty() {
+        output::write_files(&app.results_on_record(args.host.as_deref(), &as_of).await?, &args.reports)?;
     }
     Ok(Exit::Success)
 }
@@ -53,7 +56,7 @@ fn assessed(posture: &Posture) -> String {
     format!("{}/{all}", posture.pass_count + posture.fail_count)
 }
 
-fn fleet(postures: &[Posture]) -> String {
+fn fleet(postures: &[Posture], terminal: bool) -> String {
     let mut table =
         Table::new(["host", "state", "score", "assessed", "pass", "fail", "error", "last checked"]);
     for posture in postures {
@@ -68,10 +71,10 @@ fn fleet(postures: &[Posture]) -> String {
             checked(posture),
         ]);
     }
-    table.render(console::stdout_is_terminal())
+    table.render(terminal)
 }
 
-fn one(posture: &Posture) -> String {
+fn one(posture: &Posture, terminal: bool) -> String {
     let heading = format!(
         "{}  {}  {}  {} assessed  checked {}  valid at {}  recorded at {}\n",
         clean(&posture.host),
@@ -82,7 +85,6 @@ fn one(posture: &Posture) -> String {
         posture.valid_at,
         posture.recorded_at,
     );
-    let terminal = console::stdout_is_terminal();
     let mapping =
         posture.mapping.as_ref().map_or_else(String::new, |said| format!("mapping: {}\n", clean(said)));
     let table = if posture.framework.is_some() {

@@ -5,17 +5,18 @@ use std::sync::{Arc, Mutex};
 use app::credentials::Secrets;
 use app::host_keys::{HostKeyPolicy, Notices};
 use app::known_hosts;
-use app::scan::report::ScanReport;
 use app::scan::{Narrowing, ScanRequest, ScanTarget};
 use app::targets::{Aliases, Overrides, parse};
 use app::{App, Error, Kind};
+use formats::Options;
+use formats::report::ScanReport;
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{FailLevel, Global, KeyPolicy, ScanArgs};
 use crate::exit::Exit;
-use crate::output::{self, ScanOptions};
+use crate::output;
 use crate::progress::Display;
 use crate::{config, console};
 
@@ -158,19 +159,18 @@ fn prompt(text: &str) -> Option<SecretString> {
 
 fn show(args: &ScanArgs, report: &ScanReport) -> Result<(), Error> {
     let to_terminal = args.output.is_none() && console::stdout_is_terminal();
-    let options = ScanOptions {
+    let options = Options {
         format: args.format,
         color: to_terminal && !config::no_color(),
         verbose: args.verbose,
         version: env!("CARGO_PKG_VERSION"),
     };
-    let mut bytes = Vec::new();
-    output::write_scan(&mut bytes, report, &options)
-        .map_err(|err| Error::new(Kind::Internal, format!("could not write the results: {err}")))?;
+    let bytes = output::render(report, &options)?;
     match &args.output {
-        None => console::print(&bytes),
-        Some(path) => console::write_file(path, &bytes),
+        None => console::print(&bytes)?,
+        Some(path) => console::write_file(path, &bytes)?,
     }
+    output::write_files(report, &args.reports)
 }
 
 /// Maps the verdict to the exit status. A stopped scan is incomplete, never an answer.

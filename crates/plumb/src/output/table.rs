@@ -2,7 +2,7 @@
 
 use comfy_table::presets::NOTHING;
 
-use super::text::{clean, push_clean};
+use formats::text::{clean, push_clean};
 
 /// A table that is filled row by row and rendered once.
 #[derive(Debug, Clone)]

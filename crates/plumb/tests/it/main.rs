@@ -38,6 +38,7 @@ mod database;
 mod demo;
 mod facts;
 mod faults;
+mod formats;
 mod keeper;
 mod lens;
 mod live;

@@ -17,7 +17,7 @@ pub enum HostError {
         uid: u32,
     },
     /// Neither `HOME` nor a variable that names the cache is set.
-    #[error("no folder to cache the tree in: set HOME or {}", super::CACHE_VARIABLE)]
+    #[error("no folder to cache the tree in: set HOME or {}", crate::cache::CACHE_VARIABLE)]
     NoCacheFolder,
     /// The cache cannot be written.
     #[error("could not use the cache folder of the tree at {path}")]

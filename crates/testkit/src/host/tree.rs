@@ -3,14 +3,14 @@
 //!
 //! Does not refresh a tree: a new recipe is a new tree, and old ones may be deleted by hand.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use super::{HostError, mirror, need_root};
+use crate::cache;
 use crate::process::run;
 
 /// The Debian release of the tree.
@@ -47,9 +47,6 @@ const FINISH: &str = include_str!("recipe.sh");
 /// Longest a build may take; about three minutes with a near mirror.
 const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Names the folder of the cached trees, when set.
-pub const CACHE_VARIABLE: &str = "PLUMB_TEST_HOSTS_DIR";
-
 /// Most of the build's own words in an error. Bytes.
 const SAID_LIMIT: usize = 2_000;
 
@@ -70,32 +67,15 @@ impl Tree {
     /// Every [`HostError`] that ends in "tree" or names a missing root user, cache or mirror.
     pub fn debian12() -> Result<Tree, HostError> {
         need_root()?;
-        let cache = cache_folder(|name| std::env::var_os(name)).ok_or(HostError::NoCacheFolder)?;
-        Tree::build_in(&cache.join(recipe_hash()))
+        let cache = cache::folder(|name| std::env::var_os(name)).ok_or(HostError::NoCacheFolder)?;
+        let home = cache.join(recipe_hash());
+        let root = cache::made_once(&home, |err| HostError::Cache { path: home.clone(), err }, build)?;
+        Ok(Tree { root })
     }
 
     /// Returns the root folder of the tree. Nothing may be written there.
     pub fn root(&self) -> &Path {
         &self.root
-    }
-
-    fn build_in(home: &Path) -> Result<Tree, HostError> {
-        let cache_error = |err| HostError::Cache { path: home.to_owned(), err };
-        fs::create_dir_all(home).map_err(cache_error)?;
-        let root = home.join("root");
-        let lock = File::create(home.join("lock")).map_err(cache_error)?;
-        // Waits as long as another process builds, which has its own limit.
-        lock.lock().map_err(cache_error)?;
-        if !root.exists() {
-            let partial = home.join("partial");
-            // What a build that was killed left behind; the lock says that nobody is at it.
-            if partial.exists() {
-                fs::remove_dir_all(&partial).map_err(cache_error)?;
-            }
-            build(&partial)?;
-            fs::rename(&partial, &root).map_err(cache_error)?;
-        }
-        Ok(Tree { root })
     }
 }
 
@@ -135,23 +115,9 @@ fn tail(text: &str) -> String {
     text[start..].to_owned()
 }
 
-/// Finds the cache folder: [`CACHE_VARIABLE`], else the user's cache folder by the XDG base
-/// directory specification.
-fn cache_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set(CACHE_VARIABLE).or_else(|| {
-        let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
-        Some(base.join("plumbline-testhosts"))
-    })
-}
-
-/// Names the recipe: 64-bit FNV-1a over everything that decides what the tree holds, in hexadecimal.
+/// Names the recipe: everything that decides what the tree holds.
 fn recipe_hash() -> String {
-    let recipe = [SUITE, &PACKAGES.join(","), FINISH].join("\n");
-    let hash = recipe.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{SUITE}-{hash:016x}")
+    cache::recipe_name(SUITE, &[SUITE, &PACKAGES.join(","), FINISH].join("\n"))
 }
 
 #[cfg(test)]

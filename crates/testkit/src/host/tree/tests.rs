@@ -1,10 +1,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{cache_folder, recipe_hash, tail};
+use super::{recipe_hash, tail};
+use crate::cache;
 
-fn cache(variables: &[(&str, &str)]) -> Option<PathBuf> {
-    cache_folder(|name| {
+fn found(variables: &[(&str, &str)]) -> Option<PathBuf> {
+    cache::folder(|name| {
         variables.iter().find(|(named, _value)| *named == name).map(|(_name, value)| OsString::from(value))
     })
 }
@@ -12,11 +13,11 @@ fn cache(variables: &[(&str, &str)]) -> Option<PathBuf> {
 #[test]
 fn the_cache_lies_in_the_users_cache_folder_unless_named() {
     let home = ("HOME", "/home/a");
-    assert_eq!(cache(&[home]), Some("/home/a/.cache/plumbline-testhosts".into()));
-    assert_eq!(cache(&[home, ("XDG_CACHE_HOME", "/c")]), Some("/c/plumbline-testhosts".into()));
-    assert_eq!(cache(&[home, ("XDG_CACHE_HOME", "")]), Some("/home/a/.cache/plumbline-testhosts".into()));
-    assert_eq!(cache(&[home, ("PLUMB_TEST_HOSTS_DIR", "/t")]), Some("/t".into()));
-    assert_eq!(cache(&[]), None);
+    assert_eq!(found(&[home]), Some("/home/a/.cache/plumbline-testhosts".into()));
+    assert_eq!(found(&[home, ("XDG_CACHE_HOME", "/c")]), Some("/c/plumbline-testhosts".into()));
+    assert_eq!(found(&[home, ("XDG_CACHE_HOME", "")]), Some("/home/a/.cache/plumbline-testhosts".into()));
+    assert_eq!(found(&[home, ("PLUMB_TEST_HOSTS_DIR", "/t")]), Some("/t".into()));
+    assert_eq!(found(&[]), None);
 }
 
 #[test]

@@ -1,16 +1,25 @@
 //! Hand-built reports.
 
-use app::scan::report::{ControlRef, HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
+use std::collections::BTreeMap;
+
+use crate::report::{
+    Cause, ControlRef, HostScan, Measured, NotMeasured, Outcome, ResultView, RuleText, ScanReport, Seen,
+};
 use model::record::ScanRecord;
 use model::{
     ChangeKind, ComplianceState, Digest, FailureReason, Platform, Reason, ReasonCode, RuleId, RunStatus,
     ScanTrigger, Severity, Status, Timestamp,
 };
 
-use crate::output::{Format, ScanOptions, write_scan};
+use crate::{Format, Options, write};
 
 /// Escape code, C1 control, DEL, override, zero-width, separator, markup end, quotes: one text for every door.
 pub(super) const HOSTILE: &str = "=1+1\x1b[2J\u{9b}31m\x7f\u{202e}gpj\u{200b}\u{2028}]]><b>&\"',\r\n\tü漢";
+
+/// When everything here took place.
+pub(super) fn instant() -> Timestamp {
+    "2026-03-01T10:02:11.5Z".parse().unwrap()
+}
 
 pub(super) fn rule(id: &str, severity: Severity, status: Status) -> ResultView {
     ResultView {
@@ -27,6 +36,8 @@ pub(super) fn rule(id: &str, severity: Severity, status: Status) -> ResultView {
         change: None,
         value_digest: Digest([1; 32]),
         evidence_sha256: Digest([2; 32]),
+        checked_at: instant(),
+        seen: Vec::new(),
     }
 }
 
@@ -59,9 +70,8 @@ pub(super) fn mixed() -> Vec<ResultView> {
 }
 
 pub(super) fn measured(results: Vec<ResultView>) -> Measured {
-    let instant: Timestamp = "2026-03-01T10:02:11.5Z".parse().unwrap();
     Measured {
-        scan: scan_record(instant),
+        scan: scan_record(instant()),
         platform: Platform {
             id: "debian".to_owned(),
             id_like: Vec::new(),
@@ -129,7 +139,7 @@ pub(super) fn web_1() -> HostScan {
 
 pub(super) fn web_2() -> HostScan {
     let failure = NotMeasured {
-        reason: FailureReason::AuthFailed,
+        reason: Cause::Failed(FailureReason::AuthFailed),
         message: "could not log in as ann".to_owned(),
         hint: Some("name a key with --identity".to_owned()),
     };
@@ -137,7 +147,19 @@ pub(super) fn web_2() -> HostScan {
 }
 
 pub(super) fn report(hosts: Vec<HostScan>) -> ScanReport {
-    ScanReport { hosts, framework: None, content_signed: true }
+    let text = |name: &str| RuleText {
+        description: format!("What {name} is."),
+        rationale: format!("Why {name} matters."),
+    };
+    let rules = ["sshd_banner", "sshd_root"].map(|id| (RuleId::parse(id).unwrap(), text(id)));
+    ScanReport {
+        hosts,
+        framework: None,
+        content_signed: true,
+        made_at: instant(),
+        as_of: None,
+        rules: BTreeMap::from(rules),
+    }
 }
 
 /// A report in which every text from elsewhere is hostile.
@@ -152,22 +174,35 @@ pub(super) fn hostile() -> ScanReport {
         decided_by: text(),
         fix: Some(text()),
         controls: vec![control("cis", HOSTILE, HOSTILE)],
+        seen: vec![Seen {
+            command: text(),
+            output: text(),
+            cut: true,
+            exit_status: Some(1),
+            expected: text(),
+            actual: text(),
+            place: text(),
+        }],
         ..rule(&format!("=rule\u{202e}\"<{index}"), Severity::High, *status)
     });
     let mut scan = measured(results.collect());
     scan.platform.name = text();
-    let failure = NotMeasured { reason: FailureReason::ConnectionLost, message: text(), hint: Some(text()) };
+    let failure = NotMeasured {
+        reason: Cause::Failed(FailureReason::ConnectionLost),
+        message: text(),
+        hint: Some(text()),
+    };
     let hosts =
         vec![host(HOSTILE, Outcome::Measured(Box::new(scan))), host(HOSTILE, Outcome::NotMeasured(failure))];
     ScanReport { framework: Some("cis".to_owned()), content_signed: false, ..report(hosts) }
 }
 
-pub(super) fn options(format: Format) -> ScanOptions<'static> {
-    ScanOptions { format, color: false, verbose: false, version: "0.1.0" }
+pub(super) fn options(format: Format) -> Options<'static> {
+    Options { format, color: false, verbose: false, version: "0.1.0" }
 }
 
-pub(super) fn written(report: &ScanReport, options: &ScanOptions<'_>) -> String {
+pub(super) fn written(report: &ScanReport, options: &Options<'_>) -> String {
     let mut out = Vec::new();
-    write_scan(&mut out, report, options).unwrap();
+    write(&mut out, report, options).unwrap();
     String::from_utf8(out).unwrap()
 }

@@ -1,12 +1,12 @@
 //! The format for people, to the letter.
 
-use app::scan::report::Outcome;
+use crate::report::Outcome;
 use model::{ComplianceState, ReasonCode, Severity, Status};
 
 use super::sample::{host, hostile, measured, options, report, rule, web_1, web_2, with_reason, written};
-use crate::output::{Format, ScanOptions};
+use crate::{Format, Options};
 
-const HUMAN: fn() -> ScanOptions<'static> = || options(Format::Human);
+const HUMAN: fn() -> Options<'static> = || options(Format::Human);
 
 #[test]
 fn one_host_shows_failing_rules_worst_first_then_errors_then_the_headline() {
@@ -132,7 +132,7 @@ fn a_partial_scan_does_not_pass_its_score_off_as_the_host_s() {
 
 #[test]
 fn verbose_lists_what_does_not_fail_and_how_to_fix_what_does() {
-    let text = written(&report(vec![web_1()]), &ScanOptions { verbose: true, ..HUMAN() });
+    let text = written(&report(vec![web_1()]), &Options { verbose: true, ..HUMAN() });
     assert!(text.contains("         fix       Fix sshd_root.\n"), "{text}");
     assert!(text.contains("\n  SKIP   low       walk  deselected: turned off\n"), "{text}");
     assert!(text.contains("\n  N/A    low       gdm  subject_absent: no gdm\n"), "{text}");
@@ -152,7 +152,7 @@ fn unsigned_content_is_marked_once() {
 fn color_adds_escape_sequences_and_changes_no_word() {
     let report = report(vec![web_1(), web_2()]);
     let plain = written(&report, &HUMAN());
-    let colored = written(&report, &ScanOptions { color: true, ..HUMAN() });
+    let colored = written(&report, &Options { color: true, ..HUMAN() });
     assert!(colored.contains("\x1b[1;31mFAIL \x1b[0m"), "{colored}");
     assert!(!plain.contains('\x1b'));
     let mut stripped = colored;

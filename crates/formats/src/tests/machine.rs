@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::sample::{HOSTILE, hostile, options, report, web_1, web_2, written};
-use crate::output::Format;
+use crate::Format;
 
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -38,7 +38,7 @@ fn rpt_10_json_is_exact_whatever_the_text() {
     assert_eq!(host["host"], HOSTILE);
     assert_eq!(host["outcome"]["measured"]["results"][0]["actual"], HOSTILE);
     assert_eq!(host["outcome"]["measured"]["results"][0]["rule_id"], "=rule\u{202e}\"<0");
-    let astral = super::super::text::json(&"\u{e0041}a", super::super::text::Layout::Line).unwrap();
+    let astral = crate::text::json(&"\u{e0041}a", crate::text::Layout::Line).unwrap();
     assert_eq!(astral, "\"\\udb40\\udc41a\"");
 }
 
@@ -109,9 +109,7 @@ fn csv_is_a_record_a_result_and_lists_hosts_that_were_not_measured() {
 #[test]
 fn rpt_10_csv_cells_that_look_like_formulas_are_neutralized() {
     let mut report = report(vec![web_1()]);
-    let app::scan::report::Outcome::Measured(measured) = &mut report.hosts[0].outcome else {
-        panic!("measured")
-    };
+    let crate::report::Outcome::Measured(measured) = &mut report.hosts[0].outcome else { panic!("measured") };
     let starts = ["=1+1", "+1", "-1", "@sum", "\tx", "\r=1", "a=1", "\"=1\""];
     measured.results.truncate(1);
     let template = measured.results.remove(0);

@@ -3,19 +3,23 @@
 
 use std::io;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 /// Returns `text` with everything that steers a terminal or hides from the eye written as an escape.
 ///
 /// Tab, line feed and carriage return become `\t`, `\n` and `\r`; the others `\u{1b}`. Ordinary Unicode stays.
-pub(crate) fn clean(text: &str) -> String {
+#[must_use]
+pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     text.chars().for_each(|c| push_clean(&mut out, c));
     out
 }
 
 /// Returns what [`clean`] does of the first `chars_max` characters, and an ellipsis when there are more.
-pub(crate) fn clean_cut(text: &str, chars_max: usize) -> String {
+#[must_use]
+pub fn clean_cut(text: &str, chars_max: usize) -> String {
     let mut chars = text.chars();
     let mut out = String::new();
     chars.by_ref().take(chars_max).for_each(|c| push_clean(&mut out, c));
@@ -25,14 +29,33 @@ pub(crate) fn clean_cut(text: &str, chars_max: usize) -> String {
     out
 }
 
+/// Returns the first `bytes_max` bytes of a text, cut at a character, and whether there are more.
+pub(crate) fn cut_bytes(text: &str, bytes_max: usize) -> (String, bool) {
+    let end = text.floor_char_boundary(bytes_max);
+    (text[..end].to_owned(), end < text.len())
+}
+
+/// Returns the first `bytes_max` bytes behind base64 as text, and whether there are more: what is no UTF-8 stands as
+/// `\xff`, and what is no base64 is shown as it is.
+pub(crate) fn of_base64(encoded: &str, bytes_max: usize) -> (String, bool) {
+    let Ok(bytes) = STANDARD.decode(encoded) else { return cut_bytes(encoded, bytes_max) };
+    let kept = &bytes[..bytes.len().min(bytes_max)];
+    let mut shown = String::with_capacity(kept.len());
+    for chunk in kept.utf8_chunks() {
+        shown.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| shown.push_str(&format!("\\x{byte:02x}")));
+    }
+    (shown, kept.len() < bytes.len())
+}
+
 /// Appends one character, as an escape when it is not plainly visible.
-pub(super) fn push_clean(out: &mut String, c: char) {
+pub fn push_clean(out: &mut String, c: char) {
     if steers(c) { out.extend(c.escape_default()) } else { out.push(c) }
 }
 
 /// Renders JSON that is exact for a reader and safe on a terminal: characters that [`clean`] would escape are
 /// written as `\uXXXX` (RFC 8259, section 7).
-pub(super) fn json(value: &impl Serialize, layout: Layout) -> io::Result<String> {
+pub(crate) fn json(value: &impl Serialize, layout: Layout) -> io::Result<String> {
     let rendered = match layout {
         Layout::Pretty => serde_json::to_string_pretty(value)?,
         Layout::Line => serde_json::to_string(value)?,
@@ -51,7 +74,7 @@ pub(super) fn json(value: &impl Serialize, layout: Layout) -> io::Result<String>
 
 /// White space of rendered JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(crate) enum Layout {
     Pretty,
     /// No line feed inside.
     Line,

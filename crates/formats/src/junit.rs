@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use app::scan::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
+use crate::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
 use model::{Status, Timestamp};
 
 use super::summary::{Counts, control_words};

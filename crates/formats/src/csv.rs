@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use app::scan::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
+use crate::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
 
 use super::summary::control_words;
 use super::text::clean;

@@ -6,12 +6,12 @@ mod ink;
 
 use std::io::{self, Write};
 
-use app::scan::report::{ControlRef, HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
+use crate::report::{ControlRef, HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
 use model::{ChangeKind, Severity, Status};
 
-use super::ScanOptions;
 use super::summary::{Counts, platform_name};
 use super::text::{clean, clean_cut};
+use crate::Options;
 use ink::{Ink, Pen};
 
 /// Longest expected or found text that is shown; `plumb why` has the rest. Characters.
@@ -29,7 +29,7 @@ struct View<'a> {
 }
 
 /// Writes the report.
-pub(super) fn write(out: &mut dyn Write, report: &ScanReport, options: &ScanOptions<'_>) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, report: &ScanReport, options: &Options<'_>) -> io::Result<()> {
     let view = View {
         pen: Pen { color: options.color },
         verbose: options.verbose,

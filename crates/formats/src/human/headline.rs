@@ -3,12 +3,12 @@
 
 use std::io::{self, Write};
 
-use app::scan::report::{HostScan, Measured, NotMeasured, Outcome, ScanReport};
+use crate::report::{HostScan, Measured, NotMeasured, Outcome, ScanReport};
 use model::{ComplianceState, Severity};
 
 use super::ink::{Ink, Pen};
-use crate::output::summary::{Counts, fails_by_severity};
-use crate::output::text::clean;
+use crate::summary::{Counts, fails_by_severity};
+use crate::text::clean;
 
 /// The parts of one host's line, before they are aligned.
 struct Line {

@@ -3,9 +3,10 @@
 
 use std::io::{self, Write};
 
-use app::scan::report::{ControlRef, HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
+use crate::report::{ControlRef, HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
 use model::{
     ChangeKind, ComplianceState, Digest, HostId, Platform, Reason, RuleId, ScanId, Severity, Status,
+    Timestamp,
 };
 use serde::Serialize;
 
@@ -56,6 +57,7 @@ struct ResultLine<'a> {
     change: Option<ChangeKind>,
     value_digest: Digest,
     evidence_sha256: Digest,
+    checked_at: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -134,6 +136,7 @@ fn result_line<'a>(host: &'a HostScan, measured: &Measured, result: &'a ResultVi
         change: result.change,
         value_digest: result.value_digest,
         evidence_sha256: result.evidence_sha256,
+        checked_at: result.checked_at,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The numbers of a measured host that several formats show. Shapes only; the counting is done below.
 
-use app::scan::report::{ControlRef, Measured};
+use crate::report::{ControlRef, Measured};
 use model::{Platform, Severity, Status};
 use serde::Serialize;
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use app::scan::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
+use crate::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
 use model::{RuleId, Severity, Status};
 use serde_json::{Value, json};
 

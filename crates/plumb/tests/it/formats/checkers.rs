@@ -1,0 +1,96 @@
+//! The programs of others. Each is one command that ends with 0 when it accepts a document.
+
+use std::path::Path;
+use std::process::Command;
+
+use testkit::outside::Outside;
+use testkit::process::{self, Output};
+use testkit::wait;
+
+/// Runs a checker on a document.
+pub(super) type Checker = fn(&Path) -> Output;
+
+/// Asserts that a document is accepted; returns what the checker said of it.
+#[track_caller]
+pub(super) fn accepts(checker: Checker, document: &Path) -> String {
+    let done = checker(document);
+    assert!(done.success(), "{}: {done:#?}", document.display());
+    done.stdout
+}
+
+/// Asserts that a document is refused by the checker itself, not for want of it.
+#[track_caller]
+pub(super) fn refuses(checker: Checker, document: &Path) {
+    let done = checker(document);
+    assert!(!done.success(), "{} was accepted: {done:#?}", document.display());
+    assert!(!done.stderr.contains("ModuleNotFoundError"), "{done:#?}");
+}
+
+fn run(program: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    process::run(command, b"", wait::LONG)
+        .unwrap_or_else(|err| panic!("`cargo xtask packages` installs what is missing: {err}"))
+}
+
+/// Runs a program text with Debian's Python, which finds Debian's packages.
+fn python(program: &str, arguments: &[&str]) -> Output {
+    run(Path::new("/usr/bin/python3"), &[&["-c", program], arguments].concat())
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// The JSON Schema of SARIF 2.1.0, as its makers ship it.
+pub(super) fn sarif(document: &Path) -> Output {
+    let schema = Outside::shared().unwrap().sarif_schema();
+    let program = "
+import json, sys
+from jsonschema import Draft7Validator, FormatChecker
+schema, document = (json.load(open(path, encoding='utf-8')) for path in sys.argv[1:])
+Draft7Validator.check_schema(schema)
+errors = list(Draft7Validator(schema, format_checker=FormatChecker()).iter_errors(document))
+for error in errors[:10]:
+    print(list(error.path), error.message, file=sys.stderr)
+sys.exit(bool(errors))
+";
+    python(program, &[text(&schema), text(document)])
+}
+
+/// junitparser: every number that a suite states is what it counts.
+pub(super) fn junit(document: &Path) -> Output {
+    let program = "
+import sys
+from junitparser import JUnitXml
+report = JUnitXml.fromfile(sys.argv[1])
+def numbers(of):
+    return of.tests, of.failures, of.errors, of.skipped
+for suite in report:
+    for case in suite:
+        assert len(case.result) <= 1, case.name
+    stated = numbers(suite)
+    suite.update_statistics()
+    assert stated == numbers(suite), (suite.name, stated, numbers(suite))
+stated = numbers(report)
+report.update_statistics()
+assert stated == numbers(report), (stated, numbers(report))
+print(*stated)
+";
+    python(program, &[text(document)])
+}
+
+/// Python's csv, strictly: as many cells in each record as in the header, and none a formula.
+pub(super) fn csv(document: &Path) -> Output {
+    let program = "
+import csv, sys
+with open(sys.argv[1], encoding='utf-8', newline='') as file:
+    rows = list(csv.reader(file, strict=True))
+assert len(rows) > 1
+for row in rows:
+    assert len(row) == len(rows[0]), row
+    assert not any(cell.startswith(('=', '+', '-', '@', chr(9), chr(13))) for cell in row), row
+print(len(rows) - 1)
+";
+    python(program, &[text(document)])
+}
