@@ -30,7 +30,7 @@ const HEADER: [&str; 17] = [
 ];
 
 /// Writes the header and the records.
-pub(super) fn write(out: &mut dyn Write, report: &ScanReport) -> io::Result<()> {
+pub(crate) fn write(out: &mut dyn Write, report: &ScanReport) -> io::Result<()> {
     record(out, &HEADER.map(str::to_owned))?;
     for host in &report.hosts {
         match &host.outcome {

@@ -83,7 +83,7 @@ struct HostLine<'a> {
 }
 
 /// Writes the whole report as one document.
-pub(super) fn write_json(out: &mut dyn Write, report: &ScanReport, version: &str) -> io::Result<()> {
+pub(crate) fn write_json(out: &mut dyn Write, report: &ScanReport, version: &str) -> io::Result<()> {
     let document = Document {
         schema: REPORT_SCHEMA,
         tool_version: version,
@@ -95,7 +95,7 @@ pub(super) fn write_json(out: &mut dyn Write, report: &ScanReport, version: &str
 }
 
 /// Writes a line per result, and after the results of a host a line for the host.
-pub(super) fn write_jsonl(out: &mut dyn Write, report: &ScanReport, version: &str) -> io::Result<()> {
+pub(crate) fn write_jsonl(out: &mut dyn Write, report: &ScanReport, version: &str) -> io::Result<()> {
     for host in &report.hosts {
         if let Outcome::Measured(measured) = &host.outcome {
             for result in &measured.results {

@@ -29,7 +29,7 @@ struct View<'a> {
 }
 
 /// Writes the report.
-pub(super) fn write(out: &mut dyn Write, report: &ScanReport, options: &Options<'_>) -> io::Result<()> {
+pub(crate) fn write(out: &mut dyn Write, report: &ScanReport, options: &Options<'_>) -> io::Result<()> {
     let view = View {
         pen: Pen { color: options.color },
         verbose: options.verbose,

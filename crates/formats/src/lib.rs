@@ -1,6 +1,7 @@
 //! Writes what was found on hosts in the formats that people and other programs read: one set of results, a writer
 //! for each format. Measures nothing, reads no clock and opens no file: it writes to what the caller hands over.
 
+mod arf;
 mod csv;
 mod document;
 mod human;
@@ -9,6 +10,8 @@ pub mod report;
 mod sarif;
 mod summary;
 pub mod text;
+mod xccdf;
+mod xml;
 
 use std::io::{self, Write};
 
@@ -23,12 +26,14 @@ pub enum Format {
     Sarif,
     Junit,
     Csv,
+    Xccdf,
+    Arf,
 }
 
 impl Format {
     /// Every format, in the order of the help.
     pub const ALL: &'static [Self] =
-        &[Self::Human, Self::Json, Self::Jsonl, Self::Sarif, Self::Junit, Self::Csv];
+        &[Self::Human, Self::Json, Self::Jsonl, Self::Sarif, Self::Junit, Self::Csv, Self::Xccdf, Self::Arf];
 
     /// Returns its name on the command line.
     #[must_use]
@@ -40,6 +45,8 @@ impl Format {
             Self::Sarif => "sarif",
             Self::Junit => "junit",
             Self::Csv => "csv",
+            Self::Xccdf => "xccdf",
+            Self::Arf => "arf",
         }
     }
 
@@ -55,6 +62,8 @@ impl Format {
             Self::Sarif => "SARIF 2.1.0, for code scanning views",
             Self::Junit => "JUnit XML, for test report views",
             Self::Csv => "CSV (RFC 4180), one record a result",
+            Self::Xccdf => "XCCDF 1.2: a Benchmark with the rules and a TestResult for each host",
+            Self::Arf => "ARF 1.1: a collection of hosts and their XCCDF results",
         }
     }
 }
@@ -83,6 +92,8 @@ pub fn write(out: &mut dyn Write, report: &ScanReport, options: &Options<'_>) ->
         Format::Sarif => sarif::write(out, report, options.version),
         Format::Junit => junit::write(out, report, options.version),
         Format::Csv => csv::write(out, report),
+        Format::Xccdf => xccdf::write(out, report, options.version),
+        Format::Arf => arf::write(out, report, options.version),
     }
 }
 

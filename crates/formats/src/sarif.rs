@@ -8,14 +8,14 @@ use crate::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, ScanRe
 use model::{RuleId, Severity, Status};
 use serde_json::{Value, json};
 
-use super::summary::control_words;
+use super::summary::{control_words, found_words, reason_words};
 use super::text::{self, Layout};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// Writes the document.
-pub(super) fn write(out: &mut dyn Write, report: &ScanReport, version: &str) -> io::Result<()> {
+pub(crate) fn write(out: &mut dyn Write, report: &ScanReport, version: &str) -> io::Result<()> {
     let rules = Rules::of(report);
     let results: Vec<Value> = report.hosts.iter().flat_map(|host| host_results(host, &rules)).collect();
     let document = json!({
@@ -84,10 +84,7 @@ fn host_results(host: &HostScan, rules: &Rules) -> Vec<Value> {
 
 fn sarif_result(host: &HostScan, measured: &Measured, result: &ResultView, rules: &Rules) -> Option<Value> {
     let (kind, level, message) = match kind(result.status)? {
-        Kind::Fail => {
-            let message = format!("{}: expected {}, found {}", result.title, result.expected, result.actual);
-            ("fail", level(result.severity), message)
-        }
+        Kind::Fail => ("fail", level(result.severity), found_words(result)),
         // A result that is not a failure has the level "none" (SARIF 2.1.0, section 3.27.10).
         Kind::Open => ("open", "none", format!("{}: {}", result.title, reason_words(result))),
     };
@@ -134,13 +131,6 @@ const fn level(severity: Severity) -> &'static str {
         Severity::Critical | Severity::High => "error",
         Severity::Medium => "warning",
         Severity::Low => "note",
-    }
-}
-
-fn reason_words(result: &ResultView) -> String {
-    match &result.reason {
-        Some(reason) => format!("{}: {}", reason.code, reason.text),
-        None => "no reason was given".to_owned(),
     }
 }
 

@@ -1,25 +1,25 @@
 //! The numbers of a measured host that several formats show. Shapes only; the counting is done below.
 
-use crate::report::{ControlRef, Measured};
+use crate::report::{ControlRef, Measured, ResultView};
 use model::{Platform, Severity, Status};
 use serde::Serialize;
 
 /// How many of the shown results have each status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// All shown results.
-    pub(super) selected: u32,
+    pub(crate) selected: u32,
     /// Those that pass or fail.
-    pub(super) assessed: u32,
-    pub(super) pass: u32,
-    pub(super) fail: u32,
-    pub(super) error: u32,
-    pub(super) skipped: u32,
-    pub(super) not_applicable: u32,
+    pub(crate) assessed: u32,
+    pub(crate) pass: u32,
+    pub(crate) fail: u32,
+    pub(crate) error: u32,
+    pub(crate) skipped: u32,
+    pub(crate) not_applicable: u32,
 }
 
 impl Counts {
-    pub(super) fn of(measured: &Measured) -> Self {
+    pub(crate) fn of(measured: &Measured) -> Self {
         let counts = measured.counts();
         Self {
             selected: counts.selected(),
@@ -34,7 +34,7 @@ impl Counts {
 }
 
 /// Returns the severities that failing results of these hosts have, worst first, with their number.
-pub(super) fn fails_by_severity(hosts: &[&Measured]) -> Vec<(Severity, usize)> {
+pub(crate) fn fails_by_severity(hosts: &[&Measured]) -> Vec<(Severity, usize)> {
     let failing = |severity: Severity| {
         let results = hosts.iter().flat_map(|measured| &measured.results);
         results.filter(|result| result.status == Status::Fail && result.severity == severity).count()
@@ -44,7 +44,7 @@ pub(super) fn fails_by_severity(hosts: &[&Measured]) -> Vec<(Severity, usize)> {
 }
 
 /// Returns a platform's name for people.
-pub(super) fn platform_name(platform: &Platform) -> String {
+pub(crate) fn platform_name(platform: &Platform) -> String {
     if platform.name.is_empty() {
         format!("{} {}", platform.id, platform.version).trim_end().to_owned()
     } else {
@@ -53,7 +53,20 @@ pub(super) fn platform_name(platform: &Platform) -> String {
 }
 
 /// Returns control references as `framework edition: control, control`.
-pub(super) fn control_words(controls: &[ControlRef]) -> Vec<String> {
+pub(crate) fn control_words(controls: &[ControlRef]) -> Vec<String> {
     let words = |one: &ControlRef| format!("{} {}: {}", one.framework, one.edition, one.controls.join(", "));
     controls.iter().map(words).collect()
+}
+
+/// Returns what a failing rule found, in one sentence.
+pub(crate) fn found_words(result: &ResultView) -> String {
+    format!("{}: expected {}, found {}", result.title, result.expected, result.actual)
+}
+
+/// Returns why a rule has no verdict, in one sentence.
+pub(crate) fn reason_words(result: &ResultView) -> String {
+    match &result.reason {
+        Some(reason) => format!("{}: {}", reason.code, reason.text),
+        None => "no reason was given".to_owned(),
+    }
 }

@@ -48,6 +48,12 @@ pub(crate) fn of_base64(encoded: &str, bytes_max: usize) -> (String, bool) {
     (shown, kept.len() < bytes.len())
 }
 
+/// Returns [`clean`] of each line, lines kept apart.
+pub(crate) fn clean_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(clean).collect();
+    lines.join("\n")
+}
+
 /// Appends one character, as an escape when it is not plainly visible.
 pub fn push_clean(out: &mut String, c: char) {
     if steers(c) { out.extend(c.escape_default()) } else { out.push(c) }

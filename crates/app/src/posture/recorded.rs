@@ -13,7 +13,7 @@ use store::posture::RuleState;
 
 use super::{AsOf, StoredMapping, read_corpus};
 use crate::context::App;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// What stands for evidence that is not there any more.
 const ERASED: &str = "the evidence was erased";
@@ -25,7 +25,7 @@ impl App {
     /// says any more is empty.
     ///
     /// # Errors
-    /// When there is no such host or framework.
+    /// When there is no such host or framework, or no host at all.
     pub async fn results_on_record(&self, host: Option<&str>, as_of: &AsOf) -> Result<ScanReport, Error> {
         let now = self.now();
         let at = (as_of.valid_at.unwrap_or(now), as_of.recorded_at.unwrap_or(now));
@@ -33,6 +33,11 @@ impl App {
             Some(name) => vec![self.load_host(name).await?.record],
             None => self.hosts_at(at.0).await?,
         };
+        if records.is_empty() {
+            // Most formats have no way to say nothing of nobody.
+            return Err(Error::new(Kind::NotFound, "no host was in the inventory then")
+                .hint("`plumb host list` shows the hosts"));
+        }
         let mut hosts = Vec::with_capacity(records.len());
         let mut content_signed = true;
         for record in records {

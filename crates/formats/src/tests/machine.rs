@@ -202,7 +202,7 @@ fn assert_well_formed(text: &str) {
         assert!(
             tag.split('&')
                 .skip(1)
-                .all(|rest| ["amp;", "lt;", "gt;", "quot;"].iter().any(|e| rest.starts_with(e)))
+                .all(|rest| ["amp;", "apos;", "lt;", "gt;", "quot;"].iter().any(|e| rest.starts_with(e)))
         );
         if let Some(name) = tag.strip_prefix('/') {
             assert_eq!(open.pop(), Some(name));

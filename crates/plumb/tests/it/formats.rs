@@ -19,6 +19,24 @@ const FORMATS: &[(&str, Checker, &[Change])] = &[
     ("sarif", checkers::sarif, &[("\"kind\": \"fail\"", "\"kind\": \"failed\""), ("\"runs\"", "\"walks\"")]),
     ("junit", checkers::junit, &[("<failure ", "<success "), ("</testsuites>", "")]),
     ("csv", checkers::csv, &[("\r\n", "\r\n=1+1,"), ("\r\nresult", "\r\n\"result")]),
+    (
+        "xccdf",
+        checkers::xccdf,
+        &[
+            ("<result>fail<", "<result>failed<"),
+            ("idref=\"xccdf_local.plumbline_rule_", "idref=\"xccdf_local.plumbline_rule_no_"),
+            ("</score>", " percent</score>"),
+        ],
+    ),
+    (
+        "arf",
+        checkers::arf,
+        &[
+            ("<result>fail<", "<result>failed<"),
+            ("<core:ref>asset-0<", "<core:ref>asset-9<"),
+            ("ai:synthetic-id", "ai:synthetic"),
+        ],
+    ),
 ];
 
 /// Makes a record of two hosts on two days; returns the data folder's arguments.
@@ -57,5 +75,17 @@ fn others_read_what_is_on_record_in_their_formats_and_refuse_it_changed_rpt_05()
         for change in *changes {
             refuses(*checker, &changed(&file, *change));
         }
+    }
+}
+
+#[test]
+fn oscap_makes_its_page_of_our_xccdf_and_arf_results() {
+    let world = world();
+    let data = recorded(&world);
+    for format in ["xccdf", "arf"] {
+        let page = accepts(checkers::oscap_report, &report(&world, &data, format, &["demo-web"]));
+        assert!(page.contains("The target system did not satisfy the conditions of 21 rules!"), "{format}");
+        assert!(page.contains("Root cannot log in over SSH"), "{format}");
+        assert!(page.contains("expected no, found yes"), "{format}: what was found is not told");
     }
 }

@@ -1,5 +1,6 @@
 //! The programs of others. Each is one command that ends with 0 when it accepts a document.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -93,4 +94,41 @@ for row in rows:
 print(len(rows) - 1)
 ";
     python(program, &[text(document)])
+}
+
+/// Where Debian keeps the schemas of XCCDF and ARF.
+const SCHEMAS: &str = "/usr/share/openscap/schemas";
+
+/// xmllint with a schema; nothing is loaded from elsewhere.
+fn xmllint(schema: &Path, document: &Path) -> Output {
+    run(Path::new("xmllint"), &["--nonet", "--noout", "--schema", text(schema), text(document)])
+}
+
+/// The schema of XCCDF 1.2, and then what oscap's own rules say.
+pub(super) fn xccdf(document: &Path) -> Output {
+    let done = xmllint(&Path::new(SCHEMAS).join("xccdf/1.2/xccdf_1.2.xsd"), document);
+    if !done.success() {
+        return done;
+    }
+    run(Path::new("oscap"), &["xccdf", "validate", text(document)])
+}
+
+/// The schemas of ARF 1.1 and of XCCDF 1.2 together: that of ARF alone looks into no report.
+pub(super) fn arf(document: &Path) -> Output {
+    let import = |namespace: &str, file: &str| {
+        format!("<xs:import namespace=\"http://{namespace}\" schemaLocation=\"{SCHEMAS}/{file}\"/>")
+    };
+    let both = format!(
+        "<xs:schema xmlns:xs=\"http://www.w3.org/2001/XMLSchema\">{}{}</xs:schema>",
+        import("scap.nist.gov/schema/asset-reporting-format/1.1", "arf/1.1/asset-reporting-format_1.1.0.xsd"),
+        import("checklists.nist.gov/xccdf/1.2", "xccdf/1.2/xccdf_1.2.xsd"),
+    );
+    let schema = document.with_extension("xsd");
+    fs::write(&schema, both).unwrap();
+    xmllint(&schema, document)
+}
+
+/// The page that oscap makes of XCCDF and ARF results.
+pub(super) fn oscap_report(document: &Path) -> Output {
+    run(Path::new("oscap"), &["xccdf", "generate", "report", text(document)])
 }
