@@ -197,6 +197,9 @@ pub struct RuleSummary {
     pub platforms: Vec<String>,
     /// True when the rule runs shell text of its own.
     pub free_shell: bool,
+    /// On what it has been seen to pass and to fail: `host`, `stand_in` (a host that says it is of this platform)
+    /// or `capture` (answers in its own tests).
+    pub proof: &'static str,
     /// Tests that the rule carries.
     pub tests: usize,
     pub sha256: Digest,
@@ -359,6 +362,7 @@ fn summary(rule: &Rule) -> RuleSummary {
         tags: rule.tags.clone(),
         platforms: rule.platforms.iter().map(platform).collect(),
         free_shell: rule.free_shell,
+        proof: rule.proof.as_str(),
         tests: rule.tests,
         sha256: rule_digest(rule),
     }

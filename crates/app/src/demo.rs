@@ -24,6 +24,9 @@ struct Recorded {
     capture: &'static [u8],
 }
 
+/// The profile of the recorded hosts.
+const PROFILE: &str = "server";
+
 const RECORDED: [Recorded; 4] = [
     Recorded { at: "2026-03-01T10:00:00Z", host: "demo-web", capture: include_bytes!("../demo/web-1.json") },
     Recorded { at: "2026-03-01T10:00:00Z", host: "demo-db", capture: include_bytes!("../demo/db-1.json") },
@@ -83,7 +86,7 @@ impl App {
             username: String::new(),
             identity_file: String::new(),
             sudo: false,
-            profile_id: String::new(),
+            profile_id: PROFILE.to_owned(),
             os_id: String::new(),
             os_version: String::new(),
             os_name: String::new(),

@@ -29,6 +29,7 @@ pub(crate) struct Facts<'a> {
     sysctl: Cell<probe::sysctl::Parameters>,
     modules: Cell<probe::modules::Available>,
     homes: Cell<probe::homes::Homes>,
+    audit: Cell<probe::audit::Loaded>,
     walk: Cell<probe::walk::Hits>,
     users: Cell<Vec<User>>,
     groups: Cell<Vec<Group>>,
@@ -60,6 +61,7 @@ impl<'a> Facts<'a> {
             sysctl: Cell::new(),
             modules: Cell::new(),
             homes: Cell::new(),
+            audit: Cell::new(),
             walk: Cell::new(),
             users: Cell::new(),
             groups: Cell::new(),
@@ -156,6 +158,13 @@ impl<'a> Facts<'a> {
 
     pub(crate) fn homes(&self) -> Result<&probe::homes::Homes, Reason> {
         once(&self.homes, || probe::homes::parse(self.typed(key::HOMES)?.0))
+    }
+
+    pub(crate) fn audit(&self) -> Result<&probe::audit::Loaded, Reason> {
+        once(&self.audit, || {
+            let (observation, exit) = self.typed(key::AUDIT)?;
+            probe::audit::parse(observation, exit, self.uid)
+        })
     }
 
     pub(crate) fn walk(&self) -> Result<&probe::walk::Hits, Reason> {

@@ -2,6 +2,7 @@
 //!
 //! Pure text in, values with their line out. Nothing here decides anything.
 
+pub(crate) mod audit;
 pub(crate) mod boot;
 pub(crate) mod glob;
 pub(crate) mod keyvalue;

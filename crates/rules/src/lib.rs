@@ -43,6 +43,6 @@ pub use relations::{Edges, relations};
 pub use rule::{PlatformPattern, Rule, ValueSpec};
 pub use schema::schema;
 pub use select::{Selected, Selection};
-pub use source::file::{Disruption, ValueKind};
+pub use source::file::{Disruption, Proof, ValueKind};
 pub use source::value::Tunable;
 pub use testing::{TestOutcome, run_rule_tests};

@@ -12,6 +12,7 @@ use crate::located::Located;
 use crate::outcome::{self, Outcome};
 
 pub(crate) mod accounts;
+pub(crate) mod audit;
 pub(crate) mod command;
 pub(crate) mod file;
 pub(crate) mod judge;
@@ -47,6 +48,7 @@ pub(crate) enum CheckSource {
     KernelCmdline(Located<kernel_cmdline::KernelCmdlineSource>),
     Accounts(Located<accounts::AccountsSource>),
     PasswordAging(Located<password_aging::PasswordAgingSource>),
+    Audit(Located<audit::AuditSource>),
     Setting(Located<setting::SettingSource>),
     Lines(Located<lines::LinesSource>),
     Walk(Located<walk::WalkSource>),
@@ -69,6 +71,7 @@ pub(crate) enum Check {
     KernelCmdline(kernel_cmdline::KernelCmdline),
     Accounts(accounts::Accounts),
     PasswordAging(password_aging::PasswordAging),
+    Audit(audit::Audit),
     Setting(setting::Setting),
     Lines(lines::Lines),
     Walk(walk::Walk),
@@ -123,6 +126,7 @@ impl CheckSource {
             Self::KernelCmdline(source) => source.value.compile(source.at, scope).map(Check::KernelCmdline),
             Self::Accounts(source) => source.value.compile(scope).map(Check::Accounts),
             Self::PasswordAging(source) => source.value.compile(source.at, scope).map(Check::PasswordAging),
+            Self::Audit(source) => source.value.compile(source.at, scope).map(Check::Audit),
             Self::Setting(source) => source.value.compile(source.at, scope).map(Check::Setting),
             Self::Lines(source) => source.value.compile(source.at, scope).map(Check::Lines),
             Self::Walk(source) => source.value.compile(scope).map(Check::Walk),
@@ -146,6 +150,7 @@ impl CheckSource {
             | Self::KernelCmdline(_)
             | Self::Accounts(_)
             | Self::PasswordAging(_)
+            | Self::Audit(_)
             | Self::Setting(_)
             | Self::Lines(_)
             | Self::Walk(_) => false,
@@ -179,6 +184,7 @@ impl Check {
             Self::KernelCmdline(check) => check.evaluate(facts),
             Self::Accounts(check) => check.evaluate(facts),
             Self::PasswordAging(check) => check.evaluate(facts),
+            Self::Audit(check) => check.evaluate(facts),
             Self::Setting(check) => check.evaluate(facts),
             Self::Lines(check) => check.evaluate(facts),
             Self::Walk(check) => check.evaluate(facts),

@@ -126,6 +126,7 @@ fn commands(needs: &Needs, timeout_ms: u32) -> Vec<Command> {
     add(!needs.unit_files.is_empty(), key::UNIT_FILES, &|| probe::units::files_script(&needs.unit_files));
     add(asked(key::UNITS), key::UNITS, &|| probe::units::UNITS_SCRIPT.to_owned());
     add(!needs.modules.is_empty(), key::MODULES, &|| probe::modules::script(&needs.modules));
+    add(asked(key::AUDIT), key::AUDIT, &|| probe::audit::SCRIPT.to_owned());
     let mut shell: Vec<_> = needs.shell.iter().collect();
     shell.sort_by_key(|(_, key)| *key);
     for ((run, timeout_ms), key) in shell {
@@ -168,6 +169,7 @@ impl Check {
             Self::KernelCmdline(cmdline) => cmdline.needs(needs),
             Self::Accounts(accounts) => accounts.needs(needs),
             Self::PasswordAging(_) => needs.ask(key::SHADOW),
+            Self::Audit(audit) => audit.needs(needs),
             Self::Setting(setting) => {
                 needs.texts(setting.drop_ins.iter().chain([&setting.file]).map(String::as_str));
             }

@@ -4,6 +4,7 @@
 //! when its tool is not there, and ends its answer with a mark, so that a torn answer is seen. Every
 //! parser is total over arbitrary bytes.
 
+pub(crate) mod audit;
 pub(crate) mod authorized_keys;
 pub(crate) mod digests;
 pub(crate) mod homes;
@@ -33,6 +34,7 @@ pub(crate) mod key {
     pub(crate) const SYSCTL: &str = "sysctl";
     pub(crate) const MODULES: &str = "modules_available";
     pub(crate) const HOMES: &str = "homes";
+    pub(crate) const AUDIT: &str = "audit";
     pub(crate) const WALK: &str = "walk";
     pub(crate) const LISTENERS: &str = "listeners";
     pub(crate) const AUTHORIZED_KEYS: &str = "authorized_keys";

@@ -9,7 +9,7 @@ use crate::error::{At, LoadError};
 use crate::fix::{self, Fix};
 use crate::located::{Located, Text};
 use crate::methods::Check;
-use crate::source::file::{PlatformSource, RuleFile, SeverityName, ValueKind, ValueSource};
+use crate::source::file::{PlatformSource, Proof, RuleFile, SeverityName, ValueKind, ValueSource};
 use crate::source::value::Tunable;
 use crate::version;
 
@@ -30,6 +30,8 @@ pub struct Rule {
     pub path: String,
     /// True when the rule runs shell text of its own.
     pub free_shell: bool,
+    /// On what it has been seen to pass and to fail.
+    pub proof: Proof,
     /// How many tests the rule carries.
     pub tests: usize,
     pub(crate) raw: String,
@@ -184,6 +186,7 @@ pub(crate) fn build(path: &str, raw: &str, source: RuleFile) -> Result<Rule, Vec
         path: path.to_owned(),
         free_shell: source.check.has_free_shell()
             || source.when.as_ref().is_some_and(crate::methods::CheckSource::has_free_shell),
+        proof: source.proof,
         tests: source.tests.len(),
         raw: raw.to_owned(),
         source,

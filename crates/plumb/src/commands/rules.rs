@@ -44,7 +44,7 @@ fn list(content: &Content, args: &RulesListArgs) -> Result<Exit, Error> {
         console::print(&super::json(&document)?)?;
         return Ok(Exit::Success);
     }
-    let mut table = Table::new(["rule", "severity", "platforms", "tags", "title", "proven by"]);
+    let mut table = Table::new(["rule", "severity", "platforms", "tags", "title", "check", "proven by"]);
     for rule in &rules {
         table.row([
             rule.rule_id.as_str().to_owned(),
@@ -52,7 +52,8 @@ fn list(content: &Content, args: &RulesListArgs) -> Result<Exit, Error> {
             rule.platforms.join(" "),
             rule.tags.join(" "),
             rule.title.clone(),
-            if rule.free_shell { "shell check" } else { "typed check" }.to_owned(),
+            if rule.free_shell { "shell" } else { "typed" }.to_owned(),
+            rule.proof.to_owned(),
         ]);
     }
     console::print(table.render(console::stdout_is_terminal()).as_bytes())?;

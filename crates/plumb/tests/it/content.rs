@@ -10,13 +10,15 @@ use serde_json::Value;
 use testkit::host::TestHost;
 
 use crate::ours::folder;
-use crate::support::{World, assert_code, assert_refused, host, json, one_host, statuses, world};
+use crate::support::{World, assert_code, assert_refused, host, json, one_host, world};
 
 /// A rule with what makes it pass and what makes it fail.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     rule: String,
+    #[serde(default)]
+    round: Round,
     good: String,
     bad: String,
     #[serde(default)]
@@ -31,7 +33,36 @@ struct Fakes {
     bad: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// When a case is shown.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Round {
+    /// With all others on a Debian host.
+    #[default]
+    First,
+    /// After them: what it breaks is the precondition of others.
+    Later,
+    /// On a host that says it is of this family.
+    Rhel,
+    Ubuntu,
+}
+
+impl Round {
+    /// Returns the os-release that the host of this round shows; Debian's own when none.
+    fn os_release(self) -> Option<&'static str> {
+        match self {
+            Self::First | Self::Later => None,
+            Self::Rhel => Some(
+                "ID=\"rhel\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"9.4\"\nPRETTY_NAME=\"RHEL 9.4, a stand-in\"\n",
+            ),
+            Self::Ubuntu => Some(
+                "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\nPRETTY_NAME=\"Ubuntu 24.04, a stand-in\"\n",
+            ),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
     Good,
     Bad,
@@ -49,7 +80,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// Runs every script of one side, then shows the kernel files of that side.
-fn prepare(host: &TestHost, cases: &[Case], side: Side) {
+fn prepare(host: &TestHost, cases: &[&Case], side: Side) {
     for case in cases {
         let script = if side == Side::Good { &case.good } else { &case.bad };
         if let Err(err) = host.must(script) {
@@ -65,22 +96,52 @@ fn prepare(host: &TestHost, cases: &[Case], side: Side) {
     }
 }
 
-/// Asserts that every rule has `expected`, or lists those that do not and what they saw.
-fn assert_every_rule(world: &World, host: &TestHost, (code, expected): (i32, &str)) {
+/// Scans with every rule that applies, and asserts that those of `cases` have `expected`, or lists those that
+/// do not and what they saw. Returns how many rules there were.
+fn assert_rules(world: &World, host: &TestHost, cases: &[&Case], side: Side) -> usize {
+    let expected = if side == Side::Good { "pass" } else { "fail" };
     let done = world.scan(host, &["--format", "json"]);
-    assert_code(&done, code);
     let document = one_host(&done);
-    assert_eq!(statuses(&document).len(), cases().len());
     let results = document["outcome"]["measured"]["results"].as_array().unwrap();
-    let differing: Vec<String> = results
-        .iter()
-        .filter(|result| result["status"] != expected)
-        .map(|result| {
-            let part = |name: &str| result[name].to_string();
-            format!("{} {} {} found {}", part("rule_id"), part("status"), part("reason"), part("actual"))
-        })
-        .collect();
+    let mut differing = Vec::new();
+    for case in cases {
+        let found = results.iter().find(|result| result["rule_id"] == case.rule.as_str());
+        match found {
+            None => differing.push(format!("{} is not among the results", case.rule)),
+            Some(result) if result["status"] == expected => {}
+            Some(result) => {
+                let part = |name: &str| result[name].to_string();
+                let text = format!("{} {} {}", case.rule, part("status"), part("reason"));
+                differing.push(format!("{text} found {}", part("actual")));
+            }
+        }
+    }
     assert!(differing.is_empty(), "not {expected}:\n{}", differing.join("\n"));
+    if side == Side::Good && cases.len() == results.len() {
+        assert_code(&done, 0);
+    }
+    results.len()
+}
+
+/// Shows every case of one side in its round, all on one host.
+fn show_every_rule(side: Side) {
+    let (world, host) = (world(), host());
+    let all = cases();
+    let of = |round: Round| all.iter().filter(|case| case.round == round).collect::<Vec<_>>();
+    let debian: Vec<&Case> = of(Round::First).into_iter().chain(of(Round::Later)).collect();
+    let together = if side == Side::Good { debian.clone() } else { of(Round::First) };
+    prepare(&host, &together, side);
+    assert_eq!(assert_rules(&world, &host, &together, side), debian.len());
+    if side == Side::Bad {
+        prepare(&host, &of(Round::Later), side);
+        assert_rules(&world, &host, &of(Round::Later), side);
+    }
+    for round in [Round::Rhel, Round::Ubuntu] {
+        let release = round.os_release().unwrap();
+        host.must(&format!("rm /etc/os-release; cat >/etc/os-release <<'END'\n{release}END")).unwrap();
+        prepare(&host, &of(round), side);
+        assert_rules(&world, &host, &of(round), side);
+    }
 }
 
 fn shipped_rules(world: &World) -> Value {
@@ -91,16 +152,12 @@ fn shipped_rules(world: &World) -> Value {
 
 #[test]
 fn every_shipped_rule_passes_where_all_is_well() {
-    let (world, host) = (world(), host());
-    prepare(&host, &cases(), Side::Good);
-    assert_every_rule(&world, &host, (0, "pass"));
+    show_every_rule(Side::Good);
 }
 
 #[test]
 fn every_shipped_rule_fails_where_all_is_broken() {
-    let (world, host) = (world(), host());
-    prepare(&host, &cases(), Side::Bad);
-    assert_every_rule(&world, &host, (2, "fail"));
+    show_every_rule(Side::Bad);
 }
 
 #[test]
@@ -112,9 +169,21 @@ fn every_shipped_rule_has_one_case_of_breaking_and_fixing() {
         .iter()
         .map(|rule| rule["rule_id"].as_str().unwrap().into())
         .collect();
-    let cases: Vec<String> = cases().into_iter().map(|case| case.rule).collect();
-    assert_eq!(cases.iter().cloned().collect::<BTreeSet<_>>(), shipped);
-    assert_eq!(cases.len(), shipped.len());
+    let cases = cases();
+    assert_eq!(cases.iter().map(|case| case.rule.clone()).collect::<BTreeSet<_>>().len(), cases.len());
+    // What a rule says of its proof is where it is shown.
+    let shown = |rule: &str| match cases.iter().find(|case| case.rule == rule).map(|case| case.round) {
+        Some(Round::First | Round::Later) => "host",
+        Some(Round::Rhel | Round::Ubuntu) => "stand_in",
+        None => "capture",
+    };
+    for rule in listed["rules"].as_array().unwrap() {
+        let id = rule["rule_id"].as_str().unwrap();
+        assert_eq!(rule["proof"], shown(id), "{id}");
+    }
+    let captured: Vec<&String> =
+        shipped.iter().filter(|id| !cases.iter().any(|case| case.rule == **id)).collect();
+    assert_eq!(captured, ["sysctl_fips_mode"], "no kernel here can show it");
 }
 
 #[test]
@@ -128,7 +197,12 @@ fn rules_list_names_what_ships_and_narrows_by_tag() {
     assert_code(&cron, 0);
     let rows: Vec<&str> = cron.stdout.lines().collect();
     assert_eq!(rows[0].split('\t').next(), Some("rule"));
-    assert!(rows[1..].iter().any(|row| row.starts_with("unit_cron\tmedium\tdebian 12\t")), "{rows:?}");
+    assert!(
+        rows[1..]
+            .iter()
+            .any(|row| row.starts_with("unit_cron\tmedium\tdebian 12-13 ubuntu 22.04-24.04 rhel 8-10\t")),
+        "{rows:?}"
+    );
     assert!(rows[1..].iter().all(|row| row.contains("cron")), "{rows:?}");
     let none = world.plumb(&["rules", "list", "--tag", "no_such_tag", "--format", "json"]);
     assert_code(&none, 0);
@@ -155,7 +229,7 @@ fn rules_explain_says_what_why_how_and_which_controls() {
         "\nWhy: Who can write these rules is root",
         "\nFix: Run `chown root:root` and `chmod 0440`",
         "\nControl: nist-800-53 rev5: ",
-        "\nApplies to: debian 12\n",
+        "\nApplies to: debian 12-13, ubuntu 22.04-24.04, rhel 8-10\n",
     ] {
         assert!(explained.stdout.contains(part), "{part:?} is not in:\n{}", explained.stdout);
     }

@@ -11,6 +11,8 @@ pub(crate) struct User {
     pub(crate) name: String,
     /// True when the password field is empty, so that no password is asked.
     pub(crate) empty_password: bool,
+    /// True when the password stands in shadow(5), or none can match.
+    pub(crate) shadowed: bool,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) home: String,
@@ -39,6 +41,7 @@ pub(crate) fn users(file: &TextFile) -> Result<Vec<User>, Reason> {
         Some(User {
             name: (*name).to_owned(),
             empty_password: password.is_empty(),
+            shadowed: matches!(password.chars().next(), Some('x' | '*' | '!')),
             uid: uid.parse().ok()?,
             gid: gid.parse().ok()?,
             home: (*home).to_owned(),

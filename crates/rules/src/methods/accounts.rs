@@ -48,6 +48,10 @@ pub(crate) enum Assertion {
     HomesExist,
     #[serde(rename = "root_group_is_gid_0")]
     RootGroupIsGid0,
+    #[serde(rename = "only_root_has_gid_0")]
+    OnlyRootHasGid0,
+    PasswordsAreShadowed,
+    AccountsWithoutShellAreLocked,
 }
 
 /// See [`AccountsSource`].
@@ -87,16 +91,18 @@ enum Offenders {
 impl Accounts {
     pub(crate) fn needs(&self, needs: &mut Needs) {
         use Assertion::{
-            GroupsOfUsersExist, HomesExist, NoEmptyPasswords, OnlyRootHasUid0, RootGroupIsGid0,
-            SystemAccountsAreLocked, SystemAccountsHaveNoShell, UniqueGids, UniqueGroupNames, UniqueUids,
-            UniqueUserNames,
+            AccountsWithoutShellAreLocked, GroupsOfUsersExist, HomesExist, NoEmptyPasswords, OnlyRootHasGid0,
+            OnlyRootHasUid0, PasswordsAreShadowed, RootGroupIsGid0, SystemAccountsAreLocked,
+            SystemAccountsHaveNoShell, UniqueGids, UniqueGroupNames, UniqueUids, UniqueUserNames,
         };
         match self.assertion {
-            OnlyRootHasUid0 | UniqueUids | UniqueUserNames => needs.texts([PASSWD]),
+            OnlyRootHasUid0 | OnlyRootHasGid0 | PasswordsAreShadowed | UniqueUids | UniqueUserNames => {
+                needs.texts([PASSWD]);
+            }
             UniqueGids | UniqueGroupNames | RootGroupIsGid0 => needs.texts([GROUP]),
             GroupsOfUsersExist => needs.texts([PASSWD, GROUP]),
             SystemAccountsHaveNoShell => needs.texts([PASSWD, LOGIN_DEFS]),
-            NoEmptyPasswords => {
+            NoEmptyPasswords | AccountsWithoutShellAreLocked => {
                 needs.texts([PASSWD]);
                 needs.ask(key::SHADOW);
             }
@@ -137,6 +143,11 @@ impl Accounts {
             Assertion::SystemAccountsHaveNoShell => ("system accounts with a shell", system_shells(facts)?),
             Assertion::SystemAccountsAreLocked => ("system accounts that are not locked", unlocked(facts)?),
             Assertion::HomesExist => ("accounts without a home directory", homes(facts)?),
+            Assertion::OnlyRootHasGid0 => ("accounts besides root with group id 0", only_root_group(facts)?),
+            Assertion::PasswordsAreShadowed => ("accounts with a password in passwd", unshadowed(facts)?),
+            Assertion::AccountsWithoutShellAreLocked => {
+                ("accounts without a shell that are not locked", open_without_shell(facts)?)
+            }
             Assertion::RootGroupIsGid0 => ("groups besides root with group id 0", root_group(facts)?),
         };
         self.outcome(facts, subject, offenders)
@@ -178,6 +189,31 @@ fn only_root(facts: &Facts<'_>) -> Result<Offenders, Reason> {
     let offends = |user: &&User| user.uid == 0 && user.name != "root";
     let found = facts.users()?.iter().filter(offends).map(|user| (user.name.clone(), user.line)).collect();
     Ok(Offenders::In(PASSWD, found))
+}
+
+/// The account root must have the group id 0, and no other may.
+fn only_root_group(facts: &Facts<'_>) -> Result<Offenders, Reason> {
+    let offends = |user: &&User| (user.gid == 0) != (user.name == "root");
+    let found = facts.users()?.iter().filter(offends).map(|user| (user.name.clone(), user.line)).collect();
+    Ok(Offenders::In(PASSWD, found))
+}
+
+fn unshadowed(facts: &Facts<'_>) -> Result<Offenders, Reason> {
+    let open = facts.users()?.iter().filter(|user| !user.shadowed);
+    Ok(Offenders::In(PASSWD, open.map(|user| (user.name.clone(), user.line)).collect()))
+}
+
+fn open_without_shell(facts: &Facts<'_>) -> Result<Offenders, Reason> {
+    let shadow = facts.shadow()?;
+    let mut found = Vec::new();
+    for user in facts.users()?.iter().filter(|user| NO_SHELLS.contains(&user.shell.as_str())) {
+        if let Some(account) = shadow.get(&user.name)
+            && !matches!(account.password, Password::Locked | Password::Never)
+        {
+            found.push((user.name.clone(), account.line.clone()));
+        }
+    }
+    Ok(Offenders::Of(shadow::COMMAND.to_owned(), found))
 }
 
 fn empty_passwords(facts: &Facts<'_>) -> Result<Offenders, Reason> {

@@ -39,6 +39,9 @@ pub(crate) struct RuleFile {
     pub(crate) check: CheckSource,
     #[serde(default)]
     pub(crate) fix: Option<FixSource>,
+    /// On what the rule has been seen to pass and to fail.
+    #[serde(default)]
+    pub(crate) proof: Proof,
     /// Worked examples: what a host answers and what the rule must say.
     #[serde(default)]
     pub(crate) tests: Vec<Located<TestSource>>,
@@ -109,6 +112,31 @@ pub(crate) struct FixSource {
     pub(crate) disruption: Disruption,
     #[serde(default)]
     pub(crate) reboot: bool,
+}
+
+/// On what a rule has been seen to pass and to fail.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// A host of one of its platforms.
+    #[default]
+    Host,
+    /// A host of another system that says it is one of them.
+    StandIn,
+    /// Answers in the rule's own tests only.
+    Capture,
+}
+
+impl Proof {
+    /// Returns the name that rule files use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::StandIn => "stand_in",
+            Self::Capture => "capture",
+        }
+    }
 }
 
 /// How much a fix can disturb the host's work.

@@ -59,6 +59,9 @@ pub(crate) struct GivenSource {
     /// User to `present` or `absent`.
     #[serde(default)]
     pub(crate) homes: Option<Located<Answer>>,
+    /// Lines of `auditctl -l`; `locked` locks the configuration, `off` turns auditing off.
+    #[serde(default)]
+    pub(crate) audit: Option<Located<Answer>>,
     /// `KIND MODE OWNER GROUP PATH`.
     #[serde(default)]
     pub(crate) walk: Option<Located<Answer>>,

@@ -22,6 +22,7 @@ pub(crate) fn check_given(given: &GivenSource) -> Result<(), String> {
         key::SYSCTL,
         key::MODULES,
         key::HOMES,
+        key::AUDIT,
         key::WALK,
         "command",
     ] {
@@ -65,6 +66,7 @@ fn short<'g>(given: &'g GivenSource, key: &str) -> Option<&'g Answer> {
         key::SYSCTL => &given.sysctl,
         key::MODULES => &given.modules_available,
         key::HOMES => &given.homes,
+        key::AUDIT => &given.audit,
         key::WALK => &given.walk,
         "command" => &given.command,
         _ => &None,
@@ -128,6 +130,7 @@ fn raw(key: &str, answer: &Answer, needs: &Needs) -> Result<RawAnswer, String> {
             };
             names.iter().map(line).chain([".\n".to_owned()]).collect()
         }
+        (key::AUDIT, Answer::List(lines)) => audit(lines),
         (key::WALK, Answer::List(lines)) => walk(lines)?,
         (key, Answer::Map(_)) => return Err(format!("{key} has no short form that is a mapping")),
         (key, Answer::List(_)) => return Err(format!("{key} has no short form that is a list")),
@@ -205,6 +208,16 @@ fn shadow(lines: &[String]) -> Result<String, String> {
         text.push_str(&format!("{name}:{kind}:{}\n", days.join(":")));
     }
     Ok(text + ".\n")
+}
+
+/// `locked` among the lines locks the configuration; `off` turns auditing off.
+fn audit(lines: &[String]) -> String {
+    let is = |word: &str| lines.iter().any(|line| line == word);
+    let enabled = if is("off") { 0 } else { 1 + u8::from(is("locked")) };
+    let rules: Vec<&str> =
+        lines.iter().map(String::as_str).filter(|line| !["off", "locked"].contains(line)).collect();
+    let rules = if rules.is_empty() { "No rules".to_owned() } else { rules.join("\n") };
+    format!("{rules}\n--\nenabled {enabled}\nfailure 1\n.\n")
 }
 
 fn walk(lines: &[String]) -> Result<String, String> {
