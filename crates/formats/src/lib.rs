@@ -4,8 +4,10 @@
 mod arf;
 mod csv;
 mod document;
+mod html;
 mod human;
 mod junit;
+mod oscal;
 pub mod report;
 mod sarif;
 mod summary;
@@ -28,12 +30,24 @@ pub enum Format {
     Csv,
     Xccdf,
     Arf,
+    Oscal,
+    Html,
 }
 
 impl Format {
     /// Every format, in the order of the help.
-    pub const ALL: &'static [Self] =
-        &[Self::Human, Self::Json, Self::Jsonl, Self::Sarif, Self::Junit, Self::Csv, Self::Xccdf, Self::Arf];
+    pub const ALL: &'static [Self] = &[
+        Self::Human,
+        Self::Json,
+        Self::Jsonl,
+        Self::Sarif,
+        Self::Junit,
+        Self::Csv,
+        Self::Xccdf,
+        Self::Arf,
+        Self::Oscal,
+        Self::Html,
+    ];
 
     /// Returns its name on the command line.
     #[must_use]
@@ -47,6 +61,8 @@ impl Format {
             Self::Csv => "csv",
             Self::Xccdf => "xccdf",
             Self::Arf => "arf",
+            Self::Oscal => "oscal",
+            Self::Html => "html",
         }
     }
 
@@ -64,6 +80,8 @@ impl Format {
             Self::Csv => "CSV (RFC 4180), one record a result",
             Self::Xccdf => "XCCDF 1.2: a Benchmark with the rules and a TestResult for each host",
             Self::Arf => "ARF 1.1: a collection of hosts and their XCCDF results",
+            Self::Oscal => "OSCAL 1.1.3 assessment results in JSON",
+            Self::Html => "One page for a browser and for paper, with nothing loaded from elsewhere",
         }
     }
 }
@@ -94,6 +112,8 @@ pub fn write(out: &mut dyn Write, report: &ScanReport, options: &Options<'_>) ->
         Format::Csv => csv::write(out, report),
         Format::Xccdf => xccdf::write(out, report, options.version),
         Format::Arf => arf::write(out, report, options.version),
+        Format::Oscal => oscal::write(out, report, options.version),
+        Format::Html => html::write(out, report, options.version),
     }
 }
 

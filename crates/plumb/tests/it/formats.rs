@@ -37,6 +37,26 @@ const FORMATS: &[(&str, Checker, &[Change])] = &[
             ("ai:synthetic-id", "ai:synthetic"),
         ],
     ),
+    (
+        "oscal",
+        checkers::oscal,
+        &[
+            ("\"oscal-version\": \"1", "\"oscal-version\": \"9"),
+            ("\"state\": \"not-satisfied\"", "\"state\": \"unsatisfied\""),
+            ("\"observation-uuid\": \"", "\"observation-uuid\": \"0"),
+            ("\"collected\"", "\"gathered\""),
+        ],
+    ),
+    (
+        "html",
+        checkers::html,
+        &[
+            ("<h1>", "<h1><script>1</script>"),
+            ("<main>", "<main></p>"),
+            ("<a href=\"#", "<a href=\"https://example.org/#"),
+            ("<body>", "<body onload=\"f()\">"),
+        ],
+    ),
 ];
 
 /// Makes a record of two hosts on two days; returns the data folder's arguments.

@@ -132,3 +132,56 @@ pub(super) fn arf(document: &Path) -> Output {
 pub(super) fn oscap_report(document: &Path) -> Output {
     run(Path::new("oscap"), &["xccdf", "generate", "report", text(document)])
 }
+
+/// compliance-trestle: the shape of OSCAL in the version that it knows, and that each id is unique and each reference leads somewhere.
+pub(super) fn oscal(document: &Path) -> Output {
+    let program = "
+import json, pathlib, sys
+from trestle.oscal import OSCAL_VERSION
+from trestle.oscal.assessment_results import Model
+path = pathlib.Path(sys.argv[1])
+with open(path, encoding='utf-8') as file:
+    raw = json.load(file)
+results = Model.parse_obj(raw).assessment_results
+made, used = [], []
+def walk(value):
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == 'uuid':
+                made.append(inner)
+            elif name.endswith('-uuid'):
+                used.append(inner)
+            walk(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            walk(inner)
+walk(raw)
+assert len(set(made)) == len(made), 'an id stands twice'
+assert set(used) <= set(made), sorted(set(used) - set(made))[:3]
+assert raw['assessment-results']['metadata']['oscal-version'] == OSCAL_VERSION
+assert results.import_ap.href[1:] in made
+print(len(results.results), sum(len(result.observations) for result in results.results))
+";
+    run(&Outside::shared().unwrap().python(), &["-c", program, text(document)])
+}
+
+/// html5lib, strictly: no error of parsing by the HTML standard, and nothing that runs or loads.
+pub(super) fn html(document: &Path) -> Output {
+    let program = "
+import sys
+import html5lib
+with open(sys.argv[1], encoding='utf-8') as file:
+    page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(file.read())
+ids = [element.get('id') for element in page.iter() if element.get('id')]
+assert len(set(ids)) == len(ids), 'an id stands twice'
+for element in page.iter():
+    assert element.tag not in ('script', 'iframe', 'object', 'embed', 'img', 'link', 'form', 'base', 'b'), element.tag
+    for name, value in element.items():
+        assert not name.startswith('on') and name not in ('src', 'srcset', 'action'), name
+        if name == 'href':
+            assert value[0] == '#' and value[1:] in ids, value
+assert '@import' not in page.findtext('.//style') and 'url(' not in page.findtext('.//style')
+print(' '.join(page.find('body').itertext()))
+";
+    python(program, &[text(document)])
+}
