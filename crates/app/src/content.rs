@@ -5,13 +5,20 @@ use std::fs;
 use std::path::Path;
 
 use formats::report::{ControlRef, HostScan, ResultView, RuleText};
-use model::{Digest, RuleId, Severity};
+use model::{Digest, Platform, RuleId, Severity};
 use rules::{Corpus, Rule};
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::apply::Blob;
 
 use crate::error::{Error, Kind};
+
+mod coverage;
+mod profiles;
+mod tailoring;
+
+pub use coverage::{ControlCoverage, Coverage};
+pub use profiles::{Difference, ProfileShown, ProfileSummary, RuleOfProfile};
 
 /// Longest content file. Bytes; the loader says the same.
 const FILE_BYTES_MAX: u64 = 262_144;
@@ -30,28 +37,49 @@ pub struct Content {
     pub(crate) document: Blob,
     /// True for the corpus that came with the binary.
     pub(crate) shipped: bool,
+    /// The profile of a tailoring file that was laid over the corpus.
+    tailored: Option<String>,
 }
 
 impl Content {
-    /// Loads the shipped rules, or those of a directory.
+    /// Loads the shipped rules, or those of a directory, and with them the profile of a tailoring file.
     ///
     /// # Errors
     /// When a file cannot be read or a rule does not load; the message names file, line and column.
-    pub fn open(dir: Option<&Path>) -> Result<Self, Error> {
-        let files = match dir {
+    pub fn open(dir: Option<&Path>, tailoring: Option<&Path>) -> Result<Self, Error> {
+        let mut files = match dir {
             None => shipped_files()?,
             Some(dir) => read_files(dir)?,
         };
-        let corpus = Corpus::load(&files).map_err(|errors| refused(&errors, dir))?;
+        let tailored = match tailoring {
+            Some(file) => {
+                let (id, profile) = tailoring::read(file)?;
+                files.push(profile);
+                Some(id)
+            }
+            None => None,
+        };
+        let corpus = Corpus::load(&files).map_err(|errors| match (tailoring, &tailored) {
+            (Some(file), Some(id)) if errors.iter().all(|err| err.path == tailoring::path(id)) => {
+                tailoring::refused(file, &errors)
+            }
+            (Some(_) | None, _) => refused(&errors, dir),
+        })?;
         let document = document(&corpus)?;
-        Ok(Self { corpus, document, shipped: dir.is_none() })
+        Ok(Self { corpus, document, shipped: dir.is_none(), tailored })
+    }
+
+    /// Returns the profile of the tailoring file, which is then the one to run.
+    #[must_use]
+    pub fn tailored(&self) -> Option<&str> {
+        self.tailored.as_deref()
     }
 
     /// Holds no rules, for commands that ask about the ledger alone: reading all rules takes longer than a proof.
     pub(crate) fn none() -> Result<Self, Error> {
         let corpus = Corpus::load(&[]).map_err(|errors| refused(&errors, None))?;
         let document = document(&corpus)?;
-        Ok(Self { corpus, document, shipped: false })
+        Ok(Self { corpus, document, shipped: false, tailored: None })
     }
 
     /// Returns the rules.
@@ -170,6 +198,7 @@ fn document(corpus: &Corpus) -> Result<Blob, Error> {
                 "framework": mapping.framework,
                 "edition": mapping.edition,
                 "title": mapping.title,
+                "platforms": mapping.platforms,
                 "rules": mapping.rules,
             })
         })
@@ -276,16 +305,17 @@ impl Content {
             rationale: rule.rationale.clone(),
             fix: rule.fix_line(),
             values: rule.values.iter().map(value).collect(),
-            controls: self.controls(&rule.id),
+            controls: self.controls(&rule.id, None),
         })
     }
 
-    /// Returns every control that a rule is mapped to today.
+    /// Returns every control that a rule is mapped to today, in the editions for a platform when one is given.
     #[must_use]
-    pub fn controls(&self, rule: &RuleId) -> Vec<ControlRef> {
+    pub fn controls(&self, rule: &RuleId, platform: Option<&Platform>) -> Vec<ControlRef> {
         self.corpus
             .mappings()
             .iter()
+            .filter(|mapping| platform.is_none_or(|platform| mapping.applies_to(platform)))
             .filter_map(|mapping| {
                 Some(ControlRef {
                     framework: mapping.framework.clone(),

@@ -79,6 +79,8 @@ pub struct Config {
     pub policy: Option<PathBuf>,
     /// Rules from this directory instead of the shipped ones.
     pub content_dir: Option<PathBuf>,
+    /// A profile to lay over the rules, and to run.
+    pub tailoring: Option<PathBuf>,
     /// Who acts: `local:<login name>`.
     pub actor: String,
     pub clock: Clock,

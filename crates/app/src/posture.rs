@@ -1,13 +1,13 @@
 //! Posture as of any two instants: what was so, as far as it was known; through a framework's lens on request.
 
-mod recorded;
+pub(crate) mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use decide::{Counts, CriticalFailure, SCORE_DEFINITION, control_status};
 pub use decide::{PostureRow, RuleDiff};
 use model::record::{ErasedBlob, HostRecord};
-use model::{ComplianceState, Digest, RuleId, Status, Timestamp};
+use model::{ComplianceState, Digest, Platform, RuleId, Status, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::blobs::Store;
 pub use store::history::HistoryRow;
@@ -112,7 +112,16 @@ fn read_corpus(bytes: &[u8]) -> Result<CorpusDocument, Error> {
 struct StoredMapping {
     framework: String,
     edition: String,
+    /// Empty: for every platform.
+    #[serde(default)]
+    platforms: Vec<rules::PlatformPattern>,
     rules: BTreeMap<RuleId, Vec<String>>,
+}
+
+impl StoredMapping {
+    fn applies_to(&self, platform: &Platform) -> bool {
+        self.platforms.is_empty() || rules::PlatformPattern::any_matches(&self.platforms, platform)
+    }
 }
 
 /// A lens: which controls each rule speaks to.
@@ -170,7 +179,7 @@ impl App {
         let lens = match &as_of.framework {
             Some(framework) => {
                 let mapping = then.as_ref().filter(|_| !as_of.today_mapping);
-                Some(self.lens(framework, mapping)?)
+                Some(self.lens(framework, mapping, &recorded::platform(host))?)
             }
             None => None,
         };
@@ -214,7 +223,13 @@ impl App {
     }
 
     /// Returns the mapping of a framework: that of the corpus in force at the instant, or today's (POS-07).
-    fn lens(&self, framework: &str, then: Option<&CorpusDocument>) -> Result<Lens, Error> {
+    /// Of its editions those for the host's platform count.
+    fn lens(
+        &self,
+        framework: &str,
+        then: Option<&CorpusDocument>,
+        platform: &Platform,
+    ) -> Result<Lens, Error> {
         let today = read_corpus(&self.content.document.bytes)?;
         let (document, when) = match then {
             Some(document) => (document, "as of that scan"),
@@ -227,6 +242,14 @@ impl App {
             let known: Vec<&str> = known.into_iter().collect();
             return Err(Error::new(Kind::Usage, format!("no rule is mapped to the framework {framework:?}"))
                 .hint(format!("there are: {}", known.join(", "))));
+        }
+        let found: Vec<StoredMapping> =
+            found.into_iter().filter(|mapping| mapping.applies_to(platform)).collect();
+        if found.is_empty() {
+            return Ok(Lens {
+                said: format!("no edition for this platform ({when})"),
+                rules: BTreeMap::new(),
+            });
         }
         let editions: Vec<&str> = found.iter().map(|mapping| mapping.edition.as_str()).collect();
         let said = format!("{} ({when})", editions.join(", "));

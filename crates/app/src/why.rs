@@ -61,7 +61,7 @@ impl App {
             description: known.map(|rule| rule.description.clone()),
             rationale: known.map(|rule| rule.rationale.clone()),
             fix: known.and_then(rules::Rule::fix_line),
-            controls: self.content.controls(&rule_id),
+            controls: self.content.controls(&rule_id, Some(&crate::posture::recorded::platform(&host))),
             rule: RuleView {
                 title: self.content.title(&rule_id).to_owned(),
                 rule_id,

@@ -3,6 +3,7 @@
 mod db;
 mod facts;
 mod ledger;
+mod profile;
 mod reports;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use model::{Digest, Severity, Timestamp};
 pub(crate) use db::*;
 pub(crate) use facts::*;
 pub(crate) use ledger::*;
+pub(crate) use profile::*;
 pub(crate) use reports::*;
 
 /// Measures Linux hosts against hardening rules over SSH, and keeps a record that anyone can check.
@@ -49,6 +51,9 @@ pub(crate) struct Global {
     /// Use the rules in this folder instead of the shipped ones
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) content: Option<PathBuf>,
+    /// Run the profile of this file, laid over the rules: a profile in YAML, or an XCCDF 1.2 tailoring
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tailoring: Option<PathBuf>,
     /// Policy file with the witnesses that cosign this ledger's checkpoints
     #[arg(long, global = true, value_name = "FILE", env = "PLUMB_LEDGER_POLICY", hide_env_values = true)]
     pub(crate) ledger_policy: Option<PathBuf>,
@@ -99,6 +104,9 @@ pub(crate) enum Command {
     /// Look at the rules, check them and test them
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Look at profiles: which rules with which values
+    #[command(subcommand)]
+    Profile(ProfileCommand),
     /// Look at the ledger, verify it and export it
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -141,6 +149,7 @@ impl Command {
             | Self::Verify(_)
             | Self::State(_)
             | Self::Rules(_)
+            | Self::Profile(_)
             | Self::Db(_)
             | Self::Store(_) => true,
             Self::Ledger(command) => !matches!(
@@ -440,6 +449,8 @@ pub(crate) enum RulesCommand {
     Lint(LintArgs),
     /// Run the tests that rules carry
     Test(RulesTestArgs),
+    /// Show which controls of a framework rules speak to, and which none does
+    Coverage(CoverageArgs),
     /// Print the JSON Schema of a rule file
     Schema,
 }

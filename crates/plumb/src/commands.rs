@@ -9,6 +9,7 @@ mod known_hosts;
 mod ledger;
 mod log;
 mod posture;
+mod profile;
 mod prove;
 mod rules;
 mod scan;
@@ -79,25 +80,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
                 }
             }
         }
-        Command::KnownHosts(command) => {
-            let app = match &command {
-                KnownHostsCommand::List(_) => existing(global).await?,
-                KnownHostsCommand::Import(_)
-                | KnownHostsCommand::Approve(_)
-                | KnownHostsCommand::Revoke(_) => created(global).await?,
-            };
-            match &command {
-                KnownHostsCommand::List(_) => {
-                    over(app, async |app| known_hosts::run(app, command).await).await
-                }
-                KnownHostsCommand::Import(_)
-                | KnownHostsCommand::Approve(_)
-                | KnownHostsCommand::Revoke(_) => {
-                    signing(app, async |app| known_hosts::run(app, command).await).await
-                }
-            }
-        }
+        Command::KnownHosts(command) => known_hosts_command(global, command).await,
         Command::Rules(command) => rules::run(global, &command),
+        Command::Profile(command) => profile::run(global, &command),
         Command::Ledger(command) => ledger_command(global, command).await,
         Command::State(crate::cli::StateCommand::Verify(args)) => {
             over(existing(global).await?, async |app| ledger::state(app, args).await).await
@@ -114,6 +99,17 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Db(DbCommand::Copy(args)) => db::copy(global, &args).await,
         Command::Store(StoreCommand::Repair(args)) => store::repair(global, &args).await,
         Command::Demo(args) => demo::run(global, &args).await,
+    }
+}
+
+async fn known_hosts_command(global: &Global, command: KnownHostsCommand) -> Result<Exit, Error> {
+    match &command {
+        KnownHostsCommand::List(_) => {
+            over(existing(global).await?, async |app| known_hosts::run(app, command).await).await
+        }
+        KnownHostsCommand::Import(_) | KnownHostsCommand::Approve(_) | KnownHostsCommand::Revoke(_) => {
+            signing(created(global).await?, async |app| known_hosts::run(app, command).await).await
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::RuleId;
+use model::{Platform, RuleId};
 
 use crate::error::{At, LoadError};
 use crate::located::Located;
-use crate::rule::{self, Rule, check_overrides};
-use crate::source::file::{MappingFile, ProfileFile, RuleFile};
+use crate::rule::{self, PlatformPattern, Rule, check_overrides};
+use crate::source::file::{LevelSource, MappingFile, ProfileFile, RuleFile};
 use crate::source::value::Tunable;
 use crate::yaml;
 
@@ -37,6 +37,8 @@ pub struct Profile {
     pub(crate) include_rules: Vec<RuleId>,
     pub(crate) include_tags: Vec<String>,
     pub(crate) include_severities: Vec<model::Severity>,
+    /// Framework and level.
+    pub(crate) include_levels: Vec<(String, String)>,
     pub(crate) exclude_rules: Vec<RuleId>,
     pub(crate) exclude_tags: Vec<String>,
 }
@@ -48,10 +50,31 @@ pub struct Mapping {
     pub edition: String,
     pub title: String,
     pub source: String,
+    /// What the edition is for; empty for every platform.
+    pub platforms: Vec<PlatformPattern>,
+    /// Level to every control of the edition there, in the edition's order; empty where no list is known.
+    pub levels: BTreeMap<String, Vec<String>>,
     pub rules: BTreeMap<RuleId, Vec<String>>,
     pub path: String,
     /// The file's text, for its digest.
     pub raw: String,
+}
+
+impl Mapping {
+    /// Tells whether the edition is for a platform.
+    #[must_use]
+    pub fn applies_to(&self, platform: &Platform) -> bool {
+        self.platforms.is_empty() || PlatformPattern::any_matches(&self.platforms, platform)
+    }
+
+    /// Tells whether a rule speaks to a control of a level.
+    #[must_use]
+    pub fn has_at(&self, rule: &RuleId, level: &str) -> bool {
+        let (Some(controls), Some(of_level)) = (self.rules.get(rule), self.levels.get(level)) else {
+            return false;
+        };
+        controls.iter().any(|control| of_level.contains(control))
+    }
 }
 
 impl Corpus {
@@ -127,6 +150,11 @@ impl Corpus {
         errors: &mut Vec<LoadError>,
     ) -> Self {
         let mut corpus = Self { rules, profiles: BTreeMap::new(), mappings: Vec::new() };
+        for parsed in mapping_files {
+            let mapping = corpus.build_mapping(parsed, errors);
+            corpus.mappings.push(mapping);
+        }
+        corpus.mappings.sort_by(|a, b| (&a.framework, &a.edition).cmp(&(&b.framework, &b.edition)));
         for parsed in profile_files {
             let profile = corpus.build_profile(parsed, errors);
             if let Some(other) = corpus.profiles.insert(profile.id.clone(), profile) {
@@ -137,11 +165,6 @@ impl Corpus {
         for parsed in profile_files {
             corpus.check_lineage(parsed, errors);
         }
-        for parsed in mapping_files {
-            let mapping = corpus.build_mapping(parsed, errors);
-            corpus.mappings.push(mapping);
-        }
-        corpus.mappings.sort_by(|a, b| (&a.framework, &a.edition).cmp(&(&b.framework, &b.edition)));
         corpus
     }
 
@@ -167,6 +190,7 @@ impl Corpus {
                 errors.push(LoadError::new(path, tag.at, format!("no rule has the tag {:?}", tag.value)));
             }
         }
+        self.check_levels(path, &source.include.levels, errors);
         let mut known = |list: &[crate::located::Text]| -> Vec<RuleId> {
             list.iter().filter_map(|id| self.known_rule(path, &id.value, id.at, errors)).collect()
         };
@@ -184,8 +208,31 @@ impl Corpus {
             include_rules,
             include_tags: texts(&source.include.tags),
             include_severities: source.include.severities.iter().map(|name| name.severity()).collect(),
+            include_levels: source
+                .include
+                .levels
+                .iter()
+                .map(|one| (one.value.framework.value.clone(), one.value.level.value.clone()))
+                .collect(),
             exclude_rules,
             exclude_tags: texts(&source.exclude.tags),
+        }
+    }
+
+    fn check_levels(&self, path: &str, levels: &[Located<LevelSource>], errors: &mut Vec<LoadError>) {
+        for Located { value: LevelSource { framework, level }, at } in levels {
+            let mut of_framework =
+                self.mappings.iter().filter(|mapping| mapping.framework == framework.value).peekable();
+            if of_framework.peek().is_none() {
+                errors.push(LoadError::new(
+                    path,
+                    *at,
+                    format!("there is no mapping of {:?}", framework.value),
+                ));
+            } else if !of_framework.any(|mapping| mapping.levels.contains_key(&level.value)) {
+                let message = format!("no edition of {} has the level {:?}", framework.value, level.value);
+                errors.push(LoadError::new(path, *at, message));
+            }
         }
     }
 
@@ -249,6 +296,11 @@ impl Corpus {
             let message = format!("the file of this framework and edition is named {wanted}.yaml");
             errors.push(LoadError::new(path, source.framework.at, message));
         }
+        let platforms = source.platforms.iter().map(|one| rule::build_platform(path, one, errors)).collect();
+        let texts = |list: &[crate::located::Text]| list.iter().map(|text| text.value.clone()).collect();
+        let levels: BTreeMap<String, Vec<String>> =
+            source.levels.iter().map(|(level, controls)| (level.clone(), texts(&controls.value))).collect();
+        let known: BTreeSet<&String> = levels.values().flatten().collect();
         let mut rules = BTreeMap::new();
         for (id, controls) in &source.rules {
             let Some(id) = self.known_rule(path, id, controls.at, errors) else {
@@ -257,13 +309,21 @@ impl Corpus {
             if controls.value.is_empty() {
                 errors.push(LoadError::new(path, controls.at, "at least one control id is needed"));
             }
-            rules.insert(id, controls.value.iter().map(|control| control.value.clone()).collect());
+            for control in controls.value.iter().filter(|_| !known.is_empty()) {
+                if !known.contains(&control.value) {
+                    let message = format!("the control {:?} stands in no level", control.value);
+                    errors.push(LoadError::new(path, control.at, message));
+                }
+            }
+            rules.insert(id, texts(&controls.value));
         }
         Mapping {
             framework: source.framework.value.clone(),
             edition: source.edition.value.clone(),
             title: source.title.value.clone(),
             source: source.source.value.clone(),
+            platforms,
+            levels,
             rules,
             path: path.clone(),
             raw: raw.clone(),

@@ -42,7 +42,7 @@ pub use plan::{KEEP_BYTES_MAX, Plan, READ_BYTES_MAX, TIMEOUT_MS, plan};
 pub use relations::{Edges, relations};
 pub use rule::{PlatformPattern, Rule, ValueSpec};
 pub use schema::schema;
-pub use select::{Selected, Selection};
+pub use select::{Selected, Selection, Values};
 pub use source::file::{Disruption, Proof, ValueKind};
 pub use source::value::Tunable;
 pub use testing::{TestOutcome, run_rule_tests};

@@ -38,8 +38,8 @@ pub struct Rule {
     pub(crate) source: RuleFile,
 }
 
-/// Platforms a rule applies to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Platforms that a rule or an edition of a framework is for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PlatformPattern {
     pub id: String,
     pub like: bool,
@@ -82,8 +82,7 @@ impl Rule {
     /// Tells whether the rule applies to a platform (EXE-02).
     #[must_use]
     pub fn applies_to(&self, platform: &Platform) -> bool {
-        let (id, version) = version::rebuilt(platform);
-        self.platforms.iter().any(|pattern| pattern.matches(id, version, platform))
+        PlatformPattern::any_matches(&self.platforms, platform)
     }
 
     /// Returns the values in force: defaults with `overrides` on top.
@@ -112,6 +111,13 @@ impl Rule {
 }
 
 impl PlatformPattern {
+    /// Tells whether a platform, or the one that it rebuilds, matches any of the patterns.
+    #[must_use]
+    pub fn any_matches(patterns: &[Self], platform: &Platform) -> bool {
+        let (id, version) = version::rebuilt(platform);
+        patterns.iter().any(|pattern| pattern.matches(id, version, platform))
+    }
+
     fn matches(&self, id: &str, version: &str, platform: &Platform) -> bool {
         let named =
             self.id == id || self.id == platform.id || (self.like && platform.id_like.contains(&self.id));
@@ -289,7 +295,7 @@ fn build_values(
     values
 }
 
-fn build_platform(
+pub(crate) fn build_platform(
     path: &str,
     source: &Located<PlatformSource>,
     errors: &mut Vec<LoadError>,

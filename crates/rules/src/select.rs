@@ -1,13 +1,16 @@
 //! Choosing rules for a platform: by profile, rule, tag and severity. Frameworks are no part of it (EXE-24).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Platform, RuleId, Severity};
 
-use crate::corpus::{Corpus, Profile};
+use crate::corpus::{Corpus, Mapping, Profile};
 use crate::error::SelectError;
 use crate::rule::{CompiledRule, Rule};
 use crate::source::value::Tunable;
+
+/// Values of one rule by name.
+pub type Values = BTreeMap<String, Tunable>;
 
 /// Most ancestors of a profile.
 const LINEAGE_MAX: usize = 32;
@@ -52,7 +55,7 @@ impl Corpus {
             Some(id) => self.lineage(id)?,
             None => Vec::new(),
         };
-        let members = (!lineage.is_empty()).then(|| self.members(&lineage));
+        let members = (!lineage.is_empty()).then(|| self.members(&lineage, Some(platform)));
         let mut rules = Vec::new();
         for rule in self.rules() {
             let wanted = members.as_ref().is_none_or(|members| members.contains(&rule.id))
@@ -64,6 +67,22 @@ impl Corpus {
             }
         }
         Ok(Selected { rules })
+    }
+
+    /// Returns the rules of a profile with the values in force, for a platform, or for any.
+    ///
+    /// # Errors
+    /// When there is no such profile.
+    pub fn members_of(
+        &self,
+        profile: &str,
+        platform: Option<&Platform>,
+    ) -> Result<Vec<(&Rule, Values)>, SelectError> {
+        let lineage = self.lineage(profile)?;
+        let members = self.members(&lineage, platform);
+        let of_platform = |rule: &&Rule| platform.is_none_or(|platform| rule.applies_to(platform));
+        let rules = self.rules().filter(|rule| members.contains(&rule.id)).filter(of_platform);
+        Ok(rules.map(|rule| (rule, rule.values_with(&overrides(rule, &lineage)))).collect())
     }
 
     fn check_names(&self, selection: &Selection) -> Result<(), SelectError> {
@@ -97,12 +116,18 @@ impl Corpus {
     }
 
     /// Returns the rules of a lineage: each profile adds what it includes, then takes away what it excludes.
-    fn members(&self, lineage: &[&Profile]) -> BTreeSet<RuleId> {
+    fn members(&self, lineage: &[&Profile], platform: Option<&Platform>) -> BTreeSet<RuleId> {
         let mut members = BTreeSet::new();
+        let for_it = |mapping: &&Mapping| platform.is_none_or(|platform| mapping.applies_to(platform));
+        let editions: Vec<&Mapping> = self.mappings().iter().filter(for_it).collect();
+        let at_level = |rule: &Rule, (framework, level): &(String, String)| {
+            editions.iter().any(|edition| edition.framework == *framework && edition.has_at(&rule.id, level))
+        };
         for profile in lineage {
             for rule in self.rules() {
                 let included = profile.include_rules.contains(&rule.id)
                     || profile.include_severities.contains(&rule.severity)
+                    || profile.include_levels.iter().any(|level| at_level(rule, level))
                     || rule.tags.iter().any(|tag| profile.include_tags.contains(tag));
                 let excluded = profile.exclude_rules.contains(&rule.id)
                     || rule.tags.iter().any(|tag| profile.exclude_tags.contains(tag));
@@ -118,14 +143,19 @@ impl Corpus {
     }
 }
 
-fn compile(rule: &Rule, lineage: &[&Profile]) -> Result<CompiledRule, SelectError> {
-    let mut overrides: std::collections::BTreeMap<String, Tunable> = std::collections::BTreeMap::new();
+/// Returns the values that a lineage gives a rule; the youngest counts.
+fn overrides(rule: &Rule, lineage: &[&Profile]) -> Values {
+    let mut overrides = BTreeMap::new();
     for profile in lineage {
         if let Some(values) = profile.values.get(&rule.id) {
             overrides.extend(values.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
     }
-    rule.compile(&rule.values_with(&overrides)).map_err(|errors| SelectError::Values {
+    overrides
+}
+
+fn compile(rule: &Rule, lineage: &[&Profile]) -> Result<CompiledRule, SelectError> {
+    rule.compile(&rule.values_with(&overrides(rule, lineage))).map_err(|errors| SelectError::Values {
         rule: rule.id.to_string(),
         profile: lineage.last().map_or_else(String::new, |profile| profile.id.clone()),
         problem: errors.first().map_or_else(String::new, |err| err.message.clone()),

@@ -301,3 +301,37 @@ fn the_schema_knows_every_method_and_refuses_other_keys() {
     assert_eq!(schema["additionalProperties"], serde_json::Value::Bool(false));
     assert_eq!(schema["title"], "Plumbline rule");
 }
+
+#[test]
+fn levels_are_those_that_a_mapping_names_and_hold_every_control_of_its_rules() {
+    let mapping = |levels: &str| {
+        format!("framework: cis\nedition: \"1\"\ntitle: T\nsource: S\n{levels}rules:\n  max_tries: [5.2.1]\n")
+    };
+    let profile = |level: &str| {
+        format!(
+            "id: p\ntitle: T\ndescription: D.\ninclude:\n  levels: [{{framework: cis, level: {level}}}]\n"
+        )
+    };
+    let problems = |levels: &str, level: &str| -> String {
+        let (mapping, profile) = (mapping(levels), profile(level));
+        let files = [
+            ("rules/ssh/max_tries.yaml", GOOD),
+            ("mappings/cis-1.yaml", mapping.as_str()),
+            ("profiles/p.yaml", profile.as_str()),
+        ];
+        load(&files).err().unwrap_or_default()
+    };
+    let levels = "levels: {one: [5.2.1], two: [6.1]}\n";
+    assert_eq!(problems(levels, "one"), "");
+    assert_eq!(
+        problems(levels, "three"),
+        "profiles/p.yaml:5:12: no edition of cis has the level \"three\"\n"
+    );
+    assert_eq!(
+        problems("levels: {one: [6.1]}\n", "one"),
+        "mappings/cis-1.yaml:7:15: the control \"5.2.1\" stands in no level\n"
+    );
+    let framework = profile("one").replace("cis", "stig");
+    let files = [("rules/ssh/max_tries.yaml", GOOD), ("profiles/p.yaml", framework.as_str())];
+    assert_eq!(load(&files).unwrap_err(), "profiles/p.yaml:5:12: there is no mapping of \"stig\"\n");
+}

@@ -75,14 +75,15 @@ impl App {
         let mappings = &today.as_ref().unwrap_or(&then).mappings;
         if let Some(framework) = &as_of.framework {
             // One that no rule is mapped to is refused there.
-            self.lens(framework, today.is_none().then_some(&then))?;
+            self.lens(framework, today.is_none().then_some(&then), &platform(host))?;
         }
         let counts = Counts::of(states.iter().map(|state| state.status));
         let critical = CriticalFailure::among(states.iter().map(|state| (state.status, state.severity)));
         let titles = then.titles();
+        let of_host = platform(host);
         let mut results = Vec::with_capacity(states.len());
         for state in states {
-            let controls = controls(mappings, &state.rule_id);
+            let controls = controls(mappings, &state.rule_id, &of_host);
             let shown = as_of
                 .framework
                 .as_ref()
@@ -93,7 +94,7 @@ impl App {
         }
         let took = scan.finished_at.zip(scan.started_at).map(|(end, start)| end.micros_since(start) / 1_000);
         Ok(Outcome::Measured(Box::new(Measured {
-            platform: platform(host),
+            platform: of_host,
             results,
             state: counts.state(critical),
             score: counts.score().map(|score| score.to_string()),
@@ -168,7 +169,7 @@ impl App {
     }
 }
 
-fn controls(mappings: &[StoredMapping], rule: &RuleId) -> Vec<ControlRef> {
+fn controls(mappings: &[StoredMapping], rule: &RuleId, platform: &Platform) -> Vec<ControlRef> {
     let of = |mapping: &StoredMapping| {
         Some(ControlRef {
             framework: mapping.framework.clone(),
@@ -176,11 +177,11 @@ fn controls(mappings: &[StoredMapping], rule: &RuleId) -> Vec<ControlRef> {
             controls: mapping.rules.get(rule)?.clone(),
         })
     };
-    mappings.iter().filter_map(of).collect()
+    mappings.iter().filter(|mapping| mapping.applies_to(platform)).filter_map(of).collect()
 }
 
 /// Returns what the inventory says of a host's platform. It keeps no kernel.
-fn platform(host: &HostRecord) -> Platform {
+pub(crate) fn platform(host: &HostRecord) -> Platform {
     Platform {
         id: host.os_id.clone(),
         id_like: Vec::new(),

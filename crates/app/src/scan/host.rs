@@ -387,7 +387,7 @@ async fn apply(
     let kinds = changes.iter().map(|change| (change.result, change.kind)).collect();
     Ok(Outcome::Measured(Box::new(Measured {
         platform: done.answers.conversation.hello.platform.clone(),
-        results: views(app, done.results, &kinds, (shared.framework.as_deref(), measured_at)),
+        results: views(app, &done, &kinds, (shared.framework.as_deref(), measured_at)),
         state: posture.state,
         score: super::score_of(&posture),
         duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -511,11 +511,12 @@ fn learned(host: &HostRecord, platform: &model::Platform) -> Option<HostRecord> 
 
 fn views(
     app: &App,
-    results: &[Digested],
+    done: &Done<'_>,
     changes: &std::collections::BTreeMap<usize, model::ChangeKind>,
     (framework, checked_at): (Option<&str>, model::Timestamp),
 ) -> Vec<ResultView> {
-    let views = results.iter().enumerate().map(|(i, digested)| {
+    let platform = &done.answers.conversation.hello.platform;
+    let views = done.results.iter().enumerate().map(|(i, digested)| {
         let result = &digested.result;
         let rule = app.content.corpus().find(result.rule_id.as_str());
         let (expected, actual, decided_by) = essence(&result.evidence);
@@ -529,7 +530,7 @@ fn views(
             actual,
             decided_by,
             fix: rule.and_then(rules::Rule::fix_line),
-            controls: app.content.controls(&result.rule_id),
+            controls: app.content.controls(&result.rule_id, Some(platform)),
             change: changes.get(&i).copied(),
             value_digest: digested.value_digest,
             evidence_sha256: digested.evidence.sha256,

@@ -16,9 +16,13 @@ pub(super) fn run(global: &Global, command: &RulesCommand) -> Result<Exit, Error
             return Ok(Exit::Success);
         }
         RulesCommand::Lint(args) => return lint_folder(global, args),
-        RulesCommand::List(_) | RulesCommand::Show(_) | RulesCommand::Explain(_) | RulesCommand::Test(_) => {}
+        RulesCommand::List(_)
+        | RulesCommand::Show(_)
+        | RulesCommand::Explain(_)
+        | RulesCommand::Test(_)
+        | RulesCommand::Coverage(_) => {}
     }
-    let content = Content::open(global.content.as_deref())?;
+    let content = Content::open(global.content.as_deref(), global.tailoring.as_deref())?;
     match command {
         RulesCommand::List(args) => list(&content, args),
         RulesCommand::Show(args) => {
@@ -27,6 +31,7 @@ pub(super) fn run(global: &Global, command: &RulesCommand) -> Result<Exit, Error
         }
         RulesCommand::Explain(args) => explain(&content, args),
         RulesCommand::Test(args) => test(&content, args),
+        RulesCommand::Coverage(args) => super::profile::coverage(&content, args),
         RulesCommand::Schema | RulesCommand::Lint(_) => Ok(Exit::Success),
     }
 }

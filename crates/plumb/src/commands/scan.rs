@@ -92,7 +92,7 @@ async fn request(app: &App, args: &ScanArgs, secrets: Secrets) -> Result<ScanReq
     Ok(ScanRequest {
         targets,
         narrowing: Narrowing {
-            profile: args.profile.clone(),
+            profile: args.profile.clone().or_else(|| app.content().tailored().map(str::to_owned)),
             rules: args.rules.clone(),
             tags: args.tags.clone(),
             severities: args.severities.clone(),

@@ -191,7 +191,10 @@ fn rules_list_names_what_ships_and_narrows_by_tag() {
     let world = world();
     let listed = shipped_rules(&world);
     assert_eq!(listed["schema"], "plumbline.rules/1");
-    assert_eq!(listed["profiles"], serde_json::json!(["baseline", "server", "strict"]));
+    assert_eq!(
+        listed["profiles"],
+        serde_json::json!(["baseline", "cis-l1-server", "cis-l2-server", "server", "stig", "strict"])
+    );
     assert!(listed["rules"].as_array().unwrap().iter().all(|rule| rule["tests"].as_u64().unwrap() >= 2));
     let cron = world.plumb(&["rules", "list", "--tag", "cron"]);
     assert_code(&cron, 0);

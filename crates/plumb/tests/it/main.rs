@@ -46,6 +46,7 @@ mod many;
 mod matrix;
 mod ours;
 mod posture;
+mod profiles;
 mod proof;
 mod prove;
 mod record;

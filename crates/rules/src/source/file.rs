@@ -248,6 +248,18 @@ pub(crate) struct IncludeSource {
     pub(crate) tags: Vec<Text>,
     #[serde(default)]
     pub(crate) severities: Vec<SeverityName>,
+    /// Rules that speak to a level of a framework, in the edition for the host's platform.
+    #[serde(default)]
+    pub(crate) levels: Vec<Located<LevelSource>>,
+}
+
+/// A level of a framework.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LevelSource {
+    pub(crate) framework: Text,
+    /// One of the levels that the framework's mappings name.
+    pub(crate) level: Text,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -268,6 +280,13 @@ pub(crate) struct MappingFile {
     pub(crate) title: Text,
     /// Where the numbering comes from.
     pub(crate) source: Text,
+    /// What the edition is for; none for an edition that is for every platform.
+    #[serde(default)]
+    pub(crate) platforms: Vec<Located<PlatformSource>>,
+    /// Level to every control that the edition has there, with or without a rule of ours. A control stands in each
+    /// level that names it.
+    #[serde(default)]
+    pub(crate) levels: BTreeMap<String, Located<Vec<Text>>>,
     /// Rule id to control ids.
     pub(crate) rules: BTreeMap<String, Located<Vec<Text>>>,
 }
