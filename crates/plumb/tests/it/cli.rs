@@ -353,6 +353,7 @@ fn every_command_of_the_readme_and_the_guide_runs() {
     let _host = reader(&world);
     assert!(run_page(&world, "README.md") >= 6);
     assert!(run_page(&world, "docs/guide/first-scan.md") >= 12);
+    assert_eq!(run_page(&world, "docs/guide/reports.md"), 5);
     fs::remove_dir_all(world.home().join("proof")).unwrap();
     assert!(run_page(&world, "docs/guide/verify.md") >= 4);
     assert!(run_page(&world, "docs/guide/rules.md") >= 5);

@@ -66,7 +66,7 @@ fn bytes_that_are_no_text_are_kept_exactly_and_steer_nothing() {
     let (world, host) = (world(), host());
     // NUL, clear screen, invalid UTF-8 and an end of line; POSIX printf takes octal.
     let content = world.content(&[shell_rule("odd", "printf 'a\\\\000b\\\\033[2J\\\\377\\\\n'")]);
-    for format in ["human", "json", "jsonl", "csv", "sarif", "junit"] {
+    for format in ["human", "json", "jsonl", "csv", "sarif", "junit", "xccdf", "arf", "oscal", "html"] {
         let done = world.scan(&host, &["--content", &content, "--format", format]);
         assert_code(&done, 2);
         let text = done.stdout.replace("\r\n", "\n");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
 use testkit::outside::Outside;
 use testkit::process::{self, Output};
 use testkit::wait;
@@ -184,4 +185,11 @@ assert '@import' not in page.findtext('.//style') and 'url(' not in page.findtex
 print(' '.join(page.find('body').itertext()))
 ";
     python(program, &[text(document)])
+}
+
+/// How many results of each status a document states, by host.
+pub(super) fn counts(format: &str, document: &Path) -> Value {
+    let done = python(include_str!("counts.py"), &[format, text(document)]);
+    assert!(done.success(), "{format}: {done:#?}");
+    serde_json::from_str(&done.stdout).unwrap()
 }
