@@ -2,6 +2,7 @@
 
 mod human;
 mod machine;
+mod others;
 mod sample;
 
 use crate::Format;
@@ -45,4 +46,16 @@ fn no_format_lets_a_hostile_text_steer_the_terminal() {
             .collect();
         assert!(bad.is_empty(), "{format:?}: {bad:?}");
     }
+}
+
+#[test]
+fn every_format_is_in_the_list_under_a_name_of_its_own() {
+    // A format that is added has to be added here, too: the list cannot be had from the type.
+    let known = |format: &Format| match format {
+        Format::Human | Format::Json | Format::Jsonl | Format::Sarif | Format::Junit => true,
+        Format::Csv | Format::Xccdf | Format::Arf | Format::Oscal | Format::Html => true,
+    };
+    assert!(Format::ALL.iter().all(known) && Format::ALL.len() == 10);
+    let names: std::collections::BTreeSet<&str> = Format::ALL.iter().map(|format| format.as_str()).collect();
+    assert_eq!(names.len(), 10);
 }

@@ -1,7 +1,7 @@
 //! The rules of a host: what fails and why that matters, what could not be judged, what does not apply, what passes.
 
 use maud::{Markup, html};
-use model::{Severity, Status};
+use model::{Reason, Severity, Status};
 
 use super::{instant, severity_badge};
 use crate::report::{Measured, ResultView, ScanReport, Seen};
@@ -49,7 +49,7 @@ pub(super) fn results(report: &ScanReport, number: usize, measured: &Measured) -
         @if !errors.is_empty() {
             h3 { "Could not be judged (" (errors.len()) ")" }
             p { "There was no answer that can be trusted, so nothing is said of these rules. They are not passes." }
-            @for result in &errors { (error(number, result)) }
+            @for (reason, results) in by_reason(&errors) { (unjudged(reason, &results)) }
         }
         @for group in &others { @if !group.results.is_empty() { (reasons(group)) } }
         (passing(&with(Status::Pass).collect::<Vec<_>>()))
@@ -99,19 +99,51 @@ fn failure(report: &ScanReport, number: usize, result: &ResultView) -> Markup {
     }
 }
 
-fn error(number: usize, result: &ResultView) -> Markup {
-    html! {
-        article id=(anchor(number, result)) {
-            (heading(result))
-            dl {
-                @if let Some(reason) = &result.reason {
-                    dt { "Reason" } dd { strong { (reason.code) } ": " (clean(&reason.text)) }
-                }
-                (controls(result))
-            }
-            (evidence(result))
+/// Puts rules together that could not be judged for one reason: what went wrong on a host once is said once.
+fn by_reason<'a>(errors: &[&'a ResultView]) -> Vec<(Option<&'a Reason>, Vec<&'a ResultView>)> {
+    let mut groups: Vec<(Option<&Reason>, Vec<&ResultView>)> = Vec::new();
+    for result in errors {
+        let reason = result.reason.as_ref();
+        match groups.iter_mut().find(|(known, _results)| *known == reason) {
+            Some((_reason, results)) => results.push(result),
+            None => groups.push((reason, vec![result])),
         }
     }
+    groups
+}
+
+fn unjudged(reason: Option<&Reason>, results: &[&ResultView]) -> Markup {
+    html! {
+        article {
+            h4 {
+                @match reason {
+                    Some(reason) => { code { (reason.code) } " " (clean(&reason.text)) }
+                    None => "No reason was given",
+                }
+            }
+            div.wide {
+                table {
+                    caption { (results.len()) @if results.len() == 1 { " rule" } @else { " rules" } }
+                    thead { tr { th scope="col" { "Severity" } th scope="col" { "Rule" } th scope="col" { "Controls" } } }
+                    tbody { @for result in results { tr {
+                        td { (severity_badge(result.severity)) }
+                        (rule_cell(result))
+                        (controls_cell(result))
+                    } } }
+                }
+            }
+            @for result in results { @if !result.seen.is_empty() { (evidence(result)) } }
+        }
+    }
+}
+
+/// Names a rule in a table.
+fn rule_cell(result: &ResultView) -> Markup {
+    html! { th scope="row" { (clean(&result.title)) " " code { (clean(result.rule_id.as_str())) } } }
+}
+
+fn controls_cell(result: &ResultView) -> Markup {
+    html! { td { @for line in control_words(&result.controls) { span.control { (clean(&line)) } } } }
 }
 
 fn heading(result: &ResultView) -> Markup {
@@ -131,7 +163,7 @@ fn controls(result: &ResultView) -> Markup {
 fn evidence(result: &ResultView) -> Markup {
     html! {
         details {
-            summary { "Evidence" }
+            summary { "Evidence of " code { (clean(result.rule_id.as_str())) } }
             @for seen in &result.seen { (one_check(seen, result.seen.len() > 1)) }
             p.digest { "Checked " (instant(result.checked_at)) "; " code { (result.evidence_sha256) } }
         }
@@ -164,9 +196,9 @@ fn reasons(group: &Group<'_>) -> Markup {
                 caption { (group.said) }
                 thead { tr { th scope="col" { "Rule" } th scope="col" { "Reason" } th scope="col" { "In words" } } }
                 tbody { @for result in &group.results { tr {
-                    th scope="row" { (clean(&result.title)) " " code { (clean(result.rule_id.as_str())) } }
+                    (rule_cell(result))
                     @match &result.reason {
-                        Some(reason) => { td { (reason.code) } td { (clean(&reason.text)) } }
+                        Some(reason) => { td.code { code { (reason.code) } } td { (clean(&reason.text)) } }
                         None => { td { "-" } td { "-" } }
                     }
                 } } }
@@ -186,9 +218,9 @@ fn passing(results: &[&ResultView]) -> Markup {
                         caption { "What was found is kept as evidence of each." }
                         thead { tr { th scope="col" { "Rule" } th scope="col" { "Severity" } th scope="col" { "Controls" } } }
                         tbody { @for result in results { tr {
-                            th scope="row" { (clean(&result.title)) " " code { (clean(result.rule_id.as_str())) } }
+                            (rule_cell(result))
                             td { (result.severity) }
-                            td { @for line in control_words(&result.controls) { span.control { (clean(&line)) } } }
+                            (controls_cell(result))
                         } } }
                     }
                 }
