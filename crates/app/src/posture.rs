@@ -403,11 +403,6 @@ fn controls(lens: &Lens, rules: &[RuleView]) -> Vec<ControlView> {
             rules: rules.iter().map(|rule| rule.rule_id.clone()).collect(),
         })
         .collect();
-    controls.sort_by_key(|control| natural(&control.control));
+    controls.sort_by_key(|control| formats::text::natural(&control.control));
     controls
-}
-
-/// Orders `5.1.2` before `5.1.10`.
-fn natural(control: &str) -> Vec<(u64, String)> {
-    control.split(['.', '-']).map(|part| (part.parse().unwrap_or(u64::MAX), part.to_owned())).collect()
 }

@@ -1,6 +1,7 @@
 //! The report as one page: for a browser and for paper, with nothing loaded from elsewhere and nothing that runs.
 //! Everything that is not ours is made visible and escaped; what carries meaning is said in words as well as colors.
 
+mod controls;
 mod details;
 
 use std::io::{self, Write};
@@ -137,6 +138,7 @@ fn host_section(report: &ScanReport, number: usize, host: &HostScan) -> Markup {
             @match &host.outcome {
                 Outcome::Measured(measured) => {
                     (headline(report, measured))
+                    @if let Some(framework) = &report.framework { (controls::table(framework, number, measured)) }
                     (details::results(report, number, measured))
                     (provenance(host, measured))
                 }

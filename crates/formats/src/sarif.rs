@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
+use crate::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, RuleText, ScanReport};
 use model::{RuleId, Severity, Status};
 use serde_json::{Value, json};
 
@@ -53,19 +53,31 @@ impl Rules {
             }
         }
         Self {
-            descriptors: views.values().map(|view| descriptor(view)).collect(),
+            descriptors: views
+                .values()
+                .map(|view| descriptor(view, report.rules.get(&view.rule_id)))
+                .collect(),
             index: views.into_keys().enumerate().map(|(index, id)| (id.clone(), index)).collect(),
         }
     }
 }
 
-fn descriptor(view: &ResultView) -> Value {
+fn descriptor(view: &ResultView, text: Option<&RuleText>) -> Value {
+    let mut tags = vec!["security".to_owned()];
+    tags.extend(control_words(&view.controls));
     let mut descriptor = json!({
         "id": view.rule_id,
         "shortDescription": { "text": view.title },
         "defaultConfiguration": { "level": level(view.severity) },
-        "properties": { "severity": view.severity, "tags": control_words(&view.controls) },
+        "properties": {
+            "severity": view.severity,
+            "security-severity": security_severity(view.severity),
+            "tags": tags,
+        },
     });
+    if let Some(RuleText { description, rationale }) = text {
+        descriptor["fullDescription"] = json!({ "text": format!("{description} {rationale}") });
+    }
     if let Some(fix) = &view.fix {
         descriptor["help"] = json!({ "text": fix });
     }
@@ -123,6 +135,16 @@ fn kind(status: Status) -> Option<Kind> {
         Status::Fail => Some(Kind::Fail),
         Status::Error => Some(Kind::Open),
         Status::Pass | Status::Skipped | Status::NotApplicable => None,
+    }
+}
+
+/// A number in the band of the same name (CVSS 3.1, section 5), which code scanning views rank by. It is no CVSS score.
+const fn security_severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "9.5",
+        Severity::High => "8.0",
+        Severity::Medium => "5.5",
+        Severity::Low => "2.0",
     }
 }
 

@@ -54,6 +54,12 @@ pub(crate) fn clean_lines(text: &str) -> String {
     lines.join("\n")
 }
 
+/// Returns what orders `5.1.2` before `5.1.10`.
+#[must_use]
+pub fn natural(control: &str) -> Vec<(u64, String)> {
+    control.split(['.', '-']).map(|part| (part.parse().unwrap_or(u64::MAX), part.to_owned())).collect()
+}
+
 /// Appends one character, as an escape when it is not plainly visible.
 pub fn push_clean(out: &mut String, c: char) {
     if steers(c) { out.extend(c.escape_default()) } else { out.push(c) }

@@ -30,6 +30,8 @@ struct Rule<'a> {
     text: Option<&'a RuleText>,
     /// The highest of its results: a profile may set another one.
     severity: Severity,
+    /// Of all its results: which edition counts depends on the platform.
+    references: BTreeSet<String>,
 }
 
 /// Writes the document.
@@ -86,7 +88,9 @@ fn rules(report: &ScanReport) -> BTreeMap<&RuleId, Rule<'_>> {
     let mut rules: BTreeMap<&RuleId, Rule<'_>> = BTreeMap::new();
     for result in report.hosts.iter().flat_map(HostScan::results) {
         let text = report.rules.get(&result.rule_id);
-        let rule = rules.entry(&result.rule_id).or_insert(Rule { result, text, severity: result.severity });
+        let new = Rule { result, text, severity: result.severity, references: BTreeSet::new() };
+        let rule = rules.entry(&result.rule_id).or_insert(new);
+        rule.references.extend(control_words(&result.controls));
         // Severities are declared worst first.
         rule.severity = rule.severity.min(result.severity);
     }

@@ -56,7 +56,7 @@ pub(super) fn results(report: &ScanReport, number: usize, measured: &Measured) -
     }
 }
 
-fn anchor(number: usize, result: &ResultView) -> String {
+pub(super) fn anchor(number: usize, result: &ResultView) -> String {
     format!("host-{number}-{}", name_part(result.rule_id.as_str()))
 }
 

@@ -160,6 +160,45 @@ fn the_page_tells_a_person_what_fails_why_how_to_fix_it_and_what_is_not_known() 
 }
 
 #[test]
+fn the_page_through_a_framework_says_what_the_rules_of_each_control_come_to() {
+    let with = |number: &str, id: &str, status: Status| {
+        let mut result = rule(id, Severity::Low, status);
+        result.controls[0].controls = vec![number.to_owned()];
+        result
+    };
+    let results = vec![
+        with("5.1.10", "a", Status::Pass),
+        with("5.1.2", "b", Status::Pass),
+        with("5.1.2", "c", Status::Fail),
+        with("5.1.9", "d", Status::Error),
+    ];
+    let hosts = vec![host("h", Outcome::Measured(Box::new(measured(results))))];
+    let of_cis = ScanReport { framework: Some("cis".to_owned()), ..report(hosts) };
+    let text = written(&of_cis, &options(Format::Html));
+    assert!(text.contains("Controls of cis (3)"), "{text}");
+    let table = text.split("Controls of cis").nth(1).unwrap().split("</table>").next().unwrap();
+    assert_eq!(between(table, "<th scope=\"row\">", "<"), ["5.1.2", "5.1.9", "5.1.10"]);
+    assert_eq!(
+        between(table, "<span class=\"badge ", "<"),
+        ["bad\">fail", "middling\">error", "good\">pass"]
+    );
+    assert!(table.contains("href=\"#host-0-c\"") && !table.contains("href=\"#host-0-b\""));
+    // The controls of other frameworks of the sample are not there.
+    assert!(!table.contains("AC-6"));
+}
+
+#[test]
+fn sarif_tells_what_a_rule_is_for_and_how_it_ranks() {
+    let document: Value =
+        serde_json::from_str(&written(&report(vec![web_1()]), &options(Format::Sarif))).unwrap();
+    let root = &document["runs"][0]["tool"]["driver"]["rules"][2];
+    assert_eq!(root["id"], "sshd_root");
+    assert_eq!(root["fullDescription"]["text"], "What sshd_root is. Why sshd_root matters.");
+    assert_eq!(root["properties"]["security-severity"], "8.0");
+    assert_eq!(root["properties"]["tags"], json!(["security", "cis 1.1.0: 5.1.20", "nist r5: AC-6"]));
+}
+
+#[test]
 fn no_hostile_text_becomes_markup() {
     for format in [Format::Html, Format::Xccdf, Format::Arf, Format::Junit] {
         let text = written(&hostile(), &options(format));
