@@ -187,6 +187,11 @@ pub(super) fn hostile() -> ScanReport {
     });
     let mut scan = measured(results.collect());
     scan.platform.name = text();
+    let texts = scan
+        .results
+        .iter()
+        .map(|result| (result.rule_id.clone(), RuleText { description: text(), rationale: text() }));
+    let rules: BTreeMap<RuleId, RuleText> = texts.collect();
     let failure = NotMeasured {
         reason: Cause::Failed(FailureReason::ConnectionLost),
         message: text(),
@@ -194,7 +199,7 @@ pub(super) fn hostile() -> ScanReport {
     };
     let hosts =
         vec![host(HOSTILE, Outcome::Measured(Box::new(scan))), host(HOSTILE, Outcome::NotMeasured(failure))];
-    ScanReport { framework: Some("cis".to_owned()), content_signed: false, ..report(hosts) }
+    ScanReport { framework: Some("cis".to_owned()), content_signed: false, rules, ..report(hosts) }
 }
 
 pub(super) fn options(format: Format) -> Options<'static> {
