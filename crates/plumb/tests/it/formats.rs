@@ -3,6 +3,7 @@
 //! test fails and says so.
 
 mod checkers;
+mod record;
 
 use std::fs;
 use std::path::{Path, PathBuf};
