@@ -167,6 +167,7 @@ fn finding(n: usize, value: &str) -> Result<Finding, BenchError> {
         schema: Evidence::SCHEMA.to_owned(),
         detail: format!("the mode of /etc/bench/{n:04}.conf is 0644, at most 0644 is wanted"),
         error: None,
+        imported: None,
         checks: vec![model::EvidenceCheck {
             command: format!("stat /etc/bench/{n:04}.conf"),
             output_sha256: digest(answer.as_bytes()),

@@ -43,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "capture", run: host_says::capture, short_rounds: 10_000 },
     Target { name: "os_release", run: host_says::os_release, short_rounds: 20_000 },
     Target { name: "rule", run: user_says::rule, short_rounds: 1_250 },
+    Target { name: "imported", run: user_says::imported, short_rounds: 500 },
     Target { name: "known_hosts", run: user_says::known_hosts, short_rounds: 15_000 },
     Target { name: "timestamp", run: user_says::timestamp, short_rounds: 30_000 },
     Target { name: "address", run: user_says::address, short_rounds: 30_000 },

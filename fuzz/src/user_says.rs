@@ -24,6 +24,26 @@ pub(crate) fn rule(bytes: &[u8]) {
     }
 }
 
+/// Whatever stands in an imported file, it is told by place, and what is made of it loads, plans and is marked.
+pub(crate) fn imported(bytes: &[u8]) {
+    // The bytes are a rule and, at the same time, variables.
+    let files = ["rules/own/fuzz.yml", "defaults.yml"].map(|path| (path.to_owned(), bytes.to_vec()));
+    let import::Import { files, report } = import::load(&files);
+    assert!(report.items.iter().all(|item| item.line >= 1 && item.column >= 1 && !item.message.is_empty()));
+    // Nothing disappears: each file is a rule, is refused, or was read as variables.
+    let told = report.items.iter().any(|item| item.file == "rules/own/fuzz.yml");
+    assert!(told, "{report:?}");
+    let loaded = Corpus::load(&files);
+    assert!(loaded.is_ok(), "{:?}", loaded.err());
+    let Ok(corpus) = loaded else { return };
+    assert!(corpus.rules().all(|rule| rule.imported.is_some()));
+    assert_eq!(corpus.rules().len(), report.of(import::ItemKind::Loaded).count());
+    if let Ok(selected) = corpus.select(&Selection::default(), &debian_12()) {
+        let commands = rules::plan(selected, rules::TIMEOUT_MS).commands;
+        assert!(commands.iter().all(|command| !command.script.contains('\0')), "a script holds NUL");
+    }
+}
+
 fn debian_12() -> model::Platform {
     model::Platform {
         id: "debian".to_owned(),

@@ -25,7 +25,7 @@ targets! {
     canonical_json note checkpoint vkey entry entry_bundle tile_path bundle
     proof policy witness_request cosignature
     frames capture os_release
-    rule known_hosts timestamp address target
+    rule imported known_hosts timestamp address target
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! The rules in use: the shipped corpus, embedded in the binary, or a directory of the operator's own.
+//! The rules in use: the shipped corpus, embedded in the binary, or a directory of the operator's own, also one in
+//! the format of others, which is imported.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use formats::report::{ControlRef, HostScan, ResultView, RuleText};
+pub use import::{Item as ImportItem, ItemKind as ImportItemKind, Report as ImportReport};
 use model::{Digest, Platform, RuleId, Severity};
 use rules::{Corpus, Rule};
 use serde::Serialize;
@@ -12,22 +13,15 @@ use serde_json::{Value, json};
 use store::apply::Blob;
 
 use crate::error::{Error, Kind};
+use files::Given;
 
 mod coverage;
+mod files;
 mod profiles;
 mod tailoring;
 
 pub use coverage::{ControlCoverage, Coverage};
 pub use profiles::{Difference, ProfileShown, ProfileSummary, RuleOfProfile};
-
-/// Longest content file. Bytes; the loader says the same.
-const FILE_BYTES_MAX: u64 = 262_144;
-/// Deepest folder of a content directory.
-const DEPTH_MAX: usize = 8;
-
-#[derive(rust_embed::RustEmbed)]
-#[folder = "../../content"]
-struct Shipped;
 
 /// A loaded rule package with its digests.
 #[derive(Debug)]
@@ -39,6 +33,7 @@ pub struct Content {
     pub(crate) shipped: bool,
     /// The profile of a tailoring file that was laid over the corpus.
     tailored: Option<String>,
+    import: Option<ImportReport>,
 }
 
 impl Content {
@@ -47,10 +42,7 @@ impl Content {
     /// # Errors
     /// When a file cannot be read or a rule does not load; the message names file, line and column.
     pub fn open(dir: Option<&Path>, tailoring: Option<&Path>) -> Result<Self, Error> {
-        let mut files = match dir {
-            None => shipped_files()?,
-            Some(dir) => read_files(dir)?,
-        };
+        let Given { mut files, import } = Given::read(dir)?;
         let tailored = match tailoring {
             Some(file) => {
                 let (id, profile) = tailoring::read(file)?;
@@ -65,8 +57,12 @@ impl Content {
             }
             (Some(_) | None, _) => refused(&errors, dir),
         })?;
+        if import.is_some() && corpus.rules().len() == 0 {
+            return Err(Error::new(Kind::Config, "none of the rules could be imported")
+                .hint("`plumb rules import-report DIR` says why, by file, line and column"));
+        }
         let document = document(&corpus)?;
-        Ok(Self { corpus, document, shipped: dir.is_none(), tailored })
+        Ok(Self { corpus, document, shipped: dir.is_none(), tailored, import })
     }
 
     /// Returns the profile of the tailoring file, which is then the one to run.
@@ -79,7 +75,13 @@ impl Content {
     pub(crate) fn none() -> Result<Self, Error> {
         let corpus = Corpus::load(&[]).map_err(|errors| refused(&errors, None))?;
         let document = document(&corpus)?;
-        Ok(Self { corpus, document, shipped: false, tailored: None })
+        Ok(Self { corpus, document, shipped: false, tailored: None, import: None })
+    }
+
+    /// Returns what was imported, when the rules are in the format of others.
+    #[must_use]
+    pub const fn import(&self) -> Option<&ImportReport> {
+        self.import.as_ref()
     }
 
     /// Returns the rules.
@@ -111,11 +113,29 @@ pub(crate) fn rule_digest(rule: &Rule) -> Digest {
 /// # Errors
 /// When the directory cannot be read.
 pub fn lint(dir: Option<&Path>) -> Result<Vec<rules::LoadError>, Error> {
-    let files = match dir {
-        None => shipped_files()?,
-        Some(dir) => read_files(dir)?,
-    };
-    Ok(Corpus::load(&files).err().unwrap_or_default())
+    let Given { files, import } = Given::read(dir)?;
+    let refused = import.iter().flat_map(ImportReport::refused);
+    let mut errors: Vec<rules::LoadError> = refused
+        .map(|item| rules::LoadError {
+            path: item.file.clone(),
+            line: item.line,
+            column: item.column,
+            message: item.message.clone(),
+        })
+        .collect();
+    errors.extend(Corpus::load(&files).err().unwrap_or_default());
+    Ok(errors)
+}
+
+/// Imports a directory of rules in the format of others and tells what became of them.
+///
+/// # Errors
+/// When the directory cannot be read, or its rules are in our own format.
+pub fn import_report(dir: &Path) -> Result<ImportReport, Error> {
+    Given::read(Some(dir))?.import.ok_or_else(|| {
+        let message = format!("{} holds no rules in the format of others", dir.display());
+        Error::new(Kind::Usage, message).hint("`plumb rules lint` checks rules in our own format")
+    })
 }
 
 fn refused(errors: &[rules::LoadError], dir: Option<&Path>) -> Error {
@@ -129,62 +149,19 @@ fn refused(errors: &[rules::LoadError], dir: Option<&Path>) -> Error {
         .hint("`plumb rules lint` lists every problem; unknown keys are refused on purpose")
 }
 
-fn shipped_files() -> Result<Vec<(String, String)>, Error> {
-    let mut files = Vec::new();
-    for path in Shipped::iter() {
-        let file = Shipped::get(&path).ok_or_else(|| Error::internal(format!("{path} is not embedded")))?;
-        let text = String::from_utf8(file.data.into_owned())
-            .map_err(|_err| Error::internal(format!("{path} is not UTF-8")))?;
-        files.push((path.into_owned(), text));
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn read_files(dir: &Path) -> Result<Vec<(String, String)>, Error> {
-    let mut files = Vec::new();
-    walk(dir, dir, DEPTH_MAX, &mut files)?;
-    if files.is_empty() {
-        let message = format!("{} holds no rules", dir.display());
-        return Err(Error::new(Kind::Config, message).hint("rules stand in rules/<topic>/<id>.yaml below it"));
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn walk(root: &Path, dir: &Path, depth: usize, files: &mut Vec<(String, String)>) -> Result<(), Error> {
-    let unreadable = |path: &Path, err: &dyn std::fmt::Display| {
-        Error::new(Kind::Config, format!("could not read {}: {err}", path.display()))
-    };
-    if depth == 0 {
-        return Err(unreadable(dir, &"folders are nested too deep"));
-    }
-    for entry in fs::read_dir(dir).map_err(|err| unreadable(dir, &err))? {
-        let entry = entry.map_err(|err| unreadable(dir, &err))?;
-        let path = entry.path();
-        let meta = fs::metadata(&path).map_err(|err| unreadable(&path, &err))?;
-        if meta.is_dir() {
-            walk(root, &path, depth - 1, files)?;
-            continue;
-        }
-        if path.extension().is_none_or(|extension| extension != "yaml") {
-            continue;
-        }
-        if meta.len() > FILE_BYTES_MAX || files.len() >= rules::FILES_MAX {
-            return Err(unreadable(&path, &"a limit on rule files is reached"));
-        }
-        let text = fs::read_to_string(&path).map_err(|err| unreadable(&path, &err))?;
-        let name = path.strip_prefix(root).map_err(|err| unreadable(&path, &err))?;
-        files.push((name.to_string_lossy().into_owned(), text));
-    }
-    Ok(())
-}
-
 /// Renders what a corpus says: rules by digest, and every mapping in full.
 fn document(corpus: &Corpus) -> Result<Blob, Error> {
     let rules: Vec<Value> = corpus
         .rules()
-        .map(|rule| json!({"id": rule.id, "sha256": rule_digest(rule), "title": rule.title, "severity": rule.severity}))
+        .map(|rule| {
+            let sha256 = rule_digest(rule);
+            let mut entry =
+                json!({"id": rule.id, "sha256": sha256, "title": rule.title, "severity": rule.severity});
+            if let Some(format) = rule.imported {
+                entry["imported"] = json!(format.as_str());
+            }
+            entry
+        })
         .collect();
     let profiles: Vec<Value> = corpus
         .profiles()
@@ -227,8 +204,10 @@ pub struct RuleSummary {
     /// True when the rule runs shell text of its own.
     pub free_shell: bool,
     /// On what it has been seen to pass and to fail: `host`, `stand_in` (a host that says it is of this platform)
-    /// or `capture` (answers in its own tests).
+    /// or `capture` (answers in its own tests); `none` for imported rules, which nobody here has seen to do either.
     pub proof: &'static str,
+    /// The format of others that the rule was imported from.
+    pub imported: Option<String>,
     /// Tests that the rule carries.
     pub tests: usize,
     pub sha256: Digest,
@@ -392,7 +371,8 @@ fn summary(rule: &Rule) -> RuleSummary {
         tags: rule.tags.clone(),
         platforms: rule.platforms.iter().map(platform).collect(),
         free_shell: rule.free_shell,
-        proof: rule.proof.as_str(),
+        proof: if rule.imported.is_some() { "none" } else { rule.proof.as_str() },
+        imported: rule.imported.map(|format| format.as_str().to_owned()),
         tests: rule.tests,
         sha256: rule_digest(rule),
     }

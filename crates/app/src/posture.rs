@@ -34,6 +34,8 @@ pub struct AsOf {
 pub struct RuleView {
     pub rule_id: RuleId,
     pub title: String,
+    /// The format of others that the rule was imported from; none for rules in our own.
+    pub imported: Option<String>,
     pub status: Status,
     pub severity: model::Severity,
     pub skip_reason: Option<model::ReasonCode>,
@@ -95,11 +97,13 @@ struct CorpusDocument {
 struct StoredRule {
     id: RuleId,
     title: String,
+    #[serde(default)]
+    imported: Option<String>,
 }
 
 impl CorpusDocument {
-    fn titles(&self) -> BTreeMap<&RuleId, &str> {
-        self.rules.iter().map(|rule| (&rule.id, rule.title.as_str())).collect()
+    fn rules(&self) -> BTreeMap<&RuleId, &StoredRule> {
+        self.rules.iter().map(|rule| (&rule.id, rule)).collect()
     }
 }
 
@@ -183,9 +187,9 @@ impl App {
             }
             None => None,
         };
-        let titles = then.as_ref().map(CorpusDocument::titles).unwrap_or_default();
+        let stored = then.as_ref().map(CorpusDocument::rules).unwrap_or_default();
         let rules: Vec<RuleView> =
-            states.into_iter().filter_map(|state| view(state, &titles, lens.as_ref())).collect();
+            states.into_iter().filter_map(|state| view(state, &stored, lens.as_ref())).collect();
         let counts = Counts::of(rules.iter().map(|rule| rule.status));
         let critical = CriticalFailure::among(rules.iter().map(|rule| (rule.status, rule.severity)));
         let last_checked_at = rules.iter().map(|rule| rule.last_checked_at).max();
@@ -355,15 +359,15 @@ pub struct DiffView {
 }
 
 /// Shows a result under the title that its rule had then (POS-13); none outside the lens.
-fn view(state: RuleState, titles: &BTreeMap<&RuleId, &str>, lens: Option<&Lens>) -> Option<RuleView> {
+fn view(state: RuleState, stored: &BTreeMap<&RuleId, &StoredRule>, lens: Option<&Lens>) -> Option<RuleView> {
     let controls = match lens {
         Some(lens) => lens.rules.get(&state.rule_id)?.clone(),
         None => Vec::new(),
     };
+    let rule = stored.get(&state.rule_id);
     Some(RuleView {
-        title: titles
-            .get(&state.rule_id)
-            .map_or_else(|| state.rule_id.to_string(), |title| (*title).to_owned()),
+        title: rule.map_or_else(|| state.rule_id.to_string(), |rule| rule.title.clone()),
+        imported: rule.and_then(|rule| rule.imported.clone()),
         rule_id: state.rule_id,
         status: state.status,
         severity: state.severity,

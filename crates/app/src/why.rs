@@ -64,6 +64,7 @@ impl App {
             controls: self.content.controls(&rule_id, Some(&crate::posture::recorded::platform(&host))),
             rule: RuleView {
                 title: self.content.title(&rule_id).to_owned(),
+                imported: evidence.as_ref().and_then(|evidence: &Evidence| evidence.imported.clone()),
                 rule_id,
                 status: state.status,
                 severity: state.severity,

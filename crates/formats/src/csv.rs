@@ -9,7 +9,7 @@ use super::summary::control_words;
 use super::text::clean;
 
 /// The columns, in order.
-const HEADER: [&str; 17] = [
+const HEADER: [&str; 18] = [
     "kind",
     "host",
     "host_id",
@@ -27,6 +27,7 @@ const HEADER: [&str; 17] = [
     "controls",
     "change",
     "evidence_sha256",
+    "imported",
 ];
 
 /// Writes the header and the records.
@@ -45,7 +46,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &ScanReport) -> io::Result<()> 
     Ok(())
 }
 
-fn result_cells(host: &HostScan, measured: &Measured, result: &ResultView) -> [String; 17] {
+fn result_cells(host: &HostScan, measured: &Measured, result: &ResultView) -> [String; 18] {
     let reason = result.reason.as_ref();
     [
         "result".to_owned(),
@@ -65,11 +66,12 @@ fn result_cells(host: &HostScan, measured: &Measured, result: &ResultView) -> [S
         control_words(&result.controls).join("; "),
         result.change.map(|change| change.to_string()).unwrap_or_default(),
         result.evidence_sha256.to_string(),
+        result.imported.clone().unwrap_or_default(),
     ]
 }
 
-fn failure_cells(host: &HostScan, failure: &NotMeasured) -> [String; 17] {
-    let mut cells = [const { String::new() }; 17];
+fn failure_cells(host: &HostScan, failure: &NotMeasured) -> [String; 18] {
+    let mut cells = [const { String::new() }; 18];
     cells[0] = "not_measured".to_owned();
     cells[1].clone_from(&host.host);
     cells[2] = host.host_id.to_string();

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use crate::report::{ControlRef, HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
 use model::{ChangeKind, Severity, Status};
 
-use super::summary::{Counts, platform_name};
+use super::summary::{Counts, marked_name, platform_name};
 use super::text::{clean, clean_cut};
 use crate::Options;
 use ink::{Ink, Pen};
@@ -108,7 +108,7 @@ fn write_errors(out: &mut dyn Write, view: &View<'_>, results: &[&ResultView]) -
     }
     let mut blocks: Vec<(&ResultView, Vec<String>)> = Vec::new();
     for result in results {
-        let id = clean(result.rule_id.as_str());
+        let id = clean(&marked_name(result));
         match blocks.iter_mut().find(|(first, _)| first.reason == result.reason) {
             Some((_, ids)) => ids.push(id),
             None => blocks.push((result, vec![id])),
@@ -226,6 +226,6 @@ fn write_first_line(
         Status::NotApplicable => ("N/A", Ink::Dim),
     };
     let mark = view.pen.paint(ink, &format!("{mark:<5}"));
-    let rule = view.pen.paint(Ink::Bold, &clean(result.rule_id.as_str()));
+    let rule = view.pen.paint(Ink::Bold, &clean(&marked_name(result)));
     writeln!(out, "  {mark}  {:<8}  {rule}  {words}", result.severity)
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use model::{Status, Timestamp};
 
 use crate::report::{HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport};
-use crate::summary::{Counts, control_words, found_words};
+use crate::summary::{Counts, control_words, found_words, marked_name};
 use crate::xml::Xml;
 
 /// Writes the document.
@@ -110,7 +110,9 @@ fn timestamp(instant: Timestamp) -> String {
 }
 
 fn write_case(xml: &mut Xml<'_>, host: &str, result: &ResultView) -> io::Result<()> {
-    let case = [("classname", host), ("name", result.rule_id.as_str())];
+    // There is no place for a word on a test case that every view shows but its name.
+    let name = marked_name(result);
+    let case = [("classname", host), ("name", &*name)];
     let (code, text) = match &result.reason {
         Some(reason) => (reason.code.as_str(), reason.text.as_str()),
         None => (result.status.as_str(), ""),

@@ -225,6 +225,7 @@ fn observation(parts: &Parts<'_>, result: &ResultView) -> Value {
         prop("status", result.status.as_str()),
         prop("severity", result.severity.as_str()),
     ];
+    props.extend(result.imported.as_ref().map(|format| prop("imported", format)));
     props.extend(result.reason.as_ref().map(|reason| prop("reason", reason.code.as_str())));
     let place = if result.decided_by.is_empty() { "the answers of the host" } else { &result.decided_by };
     json!({

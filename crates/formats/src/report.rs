@@ -32,6 +32,8 @@ pub struct ResultView {
     pub rule_id: RuleId,
     pub title: String,
     pub severity: Severity,
+    /// The format of others that the rule was imported from; none for rules in our own.
+    pub imported: Option<String>,
     pub status: Status,
     pub reason: Option<Reason>,
     /// What the rule expects and what was found, in words; of the check that decided.

@@ -113,6 +113,7 @@ fn sarif_result(host: &HostScan, measured: &Measured, result: &ResultView, rules
             "hostId": host.host_id,
             "scanId": measured.scan.scan_id,
             "severity": result.severity,
+            "imported": result.imported,
             "status": result.status,
             "reason": result.reason,
             "expected": result.expected,

@@ -70,3 +70,9 @@ pub(crate) fn reason_words(result: &ResultView) -> String {
         None => "no reason was given".to_owned(),
     }
 }
+
+/// Names a rule, and marks one that was imported. Not cleaned.
+pub(crate) fn marked_name(result: &ResultView) -> String {
+    let mark = if result.imported.is_some() { " (imported)" } else { "" };
+    format!("{}{mark}", result.rule_id)
+}

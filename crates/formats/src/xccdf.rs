@@ -266,6 +266,9 @@ fn rule_result(xml: &mut Xml<'_>, result: &ResultView) -> io::Result<()> {
     ];
     xml.element("rule-result", &attributes, |xml| {
         xml.text("result", &[], status(result.status))?;
+        if let Some(format) = &result.imported {
+            xml.text("message", &[("severity", "info")], &format!("imported: {format}"))?;
+        }
         match result.status {
             Status::Pass => {}
             Status::Fail => xml.text("message", &[("severity", "info")], &message(result))?,

@@ -19,6 +19,9 @@ pub struct Evidence {
     pub detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Reason>,
+    /// The format of others that the rule was imported from; none for rules in our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
     /// One item per check that was looked at: what did not hold first, else in the order of the rule.
     pub checks: Vec<EvidenceCheck>,
     /// True when something that looked like a secret was masked before hashing (TLW-34).

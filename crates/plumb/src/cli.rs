@@ -451,6 +451,8 @@ pub(crate) enum RulesCommand {
     Test(RulesTestArgs),
     /// Show which controls of a framework rules speak to, and which none does
     Coverage(CoverageArgs),
+    /// Tell what becomes of rules in the format of others: loaded, skipped and why, keys that are not honoured
+    ImportReport(ImportReportArgs),
     /// Print the JSON Schema of a rule file
     Schema,
 }
@@ -475,6 +477,15 @@ pub(crate) struct RuleArgs {
 pub(crate) struct LintArgs {
     /// Folder with rules/, profiles/ and mappings/ [default: the shipped rules]
     pub(crate) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportReportArgs {
+    /// Folder with the rules
+    pub(crate) folder: PathBuf,
+    /// How to write what is found
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ListFormat,
 }
 
 #[derive(Debug, Args)]

@@ -27,7 +27,8 @@ pub fn evaluate(
 
 fn result(rule: &CompiledRule, facts: &Facts<'_>, masker: &Masker) -> RuleResult {
     let outcome = judge(rule, facts);
-    let evidence = evidence::build(&outcome.verdict, &outcome.findings, masker);
+    let mut evidence = evidence::build(&outcome.verdict, &outcome.findings, masker);
+    evidence.imported = rule.imported.map(|format| format.as_str().to_owned());
     let (status, reason) = match &outcome.verdict {
         Verdict::Pass => (Status::Pass, None),
         Verdict::Fail => (Status::Fail, None),

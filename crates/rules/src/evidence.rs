@@ -39,7 +39,7 @@ pub(crate) fn build(verdict: &Verdict, findings: &[Finding<'_>], masker: &Masker
         masked |= hit;
         checks.push(check);
     }
-    fit(Evidence { schema: Evidence::SCHEMA.to_owned(), detail, error, checks, masked })
+    fit(Evidence { schema: Evidence::SCHEMA.to_owned(), detail, error, imported: None, checks, masked })
 }
 
 /// Halves the longest excerpt until the document fits: escapes in JSON can make it longer than its bytes.

@@ -43,6 +43,7 @@ pub use relations::{Edges, relations};
 pub use rule::{PlatformPattern, Rule, ValueSpec};
 pub use schema::schema;
 pub use select::{Selected, Selection, Values};
-pub use source::file::{Disruption, Proof, ValueKind};
+pub use source::file::{Disruption, Proof, RuleFormat, ValueKind};
 pub use source::value::Tunable;
 pub use testing::{TestOutcome, run_rule_tests};
+pub use yaml::parse as parse_yaml;

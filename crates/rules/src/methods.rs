@@ -13,6 +13,7 @@ use crate::outcome::{self, Outcome};
 
 pub(crate) mod accounts;
 pub(crate) mod audit;
+pub(crate) mod cases;
 pub(crate) mod command;
 pub(crate) mod file;
 pub(crate) mod judge;
@@ -38,6 +39,8 @@ pub(crate) enum CheckSource {
     Any(Located<Vec<CheckSource>>),
     /// It must fail.
     Not(Box<CheckSource>),
+    /// The first whose `when` passes is judged.
+    Cases(Located<Vec<cases::CaseSource>>),
     Sshd(Located<sshd::SshdSource>),
     File(Located<file::FileSource>),
     Package(Located<package::PackageSource>),
@@ -61,6 +64,7 @@ pub(crate) enum Check {
     All(Vec<Check>),
     Any(Vec<Check>),
     Not(Box<Check>),
+    Cases(Vec<cases::Case>),
     Sshd(sshd::Sshd),
     File(file::File),
     Package(package::Package),
@@ -116,6 +120,7 @@ impl CheckSource {
             Self::All(checks) => compile_many(checks, scope).map(Check::All),
             Self::Any(checks) => compile_many(checks, scope).map(Check::Any),
             Self::Not(check) => check.compile(scope).map(|check| Check::Not(Box::new(check))),
+            Self::Cases(cases) => cases::compile(cases, scope).map(Check::Cases),
             Self::Sshd(source) => source.value.compile(source.at, scope).map(Check::Sshd),
             Self::File(source) => source.value.compile(scope).map(Check::File),
             Self::Package(source) => source.value.compile(source.at, scope).map(Check::Package),
@@ -139,6 +144,7 @@ impl CheckSource {
         match self {
             Self::All(checks) | Self::Any(checks) => checks.value.iter().any(Self::has_free_shell),
             Self::Not(check) => check.has_free_shell(),
+            Self::Cases(cases) => cases.value.iter().any(cases::CaseSource::has_free_shell),
             Self::Command(_) => true,
             Self::Sshd(_)
             | Self::File(_)
@@ -174,6 +180,7 @@ impl Check {
             Self::All(checks) => outcome::all(checks.iter().map(|check| check.evaluate(facts)).collect()),
             Self::Any(checks) => outcome::any(checks.iter().map(|check| check.evaluate(facts)).collect()),
             Self::Not(check) => outcome::not(check.evaluate(facts)),
+            Self::Cases(cases) => cases::evaluate(cases, facts),
             Self::Sshd(check) => check.evaluate(facts),
             Self::File(check) => check.evaluate(facts),
             Self::Package(check) => check.evaluate(facts),

@@ -157,6 +157,11 @@ impl Check {
                 checks.iter().for_each(|check| check.needs(needs, timeout_ms));
             }
             Self::Not(check) => check.needs(needs, timeout_ms),
+            Self::Cases(cases) => {
+                for check in cases.iter().flat_map(|case| case.when.iter().chain([&case.check])) {
+                    check.needs(needs, timeout_ms);
+                }
+            }
             Self::Sshd(_) => needs.ask(key::SSHD),
             Self::File(file) => {
                 needs.stat.insert(file.path.clone());

@@ -9,7 +9,9 @@ use crate::error::{At, LoadError};
 use crate::fix::{self, Fix};
 use crate::located::{Located, Text};
 use crate::methods::Check;
-use crate::source::file::{PlatformSource, Proof, RuleFile, SeverityName, ValueKind, ValueSource};
+use crate::source::file::{
+    PlatformSource, Proof, RuleFile, RuleFormat, SeverityName, ValueKind, ValueSource,
+};
 use crate::source::value::Tunable;
 use crate::version;
 
@@ -21,6 +23,8 @@ pub struct Rule {
     pub description: String,
     pub rationale: String,
     pub severity: Severity,
+    /// The format that the rule was translated from; every result of such a rule is marked with it.
+    pub imported: Option<RuleFormat>,
     pub tags: Vec<String>,
     pub platforms: Vec<PlatformPattern>,
     /// Tunables by name.
@@ -62,6 +66,7 @@ pub struct ValueSpec {
 pub(crate) struct CompiledRule {
     pub(crate) id: RuleId,
     pub(crate) severity: Severity,
+    pub(crate) imported: Option<RuleFormat>,
     pub(crate) when: Option<Check>,
     pub(crate) check: Check,
 }
@@ -98,15 +103,21 @@ impl Rule {
         let mut scope = Scope::new(&self.path, values);
         let when = self.source.when.as_ref().map(|when| when.compile(&mut scope));
         let check = self.source.check.compile(&mut scope);
-        match (when, check) {
-            (None, Some(check)) if scope.errors.is_empty() => {
-                Ok(CompiledRule { id: self.id.clone(), severity: self.severity, when: None, check })
-            }
-            (Some(Some(when)), Some(check)) if scope.errors.is_empty() => {
-                Ok(CompiledRule { id: self.id.clone(), severity: self.severity, when: Some(when), check })
-            }
-            (None | Some(_), _) => Err(scope.errors),
-        }
+        let (Some(check), true) = (check, scope.errors.is_empty()) else {
+            return Err(scope.errors);
+        };
+        let when = match when {
+            Some(None) => return Err(scope.errors),
+            Some(Some(when)) => Some(when),
+            None => None,
+        };
+        Ok(CompiledRule {
+            id: self.id.clone(),
+            severity: self.severity,
+            imported: self.imported,
+            when,
+            check,
+        })
     }
 }
 
@@ -119,6 +130,9 @@ impl PlatformPattern {
     }
 
     fn matches(&self, id: &str, version: &str, platform: &Platform) -> bool {
+        if self.id == "*" {
+            return true;
+        }
         let named =
             self.id == id || self.id == platform.id || (self.like && platform.id_like.contains(&self.id));
         // A range speaks of the releases of `id` itself; a look-alike counts its own releases.
@@ -185,6 +199,7 @@ pub(crate) fn build(path: &str, raw: &str, source: RuleFile) -> Result<Rule, Vec
         description: one_line(&source.description.value),
         rationale: one_line(&source.rationale.value),
         severity: source.severity.severity(),
+        imported: source.imported,
         tags: source.tags.iter().map(|tag| tag.value.clone()).collect(),
         platforms,
         values,
@@ -219,7 +234,9 @@ fn check_texts(path: &str, source: &RuleFile, errors: &mut Vec<LoadError>) {
     let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".yaml")).unwrap_or("");
     let mut error = |at: At, message: String| errors.push(LoadError::new(path, at, message));
     let id = &source.id.value;
-    if !(3..=80).contains(&id.len()) || !is_name(id) {
+    // Ids of other formats are kept as they are, and those of Kensa hold dashes.
+    let plain = if source.imported.is_some() { id.replace('-', "_") } else { id.clone() };
+    if !(3..=80).contains(&id.len()) || !is_name(&plain) {
         error(source.id.at, format!("{id:?} is not a rule id: 3 to 80 of a-z, 0-9 and _"));
     }
     if id != stem {

@@ -13,11 +13,11 @@ const DEPTH_MAX: usize = 32;
 /// Most nodes in one content file.
 const NODES_MAX: usize = 50_000;
 
-/// Reads one content file into `T`.
+/// Reads one content file into `T`; `path` only names it in the complaint.
 ///
 /// # Errors
 /// When it is too large, no YAML, uses a refused feature, or does not have the shape of `T`.
-pub(crate) fn parse<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, LoadError> {
+pub fn parse<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, LoadError> {
     if text.len() > FILE_BYTES_MAX {
         return Err(LoadError::new(
             path,

@@ -63,14 +63,14 @@ fn every_complaint_names_file_line_and_column() {
         "tags: [ssh]",
         "tags: [ssh]\ncolour: red",
         &expect![[r#"
-            rules/ssh/max_tries.yaml:7:1: unknown field `colour`, expected one of id, title, description, rationale, severity, tags, platforms, values, when, check, fix, proof, tests
+            rules/ssh/max_tries.yaml:7:1: unknown field `colour`, expected one of id, title, description, rationale, severity, imported, tags, platforms, values, when, check, fix, proof, tests
         "#]],
     );
     check(
         "sshd: {",
         "sshdd: {",
         &expect![[r#"
-        rules/ssh/max_tries.yaml:12:3: unknown variant `sshdd`, expected one of all, any, not, sshd, file, package, unit, sysctl, module, mount, kernel_cmdline, accounts, password_aging, audit, setting, lines, walk, command
+        rules/ssh/max_tries.yaml:12:3: unknown variant `sshdd`, expected one of all, any, not, cases, sshd, file, package, unit, sysctl, module, mount, kernel_cmdline, accounts, password_aging, audit, setting, lines, walk, command
     "#]],
     );
     check(

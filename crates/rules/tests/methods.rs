@@ -352,3 +352,38 @@ fn a_login_without_root_sees_no_absence_where_it_cannot_look() {
     run("{lines: {files: [\"/etc/x.d/*\"], none_match: x, missing: pass}}", "{files: {}}", "pass");
     run("{sshd: {setting: port, equal: 22}}", "{sshd: {exit: 1, stderr: no hostkeys}}", "error");
 }
+
+#[test]
+fn an_exact_mode_takes_neither_more_nor_fewer_bits() {
+    check(
+        "{file: {path: /tmp, mode: \"1777\", missing: fail}}",
+        &[
+            ("{stat: {/tmp: 1777 root root directory}}", "pass"),
+            ("{stat: {/tmp: 0777 root root directory}}", "fail"),
+            ("{stat: {/tmp: 1770 root root directory}}", "fail"),
+        ],
+    );
+}
+
+#[test]
+fn the_first_case_whose_condition_holds_is_judged() {
+    let files = "path: /etc/b, missing: not_applicable";
+    let cases = format!(
+        "{{cases: [{{when: {{file: {{path: /etc/a, missing: fail}}}}, check: {{file: {{{files}, mode: \"0600\"}}}}}}, \
+         {{when: {{package: {{name: c, installed: true}}}}, check: {{file: {{{files}, mode: \"0640\"}}}}}}]}}"
+    );
+    let stat = |a: &str, b: &str| format!("stat: {{/etc/a: {a}, /etc/b: {b}}}");
+    let there = "0644 root root file";
+    let given = [
+        (format!("{{{}, packages: {{c: \"1\"}}}}", stat(there, "0600 root root file")), "pass"),
+        (format!("{{{}, packages: {{c: \"1\"}}}}", stat(there, "0640 root root file")), "fail"),
+        (format!("{{{}, packages: {{c: \"1\"}}}}", stat("absent", "0640 root root file")), "pass"),
+        (format!("{{{}, packages: {{c: \"1\"}}}}", stat("absent", "0600 root root file")), "fail"),
+        // The check of the case that is chosen does not apply: that is no verdict, whatever chose it.
+        (format!("{{{}, packages: {{c: \"1\"}}}}", stat(there, "absent")), "not_applicable"),
+        (format!("{{{}, packages: {{d: \"1\"}}}}", stat("absent", "0600 root root file")), "not_applicable"),
+        // Whether the first case is the one cannot be seen, so the second is not taken for it.
+        (format!("{{{}, packages: {{c: \"1\"}}}}", stat("denied", "0640 root root file")), "error"),
+    ];
+    check(&cases, &given.iter().map(|(given, expect)| (given.as_str(), *expect)).collect::<Vec<_>>());
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::FILE_BYTES_MAX;
+use super::files::FILE_BYTES_MAX;
 use crate::error::{Error, Kind};
 
 /// Returns where the profile of a tailoring file stands among the files of a rule package.

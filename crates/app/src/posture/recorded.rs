@@ -11,7 +11,7 @@ use model::{Digest, Evidence, Platform, Reason, RuleId, RunStatus, Timestamp};
 use store::blobs::Store;
 use store::posture::RuleState;
 
-use super::{AsOf, StoredMapping, read_corpus};
+use super::{AsOf, StoredMapping, StoredRule, read_corpus};
 use crate::context::App;
 use crate::error::{Error, Kind};
 
@@ -79,7 +79,7 @@ impl App {
         }
         let counts = Counts::of(states.iter().map(|state| state.status));
         let critical = CriticalFailure::among(states.iter().map(|state| (state.status, state.severity)));
-        let titles = then.titles();
+        let rules = then.rules();
         let of_host = platform(host);
         let mut results = Vec::with_capacity(states.len());
         for state in states {
@@ -89,7 +89,7 @@ impl App {
                 .as_ref()
                 .is_none_or(|framework| controls.iter().any(|control| control.framework == *framework));
             if shown {
-                results.push(self.recorded_result(state, &titles, controls).await?);
+                results.push(self.recorded_result(state, &rules, controls).await?);
             }
         }
         let took = scan.finished_at.zip(scan.started_at).map(|(end, start)| end.micros_since(start) / 1_000);
@@ -106,7 +106,7 @@ impl App {
     async fn recorded_result(
         &self,
         state: RuleState,
-        titles: &BTreeMap<&RuleId, &str>,
+        rules: &BTreeMap<&RuleId, &StoredRule>,
         controls: Vec<ControlRef>,
     ) -> Result<ResultView, Error> {
         let evidence = self.recorded_evidence(state.evidence_sha256).await?;
@@ -118,10 +118,13 @@ impl App {
             Some(evidence) => evidence.error.clone(),
             None => state.skip_reason.map(|code| Reason::new(code, ERASED)),
         };
-        let title = titles.get(&state.rule_id).copied().unwrap_or(state.rule_id.as_str());
+        let rule = rules.get(&state.rule_id);
+        let title = rule.map_or(state.rule_id.as_str(), |rule| rule.title.as_str());
         Ok(ResultView {
             title: title.to_owned(),
             severity: state.severity,
+            // Of the stored rules and not of the evidence, which can be erased.
+            imported: rule.and_then(|rule| rule.imported.clone()),
             status: state.status,
             reason,
             expected,

@@ -524,6 +524,7 @@ fn views(
             rule_id: result.rule_id.clone(),
             title: app.content.title(&result.rule_id).to_owned(),
             severity: result.severity,
+            imported: result.evidence.imported.clone(),
             status: result.status,
             reason: result.reason.clone(),
             expected,

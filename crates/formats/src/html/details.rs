@@ -5,7 +5,7 @@ use model::{Reason, Severity, Status};
 
 use super::{instant, severity_badge};
 use crate::report::{Measured, ResultView, ScanReport, Seen};
-use crate::summary::control_words;
+use crate::summary::{control_words, marked_name};
 use crate::text::{clean, clean_cut, clean_lines};
 use crate::xml::name_part;
 
@@ -139,7 +139,7 @@ fn unjudged(reason: Option<&Reason>, results: &[&ResultView]) -> Markup {
 
 /// Names a rule in a table.
 fn rule_cell(result: &ResultView) -> Markup {
-    html! { th scope="row" { (clean(&result.title)) " " code { (clean(result.rule_id.as_str())) } } }
+    html! { th scope="row" { (clean(&result.title)) " " code { (clean(&marked_name(result))) } } }
 }
 
 fn controls_cell(result: &ResultView) -> Markup {
@@ -149,7 +149,7 @@ fn controls_cell(result: &ResultView) -> Markup {
 fn heading(result: &ResultView) -> Markup {
     html! {
         h4 { (severity_badge(result.severity)) " " (clean(&result.title)) }
-        p.rule { code { (clean(result.rule_id.as_str())) } }
+        p.rule { code { (clean(&marked_name(result))) } }
     }
 }
 
@@ -163,7 +163,7 @@ fn controls(result: &ResultView) -> Markup {
 fn evidence(result: &ResultView) -> Markup {
     html! {
         details {
-            summary { "Evidence of " code { (clean(result.rule_id.as_str())) } }
+            summary { "Evidence of " code { (clean(&marked_name(result))) } }
             @for seen in &result.seen { (one_check(seen, result.seen.len() > 1)) }
             p.digest { "Checked " (instant(result.checked_at)) "; " code { (result.evidence_sha256) } }
         }

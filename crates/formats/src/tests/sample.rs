@@ -26,6 +26,7 @@ pub(super) fn rule(id: &str, severity: Severity, status: Status) -> ResultView {
         rule_id: RuleId::parse(id).unwrap(),
         title: format!("Title of {id}"),
         severity,
+        imported: None,
         status,
         reason: None,
         expected: "no".to_owned(),

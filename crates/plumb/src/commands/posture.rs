@@ -95,7 +95,8 @@ fn one(posture: &Posture, terminal: bool) -> String {
         }
         table
     } else {
-        let mut table = Table::new(["rule", "status", "severity", "since", "last checked", "checks"]);
+        let mut table =
+            Table::new(["rule", "status", "severity", "since", "last checked", "checks", "imported"]);
         for rule in &posture.rules {
             table.row([
                 rule.rule_id.as_str().to_owned(),
@@ -104,6 +105,7 @@ fn one(posture: &Posture, terminal: bool) -> String {
                 rule.since.to_string(),
                 rule.last_checked_at.to_string(),
                 rule.check_count.to_string(),
+                rule.imported.clone().unwrap_or_default(),
             ]);
         }
         table

@@ -1,10 +1,12 @@
 //! `plumb rules`: looking at rules, checking them, testing them.
 
-use app::content::{Content, lint};
+use app::content::{Content, ImportItemKind, ImportReport, import_report, lint};
 use app::{Error, Kind};
 use serde_json::json;
 
-use crate::cli::{Global, LintArgs, ListFormat, RuleArgs, RulesCommand, RulesListArgs, RulesTestArgs};
+use crate::cli::{
+    Global, ImportReportArgs, LintArgs, ListFormat, RuleArgs, RulesCommand, RulesListArgs, RulesTestArgs,
+};
 use crate::console;
 use crate::exit::Exit;
 use crate::output::{Table, clean};
@@ -16,6 +18,7 @@ pub(super) fn run(global: &Global, command: &RulesCommand) -> Result<Exit, Error
             return Ok(Exit::Success);
         }
         RulesCommand::Lint(args) => return lint_folder(global, args),
+        RulesCommand::ImportReport(args) => return report_import(args),
         RulesCommand::List(_)
         | RulesCommand::Show(_)
         | RulesCommand::Explain(_)
@@ -32,7 +35,7 @@ pub(super) fn run(global: &Global, command: &RulesCommand) -> Result<Exit, Error
         RulesCommand::Explain(args) => explain(&content, args),
         RulesCommand::Test(args) => test(&content, args),
         RulesCommand::Coverage(args) => super::profile::coverage(&content, args),
-        RulesCommand::Schema | RulesCommand::Lint(_) => Ok(Exit::Success),
+        RulesCommand::Schema | RulesCommand::Lint(_) | RulesCommand::ImportReport(_) => Ok(Exit::Success),
     }
 }
 
@@ -57,7 +60,11 @@ fn list(content: &Content, args: &RulesListArgs) -> Result<Exit, Error> {
             rule.platforms.join(" "),
             rule.tags.join(" "),
             rule.title.clone(),
-            if rule.free_shell { "shell" } else { "typed" }.to_owned(),
+            format!(
+                "{}{}",
+                if rule.free_shell { "shell" } else { "typed" },
+                if rule.imported.is_some() { ", imported" } else { "" }
+            ),
             rule.proof.to_owned(),
         ]);
     }
@@ -90,6 +97,9 @@ fn explain(content: &Content, args: &RuleArgs) -> Result<Exit, Error> {
         ));
     }
     text.push_str(&format!("Applies to: {}\n", clean(&rule.summary.platforms.join(", "))));
+    if let Some(format) = &rule.summary.imported {
+        text.push_str(&format!("Imported from: {}\n", clean(format)));
+    }
     console::print(text.as_bytes())?;
     Ok(Exit::Success)
 }
@@ -106,6 +116,44 @@ fn lint_folder(global: &Global, args: &LintArgs) -> Result<Exit, Error> {
     }
     console::note(&format!("{} problems", errors.len()));
     Ok(Exit::AnswerIsNo)
+}
+
+fn report_import(args: &ImportReportArgs) -> Result<Exit, Error> {
+    let report = import_report(&args.folder)?;
+    match args.format {
+        ListFormat::Json => {
+            let document =
+                json!({"schema": "plumbline.import_report/1", "format": "kensa", "report": report});
+            console::print(&super::json(&document)?)?;
+        }
+        ListFormat::Text => {
+            let mut table = Table::new(["kind", "rule", "place", "what"]);
+            for item in &report.items {
+                table.row([
+                    item.kind.as_str().to_owned(),
+                    item.rule.clone(),
+                    format!("{}:{}:{}", item.file, item.line, item.column),
+                    item.message.clone(),
+                ]);
+            }
+            console::print(table.render(console::stdout_is_terminal()).as_bytes())?;
+            console::note(&import_summary(&report));
+        }
+    }
+    Ok(if report.refused().next().is_none() { Exit::Success } else { Exit::AnswerIsNo })
+}
+
+/// Says in one line what became of an import.
+pub(super) fn import_summary(report: &ImportReport) -> String {
+    let count = |kind| report.of(kind).count();
+    format!(
+        "imported {} of {} rules; skipped {}, broken files {}, keys not honoured {}",
+        count(ImportItemKind::Loaded),
+        report.rules + count(ImportItemKind::Broken),
+        count(ImportItemKind::Skipped),
+        count(ImportItemKind::Broken),
+        count(ImportItemKind::NotHonored),
+    )
 }
 
 fn test(content: &Content, args: &RulesTestArgs) -> Result<Exit, Error> {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use app::content::ImportItem;
 use app::credentials::Secrets;
 use app::host_keys::{HostKeyPolicy, Notices};
 use app::known_hosts;
@@ -31,12 +32,36 @@ pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Error> 
 
 async fn run_with(app: &App, (global, args): (&Global, &ScanArgs), secrets: Secrets) -> Result<Exit, Error> {
     let request = request(app, args, secrets).await?;
+    if !global.quiet {
+        tell_import(app);
+    }
     let report = scan(app, request, global.quiet).await?;
     show(args, &report)?;
     if !report.is_unstored() {
         app::checkpoint::cut(app).await?;
     }
     Ok(exit(&report, args.fail_on))
+}
+
+/// Most rules that were not imported and are named before a scan; the import report has the rest.
+const NOT_IMPORTED_NAMED_MAX: usize = 10;
+
+/// Says which rules of an imported directory this scan lacks.
+fn tell_import(app: &App) {
+    let Some(report) = app.content().import() else {
+        return;
+    };
+    console::note(&super::rules::import_summary(report));
+    let refused: Vec<&ImportItem> = report.refused().collect();
+    for item in refused.iter().take(NOT_IMPORTED_NAMED_MAX) {
+        let name = if item.rule.is_empty() { item.kind.as_str() } else { &item.rule };
+        let place = format!("{}:{}:{}", item.file, item.line, item.column);
+        console::note(&output::clean(&format!("not imported: {name}: {} ({place})", item.message)));
+    }
+    if refused.len() > NOT_IMPORTED_NAMED_MAX {
+        let more = refused.len() - NOT_IMPORTED_NAMED_MAX;
+        console::note(&format!("and {more} more: `plumb rules import-report DIR` names them"));
+    }
 }
 
 /// Scans with progress; a first SIGINT or SIGTERM asks the hosts to end, a second one ends the program.

@@ -47,6 +47,7 @@ fn text(why: &Why) -> String {
     let reason = why.evidence.as_ref().and_then(|evidence| evidence.error.as_ref());
     line("status", &format!("{} ({})", rule.status, rule.severity));
     line("because", &reason.map_or_else(String::new, |reason| format!("{}: {}", reason.code, reason.text)));
+    line("imported", rule.imported.as_deref().unwrap_or_default());
     let detail = why.evidence.as_ref().map_or("", |evidence| evidence.detail.as_str());
     line("detail", if reason.is_some() { "" } else { detail });
     for check in why.evidence.iter().flat_map(|evidence| &evidence.checks) {

@@ -284,7 +284,7 @@ fn commands(page: &str) -> Vec<String> {
 
 /// A home like that of the page's reader: a host `web-1` where `admin` has a key and all of sudo. It stands in
 /// for the reader's own machine too, as `here`, because this one may be large and of any kind.
-fn reader(world: &World) -> TestHost {
+pub(crate) fn reader(world: &World) -> TestHost {
     let host = host();
     host.add_user("admin", "pw-12345", "/bin/bash", Sudo::NoPassword).unwrap();
     host.authorize("admin").unwrap();

@@ -2,6 +2,7 @@
 
 mod ending;
 mod hosts;
+mod imported;
 mod output;
 mod selection;
 

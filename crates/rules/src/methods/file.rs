@@ -26,6 +26,9 @@ pub(crate) struct FileSource {
     /// Octal, like "0644": no bit beyond these may be set.
     #[serde(default)]
     mode_at_most: Option<Text>,
+    /// Octal: these bits and no others.
+    #[serde(default)]
+    mode: Option<Text>,
     /// Accepted owners, by name or number.
     #[serde(default)]
     owner: Option<Located<ListSource>>,
@@ -53,6 +56,7 @@ pub(crate) struct File {
     pub(crate) path: String,
     pub(crate) kind: Kind,
     pub(crate) mode_at_most: Option<u32>,
+    pub(crate) mode: Option<u32>,
     pub(crate) owner: Option<Vec<String>>,
     pub(crate) group: Option<Vec<String>>,
     pub(crate) missing: Missing,
@@ -61,13 +65,15 @@ pub(crate) struct File {
 impl FileSource {
     pub(crate) fn compile(&self, scope: &mut Scope<'_>) -> Option<File> {
         let path = scope.path(&self.path);
-        let mode_at_most = match &self.mode_at_most {
-            Some(text) => Some(parse_mode(text, scope)?),
-            None => None,
+        let mut octal = |text: &Option<Text>| match text {
+            Some(text) => parse_mode(text, scope).map(Some),
+            None => Some(None),
         };
+        let (mode_at_most, mode) = (octal(&self.mode_at_most)?, octal(&self.mode)?);
         Some(File {
             kind: self.kind,
             mode_at_most,
+            mode,
             owner: scope.optional_list(self.owner.as_ref()),
             group: scope.optional_list(self.group.as_ref()),
             missing: self.missing,
@@ -137,6 +143,7 @@ impl File {
         finding.source = Some(model::Source { file: path.to_owned(), line: None });
         let pass = self.kind_fits(&entry.kind)
             && self.mode_at_most.is_none_or(|most| entry.mode & !most == 0)
+            && self.mode.is_none_or(|wanted| entry.mode == wanted)
             && self.owner.as_ref().is_none_or(|names| named(names, &entry.owner, entry.uid))
             && self.group.as_ref().is_none_or(|names| named(names, &entry.group, entry.gid));
         finding.holds = Some(pass);
@@ -168,6 +175,9 @@ impl File {
         }
         if let Some(most) = self.mode_at_most {
             parts.push(format!("mode at most {most:04o}"));
+        }
+        if let Some(wanted) = self.mode {
+            parts.push(format!("mode {wanted:04o}"));
         }
         if let Some(owner) = &self.owner {
             parts.push(format!("owner {}", owner.join(" or ")));

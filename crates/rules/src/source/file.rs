@@ -25,6 +25,9 @@ pub(crate) struct RuleFile {
     /// Why it matters.
     pub(crate) rationale: Text,
     pub(crate) severity: SeverityName,
+    /// The format that the rule was translated from; none for rules in this one.
+    #[serde(default)]
+    pub(crate) imported: Option<RuleFormat>,
     #[serde(default)]
     pub(crate) tags: Vec<Text>,
     /// Any one must match the host's os-release.
@@ -57,11 +60,28 @@ pub(crate) enum SeverityName {
     Low,
 }
 
+/// A rule format of others that is imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleFormat {
+    Kensa,
+}
+
+impl RuleFormat {
+    /// Returns the name that results are marked with.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kensa => "kensa",
+        }
+    }
+}
+
 /// Platforms a rule applies to.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlatformSource {
-    /// `ID` of os-release: `debian`, `rhel`.
+    /// `ID` of os-release: `debian`, `rhel`; `*` is every platform.
     pub(crate) id: Text,
     /// Also accept hosts whose `ID_LIKE` names it.
     #[serde(default)]

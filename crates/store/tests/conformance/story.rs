@@ -69,6 +69,7 @@ pub(crate) fn evidence(detail: &str) -> Blob {
         schema: Evidence::SCHEMA.to_owned(),
         detail: detail.to_owned(),
         error: None,
+        imported: None,
         checks: Vec::new(),
         masked: false,
     };

@@ -1,0 +1,107 @@
+//! Reads the content files of one place: those in the binary, or those of a directory, in our format or in that of
+//! others.
+
+use std::fs;
+use std::path::Path;
+
+use import::Report;
+
+use crate::error::{Error, Kind};
+
+/// Longest content file. Bytes; the loader says the same.
+pub(super) const FILE_BYTES_MAX: u64 = 262_144;
+/// Deepest folder of a content directory.
+const DEPTH_MAX: usize = 8;
+
+#[derive(rust_embed::RustEmbed)]
+#[folder = "../../content"]
+struct Shipped;
+
+/// The content files of one place, in our format.
+pub(super) struct Given {
+    pub(super) files: Vec<(String, String)>,
+    /// What was imported, when the files were in the format of others.
+    pub(super) import: Option<Report>,
+}
+
+impl Given {
+    pub(super) fn read(dir: Option<&Path>) -> Result<Self, Error> {
+        let Some(dir) = dir else {
+            return Ok(Self { files: shipped_files()?, import: None });
+        };
+        let files = read_files(dir)?;
+        if import::is_kensa(&files) {
+            let import::Import { files, report } = import::load(&files);
+            return Ok(Self { files, import: Some(report) });
+        }
+        let own = files.into_iter().filter(|(path, _bytes)| path.ends_with(".yaml"));
+        let files: Result<Vec<(String, String)>, Error> = own
+            .map(|(path, bytes)| match String::from_utf8(bytes) {
+                Ok(text) => Ok((path, text)),
+                Err(_err) => Err(unreadable(&dir.join(path), &"it is not UTF-8")),
+            })
+            .collect();
+        let files = files?;
+        if files.is_empty() {
+            return Err(no_rules(dir));
+        }
+        Ok(Self { files, import: None })
+    }
+}
+
+fn shipped_files() -> Result<Vec<(String, String)>, Error> {
+    let mut files = Vec::new();
+    for path in Shipped::iter() {
+        let file = Shipped::get(&path).ok_or_else(|| Error::internal(format!("{path} is not embedded")))?;
+        let text = String::from_utf8(file.data.into_owned())
+            .map_err(|_err| Error::internal(format!("{path} is not UTF-8")))?;
+        files.push((path.into_owned(), text));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_files(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut files = Vec::new();
+    walk(dir, dir, DEPTH_MAX, &mut files)?;
+    if files.is_empty() {
+        return Err(no_rules(dir));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn no_rules(dir: &Path) -> Error {
+    let message = format!("{} holds no rules", dir.display());
+    Error::new(Kind::Config, message).hint("rules stand in rules/<topic>/<id>.yaml below it")
+}
+
+fn unreadable(path: &Path, err: &dyn std::fmt::Display) -> Error {
+    Error::new(Kind::Config, format!("could not read {}: {err}", path.display()))
+}
+
+fn walk(root: &Path, dir: &Path, depth: usize, files: &mut Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+    if depth == 0 {
+        return Err(unreadable(dir, &"folders are nested too deep"));
+    }
+    for entry in fs::read_dir(dir).map_err(|err| unreadable(dir, &err))? {
+        let entry = entry.map_err(|err| unreadable(dir, &err))?;
+        let path = entry.path();
+        let meta = fs::metadata(&path).map_err(|err| unreadable(&path, &err))?;
+        if meta.is_dir() {
+            walk(root, &path, depth - 1, files)?;
+            continue;
+        }
+        // Ours end in `yaml`; those of others also in `yml`.
+        if path.extension().is_none_or(|extension| extension != "yaml" && extension != "yml") {
+            continue;
+        }
+        if meta.len() > FILE_BYTES_MAX || files.len() >= rules::FILES_MAX {
+            return Err(unreadable(&path, &"a limit on rule files is reached"));
+        }
+        let bytes = fs::read(&path).map_err(|err| unreadable(&path, &err))?;
+        let name = path.strip_prefix(root).map_err(|err| unreadable(&path, &err))?;
+        files.push((name.to_string_lossy().into_owned(), bytes));
+    }
+    Ok(())
+}

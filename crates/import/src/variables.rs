@@ -1,0 +1,150 @@
+//! Variables: `{{ name }}` in texts, put in after the file was read, so that no value can change its structure.
+
+use std::collections::BTreeMap;
+
+use crate::FileKind;
+use crate::report::{ItemKind, Place, Report};
+use crate::tree::{At, Node, Problem, Value};
+
+/// Stands between the members of a variable that is a list.
+pub(crate) const LIST_SEPARATOR: char = ',';
+
+/// Values by name.
+#[derive(Debug, Default)]
+pub(crate) struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// Reads the files of variables: defaults first, then conf.d in the order of names, each over what was before.
+    pub(crate) fn gather(files: &[(FileKind, &str, Node)], report: &mut Report) -> Self {
+        let mut variables = Self::default();
+        let mut ordered: Vec<_> = files.iter().filter(|(kind, ..)| *kind != FileKind::Rule).collect();
+        ordered.sort_by_key(|(_, path, _)| (path.contains("conf.d/"), *path));
+        for (kind, path, node) in ordered {
+            if *kind == FileKind::Scoped {
+                let message =
+                    "variables of one host or group are not honoured: all hosts of a scan share the rules";
+                report.note(ItemKind::NotHonored, "", Place::start(path), message.to_owned());
+            } else {
+                variables.file(path, node, report);
+            }
+        }
+        variables
+    }
+
+    fn file(&mut self, path: &str, node: &Node, report: &mut Report) {
+        let mut note = |at: At, message: String| {
+            report.note(ItemKind::NotHonored, "", Place { path, line: at.line, column: at.column }, message);
+        };
+        let entries = match node.entries("the file of variables") {
+            Ok(entries) => entries,
+            Err(problem) => return note(problem.at, problem.message),
+        };
+        for (key, value) in entries {
+            if key != "variables" {
+                note(value.at, format!("the key {key} is not honoured: only variables are read here"));
+                continue;
+            }
+            let entries = match value.entries("variables") {
+                Ok(entries) => entries,
+                Err(problem) => {
+                    note(problem.at, problem.message);
+                    continue;
+                }
+            };
+            for (name, value) in entries {
+                match rendered(name, value) {
+                    Ok(text) => {
+                        self.0.insert(name.clone(), text);
+                    }
+                    Err(problem) => note(problem.at, problem.message),
+                }
+            }
+        }
+    }
+
+    /// Puts values in, in every text of the tree; returns the names that nobody set, with their places.
+    pub(crate) fn substitute(&self, node: &mut Node) -> Vec<(At, String)> {
+        let mut unknown = Vec::new();
+        self.walk(node, &mut unknown);
+        unknown
+    }
+
+    fn walk(&self, node: &mut Node, unknown: &mut Vec<(At, String)>) {
+        match &mut node.value {
+            Value::Text(text) if text.contains("{{") => {
+                let (rendered, missing) = self.render(text);
+                *text = rendered;
+                unknown.extend(missing.into_iter().map(|name| (node.at, name)));
+            }
+            Value::List(items) => items.iter_mut().for_each(|item| self.walk(item, unknown)),
+            Value::Map(entries) => entries.iter_mut().for_each(|(_, value)| self.walk(value, unknown)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+        }
+    }
+
+    /// Values are put in once: what stands in braces inside a value stays as it is.
+    fn render(&self, text: &str) -> (String, Vec<String>) {
+        let mut out = String::with_capacity(text.len());
+        let mut missing = Vec::new();
+        let mut rest = text;
+        while let Some(start) = rest.find("{{") {
+            let inside = &rest[start + 2..];
+            let template = inside.find("}}").map(|end| (inside[..end].trim(), &inside[end + 2..]));
+            match template.filter(|(name, _)| is_name(name)) {
+                Some((name, behind)) => {
+                    out.push_str(&rest[..start]);
+                    match self.0.get(name) {
+                        Some(value) => out.push_str(value),
+                        None => missing.push(name.to_owned()),
+                    }
+                    rest = behind;
+                }
+                // Braces that hold no name are part of the text: awk and others use them.
+                None => {
+                    out.push_str(&rest[..start + 1]);
+                    rest = &rest[start + 1..];
+                }
+            }
+        }
+        out.push_str(rest);
+        (out, missing)
+    }
+}
+
+/// Tells whether a text is the name of a variable: a letter, then letters, digits and `_`.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn rendered(name: &str, node: &Node) -> Result<String, Problem> {
+    let refused = |at: At, why: &str| Problem::new(at, format!("variable {name} is not set: {why}"));
+    if !is_name(name) {
+        return Err(refused(node.at, "its name is not a letter with letters, digits and _ behind it"));
+    }
+    match &node.value {
+        Value::Null => Err(refused(node.at, "it has no value")),
+        Value::Bool(_) | Value::Number(_) | Value::Text(_) => node.text(name),
+        Value::Map(_) => Err(refused(node.at, "a map is no value")),
+        Value::List(items) => {
+            let members: Result<Vec<String>, Problem> = items
+                .iter()
+                .map(|item| {
+                    let member = item.text("a member")?;
+                    let odd = |c: char| c == LIST_SEPARATOR || c.is_whitespace();
+                    if member.is_empty() || member.contains(odd) {
+                        return Err(refused(
+                            item.at,
+                            "a member of a list is empty or holds a comma or white space",
+                        ));
+                    }
+                    Ok(member)
+                })
+                .collect();
+            Ok(members?.join(&LIST_SEPARATOR.to_string()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
