@@ -29,7 +29,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &ScanReport, version: &str) -> 
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="generator" content={ "plumb " (version) };
-                title { (title) }
+                title { (title) " - hardening report" }
                 style { (PreEscaped(STYLE)) }
             }
             body {
@@ -180,8 +180,12 @@ fn headline(report: &ScanReport, measured: &Measured) -> Markup {
                 ". "
                 (fail_words(measured))
             }
-            @if !whole { p.warning { "Score and state are of the whole host; shown are part of its rules"
-                @if !measured.scan.selection.is_empty() { " (" (clean(&measured.scan.selection)) ")" } "." } }
+            @if !whole { p.warning {
+                "Score and state are of the whole host; shown are part of its rules"
+                @if !measured.scan.selection.is_empty() { " (" (clean(&measured.scan.selection)) ")" }
+                @if let Some(score) = measured.counts().score() { ", of which " (score) " % pass" }
+                "."
+            } }
             div.bar role="img" aria-label=(words.join(", ")) {
                 @for (count, class, _word) in parts {
                     @if count > 0 { span class=(class) style={ "flex-grow:" (count) } {} }

@@ -27,7 +27,7 @@ pub(super) fn table(framework: &str, number: usize, measured: &Measured) -> Mark
             "Most controls ask for things that no scan sees: this says what the rules found, and no more."
         }
         details {
-            summary { "All of them" }
+            summary { "Every control" }
             div.wide {
                 table {
                     caption { "A control is as its worst rule is." }

@@ -212,7 +212,7 @@ fn passing(results: &[&ResultView]) -> Markup {
         @if !results.is_empty() {
             h3 { "Passing rules (" (results.len()) ")" }
             details {
-                summary { "All of them" }
+                summary { "Every passing rule" }
                 div.wide {
                     table {
                         caption { "What was found is kept as evidence of each." }
