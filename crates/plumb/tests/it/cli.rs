@@ -356,7 +356,6 @@ fn every_command_of_the_readme_and_the_guide_runs() {
     assert_eq!(run_page(&world, "docs/guide/reports.md"), 5);
     fs::remove_dir_all(world.home().join("proof")).unwrap();
     assert!(run_page(&world, "docs/guide/verify.md") >= 4);
-    assert!(run_page(&world, "docs/guide/rules.md") >= 5);
     assert!(run_page(&world, "docs/guide/keeping.md") >= 12);
     assert_code(&world.plumb(&["ledger", "verify"]), 0);
     let web = json(&world.plumb(&["host", "show", "admin@web-1", "--format", "json"]));

@@ -252,7 +252,7 @@ fn every_command_of_the_guide_to_rules_runs() {
     fs::create_dir_all(vendor.join("rules/access")).unwrap();
     fs::write(vendor.join("rules/access/root-login.yml"), &blocks[0]).unwrap();
     fs::write(vendor.join("defaults.yml"), &blocks[1]).unwrap();
-    assert!(run_page(&world, "docs/guide/rules.md") >= 4);
+    assert!(run_page(&world, "docs/guide/rules.md") >= 9);
     let vendor = vendor.to_str().unwrap().to_owned();
     let report = world.plumb(&["rules", "import-report", &vendor]);
     assert!(report.stdout.contains("depends_on is not honoured"), "{}", report.stdout);
