@@ -15,8 +15,8 @@ use crate::support::{World, assert_code, assert_refused, host, json, one_host, w
 /// A rule with what makes it pass and what makes it fail.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Case {
-    rule: String,
+pub(crate) struct Case {
+    pub(crate) rule: String,
     #[serde(default)]
     round: Round,
     good: String,
@@ -47,6 +47,13 @@ enum Round {
     Ubuntu,
 }
 
+impl Case {
+    /// Tells whether a host of Debian or alike shows it together with the others.
+    pub(crate) fn is_on_debian(&self, side: Side) -> bool {
+        self.round == Round::First || (self.round == Round::Later && side == Side::Good)
+    }
+}
+
 impl Round {
     /// Returns the os-release that the host of this round shows; Debian's own when none.
     fn os_release(self) -> Option<&'static str> {
@@ -63,12 +70,12 @@ impl Round {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+pub(crate) enum Side {
     Good,
     Bad,
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/content");
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
@@ -80,7 +87,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// Runs every script of one side, then shows the kernel files of that side.
-fn prepare(host: &TestHost, cases: &[&Case], side: Side) {
+pub(crate) fn prepare(host: &TestHost, cases: &[&Case], side: Side) {
     for case in cases {
         let script = if side == Side::Good { &case.good } else { &case.bad };
         if let Err(err) = host.must(script) {

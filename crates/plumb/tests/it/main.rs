@@ -34,6 +34,7 @@ mod content;
 mod continued;
 mod copying;
 mod crash;
+mod crosscheck;
 mod database;
 mod demo;
 mod facts;
