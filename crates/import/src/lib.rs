@@ -26,6 +26,9 @@ use report::Place;
 use tree::Node;
 use variables::Variables;
 
+/// Longest file. Bytes; the rule loader says the same.
+const FILE_BYTES_MAX: usize = 262_144;
+
 /// What an import gives.
 #[derive(Debug, Clone)]
 pub struct Import {
@@ -105,6 +108,10 @@ fn has_implementations(bytes: &[u8]) -> bool {
 
 fn read(path: &str, bytes: &[u8]) -> Result<Node, Item> {
     let broken = |place: Place<'_>, message: String| Item::new(ItemKind::Broken, "", place, message);
+    if bytes.len() > FILE_BYTES_MAX {
+        let message = format!("the file is longer than {FILE_BYTES_MAX} bytes");
+        return Err(broken(Place::start(path), message));
+    }
     let text = std::str::from_utf8(bytes)
         .map_err(|_err| broken(Place::start(path), "the file is not UTF-8".to_owned()))?;
     rules::parse_yaml(path, text).map_err(|err| {

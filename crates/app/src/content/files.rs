@@ -2,6 +2,7 @@
 //! others.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use import::Report;
@@ -37,7 +38,10 @@ impl Given {
         let own = files.into_iter().filter(|(path, _bytes)| path.ends_with(".yaml"));
         let files: Result<Vec<(String, String)>, Error> = own
             .map(|(path, bytes)| match String::from_utf8(bytes) {
-                Ok(text) => Ok((path, text)),
+                Ok(text) if text.len() as u64 <= FILE_BYTES_MAX => Ok((path, text)),
+                Ok(_) => {
+                    Err(unreadable(&dir.join(path), &format!("it is longer than {FILE_BYTES_MAX} bytes")))
+                }
                 Err(_err) => Err(unreadable(&dir.join(path), &"it is not UTF-8")),
             })
             .collect();
@@ -96,10 +100,14 @@ fn walk(root: &Path, dir: &Path, depth: usize, files: &mut Vec<(String, Vec<u8>)
         if path.extension().is_none_or(|extension| extension != "yaml" && extension != "yml") {
             continue;
         }
-        if meta.len() > FILE_BYTES_MAX || files.len() >= rules::FILES_MAX {
+        if files.len() >= rules::FILES_MAX {
             return Err(unreadable(&path, &"a limit on rule files is reached"));
         }
-        let bytes = fs::read(&path).map_err(|err| unreadable(&path, &err))?;
+        // One byte more than is allowed tells that a file is too long.
+        let mut bytes = Vec::new();
+        fs::File::open(&path)
+            .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+            .map_err(|err| unreadable(&path, &err))?;
         let name = path.strip_prefix(root).map_err(|err| unreadable(&path, &err))?;
         files.push((name.to_string_lossy().into_owned(), bytes));
     }

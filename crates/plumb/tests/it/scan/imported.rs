@@ -70,6 +70,7 @@ fn vendor(world: &World) -> String {
             "implementations:\n  - when: moon_phase\n    check: {method: file_exists, path: /etc/passwd}\n",
         ),
         named("rules/own/broken.yml", "id: broken\ntitle: [unclosed\nimplementations:\n"),
+        named("rules/own/too-long.yml", &"#".repeat(262_145)),
         named("defaults.yml", "variables:\n  deny_max: 9\n"),
         named("conf.d/50-site.yml", "variables:\n  deny_max: 5\n"),
     ];
@@ -185,7 +186,7 @@ fn the_import_report_names_what_is_taken_over_and_what_is_not() {
     );
     assert_eq!(row("not_honored", "by-capability")[3], "depends_on is not honoured");
     assert!(
-        done.stderr.contains("imported 5 of 9 rules; skipped 3, broken files 1, keys not honoured 2"),
+        done.stderr.contains("imported 5 of 10 rules; skipped 3, broken files 2, keys not honoured 2"),
         "{}",
         done.stderr
     );
@@ -195,7 +196,7 @@ fn the_import_report_names_what_is_taken_over_and_what_is_not() {
     assert_eq!(report["report"]["items"].as_array().unwrap().len(), rows.len() - 1);
     let lint = world.plumb(&["rules", "lint", &content]);
     assert_code(&lint, 2);
-    assert_eq!(lint.stdout.lines().count(), 4, "{}", lint.stdout);
+    assert_eq!(lint.stdout.lines().count(), 5, "{}", lint.stdout);
 
     let listed = world.plumb(&["rules", "list", "--content", &content]);
     assert_code(&listed, 0);
