@@ -89,3 +89,6 @@ fn hello(uid: u32) -> Hello {
     };
     Hello { uid, hostname: "test".to_owned(), platform, tools: Vec::new() }
 }
+
+#[cfg(test)]
+mod tests;
