@@ -46,7 +46,7 @@ impl Scene {
     pub fn start(prepare: Option<String>) -> Result<Scene, BenchError> {
         let binary = command::plumb()?;
         let host = TestHost::start(&Tree::debian12()?, &HostOptions { prepare, ..HostOptions::default() })?;
-        let content = Content::open(None).map_err(|err| BenchError::Rules { said: err.to_string() })?;
+        let content = Content::open(None, None).map_err(|err| BenchError::Rules { said: err.to_string() })?;
         Ok(Scene { host, content, binary, folder: command::folder()? })
     }
 

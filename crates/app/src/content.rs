@@ -45,7 +45,8 @@ impl Content {
         let Given { mut files, import } = Given::read(dir)?;
         let tailored = match tailoring {
             Some(file) => {
-                let (id, profile) = tailoring::read(file)?;
+                let base = || Corpus::load(&files).map_err(|errors| refused(&errors, dir));
+                let (id, profile) = tailoring::read(file, || Ok(tailoring::names(&base()?)))?;
                 files.push(profile);
                 Some(id)
             }

@@ -14,6 +14,7 @@ mod params;
 mod references;
 mod report;
 mod rule;
+pub mod tailoring;
 mod tree;
 mod variables;
 

@@ -1,10 +1,17 @@
 //! A profile from a file of its own, laid over the rules: a site's choice and limits without a copy of them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use import::tailoring::{self, Names};
+use rules::Corpus;
+
 use super::files::FILE_BYTES_MAX;
 use crate::error::{Error, Kind};
+
+/// The mapping that holds the names which tailorings of the ComplianceAsCode project use.
+const THEIR_NAMES: &str = "complianceascode";
 
 /// Returns where the profile of a tailoring file stands among the files of a rule package.
 pub(super) fn path(id: &str) -> String {
@@ -12,7 +19,11 @@ pub(super) fn path(id: &str) -> String {
 }
 
 /// Reads a tailoring file: the id of its profile, which is the file's stem, and the profile as a content file.
-pub(super) fn read(file: &Path) -> Result<(String, (String, String)), Error> {
+/// `names` says what an XCCDF tailoring may name; nobody asks it for a file of ours.
+pub(super) fn read(
+    file: &Path,
+    names: impl FnOnce() -> Result<Names, Error>,
+) -> Result<(String, (String, String)), Error> {
     let wrong = |what: String| Error::new(Kind::Config, format!("{}: {what}", file.display()));
     let meta = fs::metadata(file).map_err(|err| wrong(format!("could not be read: {err}")))?;
     if meta.len() > FILE_BYTES_MAX {
@@ -20,7 +31,30 @@ pub(super) fn read(file: &Path) -> Result<(String, (String, String)), Error> {
     }
     let text = fs::read_to_string(file).map_err(|err| wrong(format!("could not be read: {err}")))?;
     let id = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok((id.clone(), (path(&id), text)))
+    let profile = if tailoring::is_xml(&text) {
+        tailoring::profile_of(&text, &id, &names()?)
+            .map_err(|what| wrong(what).hint("docs/formats/import.md says what of XCCDF is followed"))?
+    } else {
+        text
+    };
+    Ok((id.clone(), (path(&id), profile)))
+}
+
+/// Returns the names by which an XCCDF tailoring may call the rules and profiles of a corpus.
+pub(super) fn names(corpus: &Corpus) -> Names {
+    let mut names = Names::default();
+    names.profiles.extend(corpus.profiles().map(|profile| profile.id.clone()));
+    // Names of others first: an id of ours means that rule alone.
+    for mapping in corpus.mappings().iter().filter(|mapping| mapping.framework == THEIR_NAMES) {
+        for (rule, theirs) in &mapping.rules {
+            for name in theirs {
+                names.rules.entry(name.clone()).or_default().insert(rule.to_string());
+            }
+        }
+    }
+    let ours = corpus.rules().map(|rule| rule.id.to_string());
+    names.rules.extend(ours.map(|id| (id.clone(), BTreeSet::from([id]))));
+    names
 }
 
 /// Says what is wrong with a tailoring file, under its own name.

@@ -137,3 +137,48 @@ fn a_tailoring_file_is_a_profile_of_its_own_and_the_one_that_runs() {
         "gone.yaml",
     );
 }
+
+#[test]
+fn an_xccdf_tailoring_of_another_project_is_followed_whole_or_not_at_all() {
+    let world = world();
+    let file = world.path("site.xml");
+    let tailoring = |inside: &str| {
+        format!(
+            "<?xml version=\"1.0\"?>\n<Tailoring xmlns=\"http://checklists.nist.gov/xccdf/1.2\" \
+             id=\"xccdf_site_tailoring_one\">\n<version time=\"2026-01-01T00:00:00\">1</version>\n\
+             <Profile id=\"xccdf_site_profile_one\" \
+             extends=\"xccdf_org.ssgproject.content_profile_cis_level1_server\">\n<title>Our site</title>\n\
+             {inside}</Profile>\n</Tailoring>\n"
+        )
+    };
+    let theirs = "xccdf_org.ssgproject.content_";
+    let inside = format!(
+        "<select idref=\"{theirs}rule_sshd_disable_root_login\" selected=\"false\"/>\n\
+         <select idref=\"{theirs}rule_audit_rules_immutable\" selected=\"true\"/>\n\
+         <set-value idref=\"{theirs}value_var_password_pam_minlen\">20</set-value>\n"
+    );
+    std::fs::write(&file, tailoring(&inside)).unwrap();
+    let file = file.to_str().unwrap();
+    let diff = world.plumb(&[
+        "--tailoring",
+        file,
+        "profile",
+        "diff",
+        "cis-l1-server",
+        "site",
+        "--platform",
+        "debian-12",
+    ]);
+    assert_code(&diff, 0);
+    let told: Vec<String> = rows(&diff.stdout).iter().map(|row| row.join("|")).collect();
+    assert_eq!(
+        told,
+        [
+            "audit_locked|only in the second||",
+            "pwquality_minlen|values|min_length=14|min_length=20",
+            "sshd_permit_root_login|only in the first||",
+        ]
+    );
+    std::fs::write(file, tailoring("<select idref=\"xccdf_x_rule_no_such\" selected=\"true\"/>\n")).unwrap();
+    assert_refused(&world.plumb(&["--tailoring", file, "profile", "list"]), 78, "site.xml: line 6: no rule");
+}
