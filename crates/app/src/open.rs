@@ -46,7 +46,7 @@ pub enum Mode {
 pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
     let content = Arc::new(match mode {
         Mode::Create | Mode::Existing => {
-            Content::open(config.content_dir.as_deref(), config.tailoring.as_deref())?
+            Content::open_to_run(config.content_dir.as_deref(), config.tailoring.as_deref())?
         }
         Mode::Ledger => Content::none()?,
     });

@@ -13,6 +13,17 @@ fn shipped_content_loads_and_holds_no_free_shell() {
 }
 
 #[test]
+fn rules_without_their_tests_are_the_same_rules() {
+    let (whole, files) = (shipped(), common::shipped_files());
+    let bare = rules::Corpus::load_without_tests(&files).unwrap();
+    assert_eq!(whole.rules().len(), bare.rules().len());
+    for (rule, bare) in whole.rules().zip(bare.rules()) {
+        assert_eq!((&rule.id, rule.raw(), &rule.values), (&bare.id, bare.raw(), &bare.values));
+        assert!(rule.tests > 1 && bare.tests == 0, "{}", rule.id);
+    }
+}
+
+#[test]
 fn every_test_of_every_shipped_rule_holds() {
     let broken: String = rules::run_rule_tests(&shipped())
         .iter()

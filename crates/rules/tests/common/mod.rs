@@ -88,16 +88,20 @@ pub(crate) fn answer(key: &str, exit: i32, stdout: &[u8], stderr: &[u8]) -> Obse
 }
 
 pub(crate) fn shipped() -> Corpus {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../content");
-    let mut files = Vec::new();
-    files_under(&root, &root, &mut files);
-    match Corpus::load(&files) {
+    match Corpus::load(&shipped_files()) {
         Ok(corpus) => corpus,
         Err(errors) => {
             let text: String = errors.iter().map(|err| format!("content/{err}\n")).collect();
             panic!("{} complaints\n{text}", errors.len());
         }
     }
+}
+
+pub(crate) fn shipped_files() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../content");
+    let mut files = Vec::new();
+    files_under(&root, &root, &mut files);
+    files
 }
 
 fn files_under(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) {
