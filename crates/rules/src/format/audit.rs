@@ -16,6 +16,8 @@ pub(crate) struct Rule {
     /// Conditions besides architecture, path and permissions.
     filters: BTreeSet<String>,
     path: Option<String>,
+    /// The path stands for everything below it as well: `-w` and `dir`, and not `path`.
+    below: bool,
     /// Of `rwxa`.
     permissions: Option<BTreeSet<char>>,
 }
@@ -60,7 +62,7 @@ pub(crate) fn parse(text: &str) -> Result<Line, String> {
             }
             "-w" => {
                 is_rule = true;
-                rule.path = Some(trimmed(argument));
+                (rule.path, rule.below) = (Some(trimmed(argument)), true);
                 rule.permissions.get_or_insert_with(|| "rwxa".chars().collect());
             }
             "-p" => rule.permissions = Some(argument.chars().collect()),
@@ -127,7 +129,7 @@ impl Rule {
         match (name, operator) {
             ("key", _) => {}
             ("arch", "=") => self.arch = Some(value.to_owned()),
-            ("path" | "dir", "=") => self.path = Some(trimmed(value)),
+            ("path" | "dir", "=") => (self.path, self.below) = (Some(trimmed(value)), name == "dir"),
             ("perm", "=") => self.permissions = Some(value.chars().collect()),
             _ => {
                 let name = if name == "loginuid" { "auid" } else { name };
@@ -147,9 +149,8 @@ impl Rule {
         }
         let of_path = |path: &String| {
             wanted.path.as_ref().is_some_and(|wanted| {
-                wanted == path
-                    || wanted.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'))
-                    || path == "/"
+                let inside = wanted.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'));
+                wanted == path || (self.below && (inside || path == "/"))
             })
         };
         let of_permissions = |permissions: &BTreeSet<char>| {

@@ -33,6 +33,8 @@ fn a_watch_is_the_same_in_both_ways_of_writing_it() {
         "-w /etc/sudoers -p r",
         "-w /etc/sudoers.d -p wa",
         "-w /etc/sud -p wa",
+        // The folder itself, and nothing in it (auditctl(8), path and dir).
+        "-a always,exit -F path=/etc -F perm=wa",
         "-a never,exit -F path=/etc/sudoers -F perm=wa",
         "-a always,exit -F path=/etc/sudoers -F perm=wa -F auid>=1000",
         "-a always,exit -S openat -F path=/etc/sudoers -F perm=wa",
