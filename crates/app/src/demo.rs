@@ -24,8 +24,8 @@ struct Recorded {
     capture: &'static [u8],
 }
 
-/// The profile of the recorded hosts.
-const PROFILE: &str = "server";
+/// The profile of the hosts of the demo.
+pub const PROFILE: &str = "cis-l1-server";
 
 const RECORDED: [Recorded; 4] = [
     Recorded { at: "2026-03-01T10:00:00Z", host: "demo-web", capture: include_bytes!("../demo/web-1.json") },
@@ -62,20 +62,24 @@ impl App {
         Self { clock: Clock::At(instant), ..self.clone() }
     }
 
-    /// Makes a scan target of a recorded host; the host is saved under its name at first use.
+    /// Makes a scan target of a recorded host; the host is saved under its name at first use, with this profile.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn replay_target(&self, name: &str, capture: Capture) -> Result<ScanTarget, Error> {
+    pub async fn replay_target(
+        &self,
+        (name, profile): (&str, &str),
+        capture: Capture,
+    ) -> Result<ScanTarget, Error> {
         let saved = self.list_hosts().await?.into_iter().find(|host| host.record.name == name);
         let host = match saved {
             Some(host) => Resolved { record: host.record, saved: true },
-            None => Resolved { record: self.recorded_host(name), saved: false },
+            None => Resolved { record: self.recorded_host(name, profile), saved: false },
         };
         Ok(ScanTarget { text: name.to_owned(), host, capture: Some(capture) })
     }
 
-    fn recorded_host(&self, name: &str) -> HostRecord {
+    fn recorded_host(&self, name: &str, profile: &str) -> HostRecord {
         let now = self.now();
         HostRecord {
             host_id: model::HostId::new(new_uuid(now)),
@@ -86,7 +90,7 @@ impl App {
             username: String::new(),
             identity_file: String::new(),
             sudo: false,
-            profile_id: PROFILE.to_owned(),
+            profile_id: profile.to_owned(),
             os_id: String::new(),
             os_version: String::new(),
             os_name: String::new(),

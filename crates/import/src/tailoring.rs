@@ -74,7 +74,7 @@ struct Tailoring {
 pub fn profile_of(text: &str, id: &str, names: &Names) -> Result<String, String> {
     let mut reader = NsReader::from_str(text);
     let mut tailoring = Tailoring::default();
-    let (mut open, mut inside, mut profiles) = (Vec::<String>::new(), None::<(String, String)>, 0_usize);
+    let (mut inside, mut profiles) = (None::<(String, String)>, 0_usize);
     for _ in 0..ELEMENTS_MAX {
         let at = |reader: &NsReader<&[u8]>, what: String| {
             let end = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX).min(text.len());
@@ -93,7 +93,6 @@ pub fn profile_of(text: &str, id: &str, names: &Names) -> Result<String, String>
                 let name = start.local_name().as_ref().to_owned();
                 profiles += usize::from(name == "Profile");
                 inside = tailoring.element(&name, &start, names).map_err(|what| at(&reader, what))?;
-                open.push(name);
             }
             Event::Empty(start) => {
                 let name = start.local_name().as_ref().to_owned();
@@ -106,7 +105,6 @@ pub fn profile_of(text: &str, id: &str, names: &Names) -> Result<String, String>
                 }
             }
             Event::End(_) => {
-                open.pop();
                 if let Some((kind, value)) = inside.take() {
                     tailoring.text(&kind, value.trim()).map_err(|what| at(&reader, what))?;
                 }

@@ -30,7 +30,7 @@ pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Error>
         let app = opened.at(chapter.at);
         let mut targets = Vec::new();
         for (name, capture) in chapter.hosts {
-            targets.push(app.replay_target(name, capture).await?);
+            targets.push(app.replay_target((name, app::demo::PROFILE), capture).await?);
         }
         let request = ScanRequest {
             targets,

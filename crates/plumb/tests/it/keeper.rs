@@ -13,7 +13,7 @@ use crate::ours::{closed, folder};
 use crate::support::{World, assert_code, assert_refused, json, world};
 use crate::tampering::{edited, last_row, types};
 
-/// A world whose data directory is that of the demo: two hosts, two dates, some 380 entries.
+/// A world whose data directory is that of the demo: two hosts, two dates, some 440 entries.
 struct Kept {
     world: World,
     data: String,

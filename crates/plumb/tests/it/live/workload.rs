@@ -105,7 +105,7 @@ impl Run {
 /// Scans a recorded host.
 pub(super) async fn replayed(app: &App, (name, capture): (&str, Capture), narrowing: Narrowing) {
     let request = ScanRequest {
-        targets: vec![app.replay_target(name, capture).await.unwrap()],
+        targets: vec![app.replay_target((name, ""), capture).await.unwrap()],
         narrowing,
         framework: None,
         policy: HostKeyPolicy::RequireKnown,
