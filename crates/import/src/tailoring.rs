@@ -73,8 +73,10 @@ struct Tailoring {
 /// One line: what is not understood, and on which line it stands.
 pub fn profile_of(text: &str, id: &str, names: &Names) -> Result<String, String> {
     let mut reader = NsReader::from_str(text);
+    // An element without content is one with no text in it.
+    reader.config_mut().expand_empty_elements = true;
     let mut tailoring = Tailoring::default();
-    let (mut inside, mut profiles) = (None::<(String, String)>, 0_usize);
+    let (mut inside, mut profiles, mut open) = (None::<(String, String)>, 0_usize, 0_usize);
     for _ in 0..ELEMENTS_MAX {
         let at = |reader: &NsReader<&[u8]>, what: String| {
             let end = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX).min(text.len());
@@ -93,11 +95,7 @@ pub fn profile_of(text: &str, id: &str, names: &Names) -> Result<String, String>
                 let name = start.local_name().as_ref().to_owned();
                 profiles += usize::from(name == "Profile");
                 inside = tailoring.element(&name, &start, names).map_err(|what| at(&reader, what))?;
-            }
-            Event::Empty(start) => {
-                let name = start.local_name().as_ref().to_owned();
-                profiles += usize::from(name == "Profile");
-                tailoring.element(&name, &start, names).map_err(|what| at(&reader, what))?;
+                open += 1;
             }
             Event::Text(found) => {
                 if let Some((_, value)) = &mut inside {
@@ -105,10 +103,12 @@ pub fn profile_of(text: &str, id: &str, names: &Names) -> Result<String, String>
                 }
             }
             Event::End(_) => {
+                open = open.saturating_sub(1);
                 if let Some((kind, value)) = inside.take() {
                     tailoring.text(&kind, value.trim()).map_err(|what| at(&reader, what))?;
                 }
             }
+            Event::Eof if open > 0 => return Err(at(&reader, "the file ends within an element".to_owned())),
             Event::Eof => {
                 return match profiles {
                     1 => Ok(tailoring.profile(id)),
@@ -125,7 +125,7 @@ pub fn profile_of(text: &str, id: &str, names: &Names) -> Result<String, String>
                     value.push_str(known);
                 }
             }
-            Event::CData(_) | Event::DocType(_) => {
+            Event::Empty(_) | Event::CData(_) | Event::DocType(_) => {
                 return Err(at(&reader, "CDATA and document types are not read".to_owned()));
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use import::tailoring::{self, Names};
@@ -25,11 +26,14 @@ pub(super) fn read(
     names: impl FnOnce() -> Result<Names, Error>,
 ) -> Result<(String, (String, String)), Error> {
     let wrong = |what: String| Error::new(Kind::Config, format!("{}: {what}", file.display()));
-    let meta = fs::metadata(file).map_err(|err| wrong(format!("could not be read: {err}")))?;
-    if meta.len() > FILE_BYTES_MAX {
+    let mut text = String::new();
+    // One byte more than is allowed tells that a file is too long.
+    fs::File::open(file)
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
+        .map_err(|err| wrong(format!("could not be read: {err}")))?;
+    if text.len() as u64 > FILE_BYTES_MAX {
         return Err(wrong(format!("longer than {FILE_BYTES_MAX} bytes")));
     }
-    let text = fs::read_to_string(file).map_err(|err| wrong(format!("could not be read: {err}")))?;
     let id = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let profile = if tailoring::is_xml(&text) {
         tailoring::profile_of(&text, &id, &names()?)

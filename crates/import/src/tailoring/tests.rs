@@ -70,6 +70,16 @@ fn what_has_no_counterpart_is_named_with_its_line() {
     assert!(profile_of(&tailoring(""), "t", &names()).unwrap_err().contains("no Profile"));
     assert!(profile_of("<Tailoring/>", "t", &names()).unwrap_err().contains("no element of XCCDF 1.2"));
     assert!(profile_of("<x:Tailoring", "t", &names()).is_err());
+    // A file that was cut off is not followed as far as it goes.
+    let whole = tailoring(
+        "<x:Profile id=\"xccdf_a_profile_a\">\n<x:select idref=\"xccdf_a_rule_pair\" selected=\"1\"/>\n</x:Profile>\n",
+    );
+    assert!(profile_of(&whole, "t", &names()).is_ok());
+    for end in [whole.find("</x:Profile>").unwrap(), whole.find("</x:Tailoring>").unwrap()] {
+        assert!(profile_of(&whole[..end], "t", &names()).unwrap_err().contains("ends within an element"));
+    }
+    let nothing = profile(">\n<x:set-value idref=\"xccdf_a_value_sshd_x.max\"/>\n").unwrap();
+    assert!(nothing.contains("\"max\": \"\""), "an empty value is a value: {nothing}");
     let bomb = "<!DOCTYPE x [<!ENTITY a \"aa\">]><x/>";
     assert!(profile_of(bomb, "t", &names()).unwrap_err().contains("document types"));
 }

@@ -74,7 +74,8 @@ pub(crate) fn parse(text: &str) -> Result<Line, String> {
             }
             "-e" => return argument.parse().map(Line::Enabled).map_err(|_err| format!("-e {argument}")),
             "-k" | "-q" | "-t" | "-m" => {}
-            "-b" | "-f" | "-r" | "-s" | "--backlog_wait_time" | "-W" | "-d" => return Ok(Line::Other),
+            "-b" | "-f" | "-r" | "-s" | "--backlog_wait_time" => return Ok(Line::Other),
+            "-d" | "-W" => return Err(format!("{option} takes a rule away, which is not followed here")),
             other => return Err(format!("{other} is no option of an audit rule")),
         }
     }

@@ -84,7 +84,16 @@ fn lines_that_record_nothing_are_told_apart_and_odd_ones_are_refused() {
     assert_eq!(parse("--backlog_wait_time 60000"), Ok(Line::Other));
     assert_eq!(parse("-D"), Ok(Line::DeleteAll));
     assert_eq!(parse("-e 2"), Ok(Line::Enabled(2)));
-    for odd in ["-w", "-a always,exit -F", "-a sometimes,exit", "-x y", "-F arch", "-e two"] {
+    for odd in [
+        "-w",
+        "-a always,exit -F",
+        "-a sometimes,exit",
+        "-x y",
+        "-F arch",
+        "-e two",
+        "-d always,exit -S mount",
+        "-W /etc",
+    ] {
         assert!(parse(odd).is_err(), "{odd}");
     }
 }
