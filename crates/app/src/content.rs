@@ -217,7 +217,8 @@ pub struct RuleSummary {
     /// True when the rule runs shell text of its own.
     pub free_shell: bool,
     /// On what it has been seen to pass and to fail: `host`, `stand_in` (a host that says it is of this platform)
-    /// or `capture` (answers in its own tests); `none` for imported rules, which nobody here has seen to do either.
+    /// or `capture` (answers in its own tests); `none` where nobody says so. Shipped rules that say nothing were seen
+    /// on a host, which a test holds.
     pub proof: &'static str,
     /// The format of others that the rule was imported from.
     pub imported: Option<String>,
@@ -258,7 +259,7 @@ impl Content {
     #[must_use]
     pub fn summaries(&self, tag: Option<&str>) -> Vec<RuleSummary> {
         let wanted = |rule: &&Rule| tag.is_none_or(|tag| rule.tags.iter().any(|known| known == tag));
-        self.corpus.rules().filter(wanted).map(summary).collect()
+        self.corpus.rules().filter(wanted).map(|rule| self.summary(rule)).collect()
     }
 
     /// Lists the ids of profiles.
@@ -292,7 +293,7 @@ impl Content {
             format!("{name} = {} ({})", spec.default, spec.title)
         };
         Ok(RuleExplained {
-            summary: summary(rule),
+            summary: self.summary(rule),
             description: rule.description.clone(),
             rationale: rule.rationale.clone(),
             fix: rule.fix_line(),
@@ -366,7 +367,15 @@ impl Content {
     }
 }
 
-fn summary(rule: &Rule) -> RuleSummary {
+impl Content {
+    fn summary(&self, rule: &Rule) -> RuleSummary {
+        let own = self.shipped.then_some(rules::Proof::Host);
+        RuleSummary { proof: rule.proof.or(own).map_or("none", rules::Proof::as_str), ..described(rule) }
+    }
+}
+
+/// Says of a rule what its file says, but for its proof.
+fn described(rule: &Rule) -> RuleSummary {
     let platform = |pattern: &rules::PlatformPattern| {
         let like = if pattern.like { " and alike" } else { "" };
         match (&pattern.min, &pattern.max) {
@@ -384,7 +393,7 @@ fn summary(rule: &Rule) -> RuleSummary {
         tags: rule.tags.clone(),
         platforms: rule.platforms.iter().map(platform).collect(),
         free_shell: rule.free_shell,
-        proof: if rule.imported.is_some() { "none" } else { rule.proof.as_str() },
+        proof: "none",
         imported: rule.imported.map(|format| format.as_str().to_owned()),
         tests: rule.tests,
         sha256: rule_digest(rule),

@@ -34,8 +34,8 @@ pub struct Rule {
     pub path: String,
     /// True when the rule runs shell text of its own.
     pub free_shell: bool,
-    /// On what it has been seen to pass and to fail.
-    pub proof: Proof,
+    /// On what its file says it has been seen to pass and to fail; none when it says nothing.
+    pub proof: Option<Proof>,
     /// How many tests the rule carries.
     pub tests: usize,
     pub(crate) raw: String,

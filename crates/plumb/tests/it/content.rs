@@ -292,6 +292,14 @@ fn rules_lint_passes_what_ships_and_names_the_line_of_a_fault() {
     assert_code(&done, 2);
     assert!(done.stdout.contains(&format!("rules/ours/file_sudoers.yaml:{line}:")), "{}", done.stdout);
     assert!(done.stdout.contains("severityy"), "{}", done.stdout);
+    // Nobody has seen an operator's own rule pass or fail unless its file says so.
+    let own = |text: String, name: &str| {
+        let content = folder(&world, name, &[("file_sudoers".into(), text)]);
+        let listed = json(&world.plumb(&["--content", &content, "rules", "list", "--format", "json"]));
+        listed["rules"][0]["proof"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(own(right.clone(), "unsaid"), "none");
+    assert_eq!(own(right.replace("\ntests:", "\nproof: stand_in\ntests:"), "said"), "stand_in");
     // The same fault stops every command that would use the rule, before anything is done (LIF-08).
     let scan = world.plumb(&["--content", &content, "scan", "localhost"]);
     assert_refused(&scan, 78, "severityy");

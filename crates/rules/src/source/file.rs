@@ -44,7 +44,7 @@ pub(crate) struct RuleFile {
     pub(crate) fix: Option<FixSource>,
     /// On what the rule has been seen to pass and to fail.
     #[serde(default)]
-    pub(crate) proof: Proof,
+    pub(crate) proof: Option<Proof>,
     /// Worked examples: what a host answers and what the rule must say.
     #[serde(default)]
     pub(crate) tests: Vec<Located<TestSource>>,
@@ -135,11 +135,10 @@ pub(crate) struct FixSource {
 }
 
 /// On what a rule has been seen to pass and to fail.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
     /// A host of one of its platforms.
-    #[default]
     Host,
     /// A host of another system that says it is one of them.
     StandIn,
