@@ -82,15 +82,18 @@ async fn benchmark() -> Result<ExitCode, BenchError> {
 
 /// Appends all batches and returns how long it took until the last commit.
 async fn append(books: &[Book], writers: usize) -> Result<Duration, BenchError> {
+    // What is recorded is made before, as the rows of the peer are.
+    let shares: Vec<Vec<_>> = (0..writers)
+        // So that each tenant gets as many, whoever writes.
+        .map(|writer| (writer..BATCHES).step_by(writers).map(|nth| books[nth % TENANTS].clone()))
+        .map(|share| share.map(|book| (book, batch(BATCH))).collect())
+        .collect();
     let mut tasks = JoinSet::new();
     let began = Instant::now();
-    for writer in 0..writers {
-        // So that each tenant gets as many, whoever writes.
-        let mine: Vec<_> =
-            (writer..BATCHES).step_by(writers).map(|nth| books[nth % TENANTS].clone()).collect();
+    for mine in shares {
         tasks.spawn(async move {
-            for book in mine {
-                book.append(&batch(BATCH)).await?;
+            for (book, records) in mine {
+                book.append(&records).await?;
             }
             Ok::<(), BenchError>(())
         });
