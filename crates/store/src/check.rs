@@ -52,6 +52,7 @@ impl Db {
         checks.push(of("schema", "name a database of plumb", schema(&db).await));
         checks.push(of("writing", "check owner and mode of file and folder", write_to_file(&db).await));
         checks.push(fine("connections", "not applicable: a file has no limit of its own"));
+        checks.push(capabilities(&db));
         db.close().await;
         Ok(checks)
     }
@@ -79,9 +80,16 @@ impl Db {
             checks.push(of("row security", tables, policies(&db).await));
         }
         checks.push(of("writing", "connect to the primary server", write_to_server(&db).await));
+        checks.push(capabilities(&db));
         db.close().await;
         Ok(checks)
     }
+}
+
+/// Tells what the backend can do beyond keeping rows.
+fn capabilities(db: &Db) -> Check {
+    let names: Vec<&str> = db.capabilities().iter().map(|capability| capability.as_str()).collect();
+    fine("capabilities", names.join(", "))
 }
 
 async fn rows(db: &Db, sql: &'static str) -> Result<Vec<Row>, sqlx::Error> {

@@ -17,6 +17,7 @@ use crate::migrate;
 use crate::privileges::Grant;
 
 mod authorizer;
+mod capability;
 mod catalog;
 mod echo;
 mod mend;
@@ -31,6 +32,7 @@ mod sqlite;
 use reading::Reading;
 
 pub use authorizer::bind;
+pub use capability::Capability;
 pub use echo::echo;
 pub(crate) use pool::Exhausted;
 pub use postgres::{Server, SslMode};

@@ -34,6 +34,6 @@ mod strays;
 mod tables;
 
 pub use append::{Draft, Nonces};
-pub use db::{Db, Login, Server, SslMode, Tenant, echo};
+pub use db::{Capability, Db, Login, Server, SslMode, Tenant, echo};
 pub use error::{Class, Problem, Refusal, StoreError};
 pub use migrate::SCHEMA_VERSION;

@@ -56,6 +56,7 @@ fn dbs_20_a_file_is_checked_without_being_touched() {
         "write-ahead log\tyes\ton",
         "schema\tyes\tversion",
         "writing\tyes\t",
+        "capabilities\tyes\tas_of, compare_and_set, graph",
     ] {
         assert!(text.stdout.contains(line), "{line}: {}", text.stdout);
     }

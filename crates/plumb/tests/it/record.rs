@@ -9,7 +9,9 @@ use testkit::host::TestHost;
 
 use crate::database::{dump, number, row_counts, rows, sha256sum, sql, tables, try_sql};
 use crate::ours::{at_least_14, closed, folder};
-use crate::support::{World, assert_code, at, host, json, measured, one_host, statuses, world};
+use crate::support::{
+    On, World, assert_code, at, host, json, key, measured, one_host, statuses, tool, world, world_on,
+};
 
 /// Scans with a rule folder; returns the host's part of the document.
 fn scan(world: &World, host: &TestHost, content: &str) -> Value {
@@ -345,3 +347,31 @@ fn results_of_rules_from_a_folder_are_marked_unsigned_everywhere() {
     assert_eq!(one_host(&shipped)["outcome"]["measured"]["scan"]["content_signed"], true);
     assert!(!world.scan(&host, &["--rule", "file_crontab"]).stdout.contains("unsigned"));
 }
+
+/// TEN-15: the first scan makes one tenant, whose id is a UUID and whose slug is `default`, and saves the host by the address
+/// and port that its alias resolves to, under the name given; whoever scans is named by the login.
+fn ten_15_a_fresh_install_has_one_tenant_and_saves_its_first_host(on: On) {
+    let (world, host) = (world_on(on), host());
+    let content = folder(&world, "ours", &[closed("good", "low")]);
+    let (key, port) = (key(&host), host.port());
+    fs::create_dir(world.home().join(".ssh")).unwrap();
+    let alias = format!("Host web\n  HostName 127.0.0.1\n  Port {port}\n  User root\n  IdentityFile {key}\n");
+    fs::write(world.home().join(".ssh/config"), alias).unwrap();
+    let typed = at("root", &host);
+    for target in ["web", "web", &typed] {
+        let done = world.plumb(&["scan", target, "-i", &key, "--content", &content]);
+        assert!([Some(0), Some(2)].contains(&done.code), "{done:?}");
+    }
+    let tenants = world.by_hand("SELECT slug, tenant_id FROM tenants;");
+    let [tenant] = tenants.as_slice() else { panic!("{tenants:?}") };
+    let id = tenant.strip_prefix("default|").unwrap();
+    // RFC 9562, section 4: groups of 8, 4, 4, 4 and 12 digits; the third begins with the version.
+    assert_eq!(id.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{id}");
+    assert_eq!(id.as_bytes()[14], b'7', "{id}");
+    let hosts = world.by_hand("SELECT tenant_id, name, address, port FROM hosts;");
+    assert_eq!(hosts, [format!("{id}|web|127.0.0.1|{port}")]);
+    let login = tool("id", &["-un"]);
+    let actors = world.by_hand("SELECT DISTINCT actor FROM audit_events;");
+    assert_eq!(actors, [format!("local:{}", login.trim())]);
+}
+on_each!(ten_15_a_fresh_install_has_one_tenant_and_saves_its_first_host);

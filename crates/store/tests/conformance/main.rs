@@ -37,6 +37,7 @@ mod audits;
 mod authorizer;
 mod bench;
 mod bytes;
+mod capabilities;
 mod catalog;
 mod claims;
 mod claims_as_of;
