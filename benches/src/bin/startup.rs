@@ -1,19 +1,24 @@
-//! What starting costs: the version, the size of the binary, and a scan of this machine without walks.
+//! What starting costs: the version, the size of the binary, reading the shipped rules, and a scan of this machine without
+//! walks.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use benches::BenchError;
 use benches::command::{self, Done};
 use benches::figures::Samples;
 use benches::report::{Report, run};
 use benches::scene::isolated;
+use rules::Corpus;
 use serde_json::Value;
 
 /// Starts that are timed.
 const STARTS: usize = 30;
+/// Where the shipped rules stand.
+const CONTENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../content");
 /// Scans of this machine that are timed.
 const SCANS: usize = 7;
 /// Pause between two looks at the memory of a process.
@@ -41,6 +46,18 @@ fn benchmark() -> Result<ExitCode, BenchError> {
     report.figures("the floor: a program that does nothing", "ms", &floor);
     report.at_most("plumb --version", (&version, 30.0), "ms");
 
+    let files = content(Path::new(CONTENT))?;
+    let (mut loading, mut linting) = (Samples::default(), Samples::default());
+    for _start in 0..STARTS {
+        let began = Instant::now();
+        let loaded = Corpus::load_without_tests(&files);
+        loading.push(began.elapsed());
+        loaded.map_err(|errors| said("the shipped rules", &format!("{errors:?}")))?;
+        linting.push(command::run(plumb(&["rules", "lint"]), b"")?.must("plumb rules lint", &[0])?.taken);
+    }
+    report.at_most("reading the rules as a scan does, within the process", (&loading, 50.0), "ms");
+    report.at_most("plumb rules lint", (&linting, 300.0), "ms");
+
     let listed = command::run(plumb(&["rules", "list", "--format", "json"]), b"")?;
     let listed = listed.must("plumb rules list", &[0])?;
     let rules = without_walks(&listed)?;
@@ -62,12 +79,37 @@ fn benchmark() -> Result<ExitCode, BenchError> {
     Ok(report.end())
 }
 
+fn said(what: &str, said: &str) -> BenchError {
+    BenchError::Said { what: what.to_owned(), said: said.to_owned() }
+}
+
+/// Reads the content files: path below the folder, text.
+fn content(base: &Path) -> Result<Vec<(String, String)>, BenchError> {
+    let mut files = Vec::new();
+    let mut folders = vec![base.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(BenchError::io("read the content"))? {
+            let path = entry.map_err(BenchError::io("read the content"))?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(name) = path.strip_prefix(base)
+                && path.extension().is_some_and(|end| end == "yaml")
+            {
+                let text = fs::read_to_string(&path).map_err(BenchError::io("read the content"))?;
+                files.push((name.display().to_string(), text));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Returns the rules but for those that walk file systems.
 fn without_walks(listed: &Done) -> Result<Vec<String>, BenchError> {
-    let unread = |said: String| BenchError::Said { what: "plumb rules list".to_owned(), said };
-    let document: Value = serde_json::from_slice(&listed.stdout).map_err(|err| unread(err.to_string()))?;
+    let unread = |text: &str| said("plumb rules list", text);
+    let document: Value = serde_json::from_slice(&listed.stdout).map_err(|err| unread(&err.to_string()))?;
     let rules = document.get("rules").unwrap_or(&document).as_array();
-    let rules = rules.ok_or_else(|| unread("no list of rules".to_owned()))?;
+    let rules = rules.ok_or_else(|| unread("no list of rules"))?;
     let ids = rules.iter().filter_map(|rule| rule.get("rule_id")?.as_str());
     Ok(ids.filter(|id| !id.starts_with(WALKS)).map(ToOwned::to_owned).collect())
 }
