@@ -195,7 +195,7 @@ fn made(tenant: &str, from: u64, to: u64) -> String {
          WITH RECURSIVE counted (s) AS (
            SELECT CAST({from} AS BIGINT) UNION ALL SELECT s + 1 FROM counted WHERE s < {to} - 1)
          SELECT '{tenant}', '00000000-0000-7000-8000-' || substr(CAST(1000000000000 + s AS TEXT), 2), s,
-           'host:' || s % {KEYS} / {SIDE}, 'setting/' || s % {SIDE}, 'observed', '{{\"version\":' || s || '}}',
+           'host:' || (s % {KEYS} / {SIDE}), 'setting/' || (s % {SIDE}), 'observed', '{{\"version\":' || s || '}}',
            {START} + s, ended, {START} + s, ended, s + CASE WHEN ended IS NOT NULL THEN {KEYS} END,
            'local:bench', 'bench', CASE WHEN ended IS NOT NULL THEN 'local:bench' END,
            CASE WHEN ended IS NOT NULL THEN 'replaced' END, 'normal', s,
