@@ -84,7 +84,17 @@ impl Scene {
     /// # Errors
     /// When the rules cannot be chosen.
     pub fn commands(&self, hello: &Hello) -> Result<Vec<model::Command>, BenchError> {
-        plan(&self.content, &Selection::default(), hello)
+        self.planned(&Selection::default(), hello)
+    }
+
+    /// Plans the probes of some of the shipped rules.
+    ///
+    /// # Errors
+    /// When the rules cannot be chosen.
+    pub fn planned(&self, selection: &Selection, hello: &Hello) -> Result<Vec<model::Command>, BenchError> {
+        let chosen = self.content.corpus().select(selection, &hello.platform);
+        let chosen = chosen.map_err(|err| BenchError::Rules { said: err.to_string() })?;
+        Ok(rules::plan(chosen, rules::TIMEOUT_MS).commands)
     }
 
     /// Returns, for each rule that applies, the script that asks what this rule alone needs.
@@ -99,7 +109,7 @@ impl Scene {
         ids.into_iter()
             .map(|id| {
                 let selection = Selection { rules: vec![id], ..Selection::default() };
-                Ok(one_script(&plan(&self.content, &selection, hello)?))
+                Ok(one_script(&self.planned(&selection, hello)?))
             })
             .collect()
     }
@@ -186,14 +196,23 @@ impl<'s> Master<'s> {
     pub fn exec_each(&self, scripts: &[String]) -> Result<Duration, BenchError> {
         let began = Instant::now();
         for script in scripts {
-            let mut ssh = self.client();
-            ssh.arg(format!("exec sh -c {}", quote(script)));
-            let done = command::run(ssh, b"")?;
-            if done.code.is_none_or(|code| code == 255) {
-                return done.must("ssh with one check", &[]).map(|done| done.taken);
-            }
+            self.exec(script)?;
         }
         Ok(began.elapsed())
+    }
+
+    /// Runs a script as an exec of its own.
+    ///
+    /// # Errors
+    /// When OpenSSH fails; what the script exits with does not matter.
+    pub fn exec(&self, script: &str) -> Result<Done, BenchError> {
+        let mut ssh = self.client();
+        ssh.arg(format!("exec sh -c {}", quote(script)));
+        let done = command::run(ssh, b"")?;
+        if done.code.is_none_or(|code| code == 255) {
+            return done.must("ssh with one script", &[]);
+        }
+        Ok(done)
     }
 
     fn client(&self) -> Command {
@@ -235,10 +254,4 @@ pub fn one_script(commands: &[model::Command]) -> String {
         script.push_str(&format!("(\n{}\n) </dev/null\n", command.script));
     }
     script
-}
-
-fn plan(content: &Content, selection: &Selection, hello: &Hello) -> Result<Vec<model::Command>, BenchError> {
-    let chosen = content.corpus().select(selection, &hello.platform);
-    let chosen = chosen.map_err(|err| BenchError::Rules { said: err.to_string() })?;
-    Ok(rules::plan(chosen, rules::TIMEOUT_MS).commands)
 }
