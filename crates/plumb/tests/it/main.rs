@@ -61,4 +61,5 @@ mod statements;
 mod strangers;
 mod support;
 mod tampering;
+mod walks;
 mod witness;
