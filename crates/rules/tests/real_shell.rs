@@ -62,7 +62,9 @@ fn files_are_read_whole_whatever_they_hold() {
     let dir = std::env::temp_dir().join(format!("plumb-rules-{}", std::process::id()));
     fs::create_dir_all(dir.join("sub")).unwrap();
     let at = |name: &str| dir.join(name).display().to_string();
-    fs::write(dir.join("a.conf"), "\u{feff}key = 1\r\n").unwrap();
+    fs::write(dir.join("a.conf"), "key = 1\r\n").unwrap();
+    fs::write(dir.join("bom"), "\u{feff}key = 1\n").unwrap();
+    fs::write(dir.join("bom.ini"), "\u{feff}[Part]\nkey = 1\n").unwrap();
     fs::write(dir.join("b.conf"), b"x\0y\xff\nkey = 2").unwrap();
     fs::write(dir.join("empty.conf"), "").unwrap();
     fs::write(dir.join("long"), "key = 1\n".repeat(200_000)).unwrap();
@@ -74,7 +76,15 @@ fn files_are_read_whole_whatever_they_hold() {
         format!("{{setting: {{file: {}, format: equals, key: key, equal: \"{want}\"}}}}", at(file))
     };
     let checks = [
-        ("bom_and_crlf", setting("a.conf", "1")),
+        ("bom_is_a_part_of_the_key", setting("bom", "1")),
+        (
+            "bom_is_skipped_by_systemd",
+            format!(
+                "{{setting: {{file: {}, format: ini, section: Part, key: key, equal: \"1\"}}}}",
+                at("bom.ini")
+            ),
+        ),
+        ("crlf", setting("a.conf", "1")),
         ("no_final_line_feed", setting("b.conf", "2")),
         ("empty_file", setting("empty.conf", "1")),
         ("too_long", setting("long", "1")),
@@ -99,7 +109,7 @@ fn files_are_read_whole_whatever_they_hold() {
             results(&corpus, shell, "").iter().map(|r| format!("{} {}", r.rule_id, r.status)).collect();
         assert_eq!(
             told.join("\n"),
-            "bom_and_crlf pass\nempty_file fail\nfile_gone pass\nglob_all pass\nglob_none not_applicable\n\
+            "bom_is_a_part_of_the_key fail\nbom_is_skipped_by_systemd pass\ncrlf pass\nempty_file fail\nfile_gone pass\nglob_all pass\nglob_none not_applicable\n\
              glob_odd_name error\nmode_bad fail\nmode_good pass\nno_final_line_feed pass\nnot_there fail\n\
              text_odd_name error\ntoo_long error",
             "{shell}"

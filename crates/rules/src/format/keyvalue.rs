@@ -28,7 +28,11 @@ pub(crate) fn assignments(file: &TextFile, style: Style<'_>, key: &str) -> Vec<A
     let mut found = Vec::new();
     let mut section: Option<String> = None;
     for (text, line) in file.lines.iter().zip(1_u32..) {
-        let trimmed = text.trim();
+        let mut trimmed = text.trim();
+        // systemd skips a byte order mark; to the readers of the other formats it is a part of the key.
+        if style.format == Format::Ini && line == 1 {
+            trimmed = trimmed.trim_start_matches('\u{feff}');
+        }
         let comment =
             trimmed.starts_with(style.comment) || (style.format == Format::Ini && trimmed.starts_with(';'));
         if trimmed.is_empty() || comment {

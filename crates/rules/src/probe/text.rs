@@ -66,7 +66,8 @@ END{{print "."}}' "$@"
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TextFile {
     pub(crate) path: String,
-    /// Lines without their ends; line 1 without a byte order mark, all without a carriage return.
+    /// Lines without their ends, also without a carriage return. A byte order mark is text, as it is for nearly all
+    /// programs: who skips it says so.
     pub(crate) lines: Vec<String>,
     /// The lines as they came, each with a line feed.
     pub(crate) bytes: Vec<u8>,
@@ -230,7 +231,6 @@ impl TextFiles {
 fn push_line(file: &mut TextFile, line: &[u8]) {
     file.bytes.extend_from_slice(line);
     file.bytes.push(b'\n');
-    let line = if file.lines.is_empty() { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     file.lines.push(lossy(line));
 }
