@@ -156,7 +156,7 @@ fn mounted(facts: &Facts<'_>) -> Result<Family, Reason> {
 
 fn sshd(facts: &Facts<'_>) -> Result<Family, Reason> {
     let one = |(keyword, values): (&String, &Vec<String>)| (keyword.clone(), json!(values));
-    Ok(facts.sshd()?.0.iter().map(one).collect())
+    Ok(facts.sshd()?.effective.iter().map(one).collect())
 }
 
 /// Refuses what only root sees whole: told by another login it would end half of what was told before.

@@ -47,6 +47,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
             "a b installed\n",
             "setuid:4755:root:root:/x\0",
             "permitrootlogin no\n",
+            "@9 /e\tPermitRootLogin \"\n",
             "cron.service enabled enabled\n",
             "\u{feff}=\r\n",
             "loadable x\n",

@@ -32,6 +32,17 @@ fn sshd_settings() {
             ("{sshd: {stdout: \"port 22\\nPermitRootLogin NO\\n\"}}", "pass"),
             ("{sshd: {stdout: \"permitrootlogin yes\\n\"}}", "fail"),
             ("{sshd: {stdout: \"port 22\\n\"}}", "error"),
+            (
+                "{sshd: {stdout: \"permitrootlogin no\\n@9 /e\\tPermitRootLogin no # so it is\\n.\\n\"}}",
+                "pass",
+            ),
+            (
+                "{sshd: {stdout: \"permitrootlogin no\\n@9 /e\\tPermitRootLogin = \\\"false\\\"\\n.\\n\"}}",
+                "pass",
+            ),
+            ("{sshd: {stdout: \"permitrootlogin no\\n@9 /e\\tPermitRootLogin=yes\\n.\\n\"}}", "fail"),
+            ("{sshd: {stdout: \"permitrootlogin no\\n@9 /e\\tX11Forwarding yes\\n.\\n\"}}", "pass"),
+            ("{sshd: {stdout: \"permitrootlogin no\\n@9 /e\\n.\\n\"}}", "error"),
             ("{sshd: {stdout: \"\"}}", "error"),
             ("{sshd: {stdout: \"permitrootlogin no\\n\", timed_out: true}}", "error"),
             ("{sshd: {exit: 1, stderr: \"sshd: no hostkeys available -- exiting.\"}}", "error"),
@@ -43,6 +54,30 @@ fn sshd_settings() {
         &[
             ("{sshd: {stdout: \"ciphers aes256-ctr,chacha\\n\"}}", "pass"),
             ("{sshd: {stdout: \"ciphers aes256-ctr,3des-cbc\\n\"}}", "fail"),
+        ],
+    );
+    check(
+        "{sshd: {setting: clientaliveinterval, at_most: 300}}",
+        &[
+            ("{sshd: {stdout: \"clientaliveinterval 300\\n@9 /e\\tClientAliveInterval 5m\\n.\\n\"}}", "pass"),
+            (
+                "{sshd: {stdout: \"clientaliveinterval 300\\n@9 /e\\tClientAliveInterval 1h30m\\n.\\n\"}}",
+                "fail",
+            ),
+            (
+                "{sshd: {stdout: \"clientaliveinterval 300\\n@9 /e\\tClientAliveInterval soon\\n.\\n\"}}",
+                "error",
+            ),
+        ],
+    );
+    check(
+        "{sshd: {setting: authenticationmethods, includes: [publickey], separator: \",\"}}",
+        &[
+            ("{sshd: {stdout: \"authenticationmethods publickey,password\\n\"}}", "pass"),
+            (
+                "{sshd: {stdout: \"authenticationmethods publickey\\n@9 /e\\tAuthenticationMethods password\\n.\\n\"}}",
+                "fail",
+            ),
         ],
     );
     check(

@@ -1,4 +1,6 @@
-//! `sshd`: one effective setting of the SSH server, as `sshd -T` gives it. Does not read its files.
+//! `sshd`: one effective setting of the SSH server, as `sshd -T` gives it, and what `Match` blocks set instead.
+
+use model::Source;
 
 use crate::compare::{Case, Comparator, Seen, comparing};
 use crate::compile::Scope;
@@ -11,7 +13,8 @@ use crate::outcome::{Outcome, Verdict};
 use crate::probe;
 
 comparing! {
-    /// One effective setting of the SSH server (sshd -T); values compare without regard to case.
+    /// One effective setting of the SSH server (sshd -T), which no Match block may set to a value that is not
+    /// accepted; values compare without regard to case.
     SshdSource {
         /// Keyword, in lower case.
         setting: Text,
@@ -51,9 +54,24 @@ impl Sshd {
             Ok(settings) => settings,
             Err(reason) => return Outcome::error(reason),
         };
-        let values = settings.0.get(&self.setting).map_or(&[][..], Vec::as_slice);
+        let mut values = settings.effective.get(&self.setting).cloned().unwrap_or_default();
         let mut finding = in_answer(&self.setting, probe::sshd::COMMAND, facts.sshd_text());
-        let lines: String = values.iter().map(|value| format!("{} {value}\n", self.setting)).collect();
+        let mut lines: String = values.iter().map(|value| format!("{} {value}\n", self.setting)).collect();
+        let mut is_spoiled = false;
+        let blocks = settings.in_blocks.get(&self.setting).map_or(&[][..], Vec::as_slice);
+        // Whether a setting is there at all is asked of all connections, not of those that a block is for.
+        if !self.comparator.judges_presence() {
+            for block in blocks.iter().filter(|block| !self.satisfies(&block.value)) {
+                lines.push_str(&format!(
+                    "{} {} (in a Match block, line {} of {})\n",
+                    self.setting, block.value, block.line, block.file
+                ));
+                let source = Source { file: block.file.clone(), line: Some(block.line) };
+                finding.source.get_or_insert(source);
+                is_spoiled = true;
+                values.push(block.value.clone());
+            }
+        }
         finding.excerpt = Some(lines.into_bytes());
         if values.is_empty() && !self.comparator.judges_presence() {
             finding.expected = self.comparator.describe();
@@ -70,6 +88,19 @@ impl Sshd {
         // sshd compares keywords and most arguments without regard to case.
         let lower: Vec<String> = values.iter().map(|value| value.to_ascii_lowercase()).collect();
         let seen = Seen { values: &lower, separator: self.separator.as_deref(), case: Case::Fold };
-        compared(&self.comparator, &seen, finding)
+        let mut outcome = compared(&self.comparator, &seen, finding);
+        // A list as a whole may hold what a block alone lacks.
+        if is_spoiled && outcome.verdict == Verdict::Pass {
+            outcome.verdict = Verdict::Fail;
+            outcome.findings.iter_mut().for_each(|finding| finding.holds = Some(false));
+        }
+        outcome
+    }
+
+    /// Tells whether what a `Match` block sets is as it should be; what cannot be compared is not.
+    fn satisfies(&self, value: &str) -> bool {
+        let lower = [value.to_ascii_lowercase()];
+        let seen = Seen { values: &lower, separator: self.separator.as_deref(), case: Case::Fold };
+        self.comparator.judge(&seen) == Ok(true)
     }
 }
