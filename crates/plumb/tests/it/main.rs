@@ -61,5 +61,6 @@ mod statements;
 mod strangers;
 mod support;
 mod tampering;
+mod traps;
 mod walks;
 mod witness;
