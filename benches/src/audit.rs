@@ -117,6 +117,7 @@ async fn open(data: &Path, mode: Mode) -> Result<App, BenchError> {
         stamp_max_lag_seconds: 86_400,
         policy: None,
         content_dir: None,
+        variables: Vec::new(),
         tailoring: None,
         actor: ACTOR.to_owned(),
         clock: Clock::System,

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use app::content::Content;
+use app::content::{Content, Source};
 use model::{Address, Endpoint, Hello, WireStats};
 use rules::Selection;
 use testkit::host::{HostOptions, TestHost, Tree};
@@ -46,7 +46,8 @@ impl Scene {
     pub fn start(prepare: Option<String>) -> Result<Scene, BenchError> {
         let binary = command::plumb()?;
         let host = TestHost::start(&Tree::debian12()?, &HostOptions { prepare, ..HostOptions::default() })?;
-        let content = Content::open(None, None).map_err(|err| BenchError::Rules { said: err.to_string() })?;
+        let content =
+            Content::open(Source::default()).map_err(|err| BenchError::Rules { said: err.to_string() })?;
         Ok(Scene { host, content, binary, folder: command::folder()? })
     }
 

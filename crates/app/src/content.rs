@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use formats::report::{ControlRef, HostScan, ResultView, RuleText};
-pub use import::{Item as ImportItem, ItemKind as ImportItemKind, Report as ImportReport};
+pub use import::{Item as ImportItem, ItemKind as ImportItemKind, Report as ImportReport, is_variable_name};
 use model::{Digest, Platform, RuleId, Severity};
 use rules::{Corpus, Rule};
 use serde::Serialize;
@@ -39,22 +39,35 @@ pub struct Content {
     import: Option<ImportReport>,
 }
 
+/// Which rules are in use.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Source<'s> {
+    /// Rules of this directory instead of the shipped ones.
+    pub dir: Option<&'s Path>,
+    /// Values for variables of imported rules, by name.
+    pub variables: &'s [(String, String)],
+    /// A profile to lay over the rules.
+    pub tailoring: Option<&'s Path>,
+}
+
 impl Content {
     /// Loads the shipped rules, or those of a directory, and with them the profile of a tailoring file.
     ///
     /// # Errors
-    /// When a file cannot be read or a rule does not load; the message names file, line and column.
-    pub fn open(dir: Option<&Path>, tailoring: Option<&Path>) -> Result<Self, Error> {
-        Self::open_by(dir, tailoring, Corpus::load)
+    /// When a file cannot be read or a rule does not load; the message names file, line and column. When a variable
+    /// is given that the rules do not have.
+    pub fn open(source: Source<'_>) -> Result<Self, Error> {
+        Self::open_by(source, Corpus::load)
     }
 
     /// Loads rules to be run and not to be looked at: the tests of shipped rules, which hold, are left unread.
-    pub(crate) fn open_to_run(dir: Option<&Path>, tailoring: Option<&Path>) -> Result<Self, Error> {
-        Self::open_by(dir, tailoring, if dir.is_none() { Corpus::load_without_tests } else { Corpus::load })
+    pub(crate) fn open_to_run(source: Source<'_>) -> Result<Self, Error> {
+        Self::open_by(source, if source.dir.is_none() { Corpus::load_without_tests } else { Corpus::load })
     }
 
-    fn open_by(dir: Option<&Path>, tailoring: Option<&Path>, load: Load) -> Result<Self, Error> {
-        let Given { mut files, import } = Given::read(dir)?;
+    fn open_by(source: Source<'_>, load: Load) -> Result<Self, Error> {
+        let Source { dir, variables, tailoring } = source;
+        let Given { mut files, import } = Given::read(dir, variables)?;
         let tailored = match tailoring {
             Some(file) => {
                 let base = || load(&files).map_err(|errors| refused(&errors, dir));
@@ -74,7 +87,7 @@ impl Content {
             return Err(Error::new(Kind::Config, "none of the rules could be imported")
                 .hint("`plumb rules import-report DIR` says why, by file, line and column"));
         }
-        let document = document(&corpus)?;
+        let document = document(&corpus, variables)?;
         Ok(Self { corpus, document, shipped: dir.is_none(), tailored, import })
     }
 
@@ -87,7 +100,7 @@ impl Content {
     /// Holds no rules, for commands that ask about the ledger alone: reading all rules takes longer than a proof.
     pub(crate) fn none() -> Result<Self, Error> {
         let corpus = Corpus::load(&[]).map_err(|errors| refused(&errors, None))?;
-        let document = document(&corpus)?;
+        let document = document(&corpus, &[])?;
         Ok(Self { corpus, document, shipped: false, tailored: None, import: None })
     }
 
@@ -124,9 +137,9 @@ pub(crate) fn rule_digest(rule: &Rule) -> Digest {
 /// Lists every complaint of the loader about a directory, for `plumb rules lint`.
 ///
 /// # Errors
-/// When the directory cannot be read.
-pub fn lint(dir: Option<&Path>) -> Result<Vec<rules::LoadError>, Error> {
-    let Given { files, import } = Given::read(dir)?;
+/// When the directory cannot be read, or a variable is given that its rules do not have.
+pub fn lint(dir: Option<&Path>, variables: &[(String, String)]) -> Result<Vec<rules::LoadError>, Error> {
+    let Given { files, import } = Given::read(dir, variables)?;
     let refused = import.iter().flat_map(ImportReport::refused);
     let mut errors: Vec<rules::LoadError> = refused
         .map(|item| rules::LoadError {
@@ -143,9 +156,9 @@ pub fn lint(dir: Option<&Path>) -> Result<Vec<rules::LoadError>, Error> {
 /// Imports a directory of rules in the format of others and tells what became of them.
 ///
 /// # Errors
-/// When the directory cannot be read, or its rules are in our own format.
-pub fn import_report(dir: &Path) -> Result<ImportReport, Error> {
-    Given::read(Some(dir))?.import.ok_or_else(|| {
+/// When the directory cannot be read, its rules are in our own format, or a variable is given that they do not have.
+pub fn import_report(dir: &Path, variables: &[(String, String)]) -> Result<ImportReport, Error> {
+    Given::read(Some(dir), variables)?.import.ok_or_else(|| {
         let message = format!("{} holds no rules in the format of others", dir.display());
         Error::new(Kind::Usage, message).hint("`plumb rules lint` checks rules in our own format")
     })
@@ -162,8 +175,8 @@ fn refused(errors: &[rules::LoadError], dir: Option<&Path>) -> Error {
         .hint("`plumb rules lint` lists every problem; unknown keys are refused on purpose")
 }
 
-/// Renders what a corpus says: rules by digest, and every mapping in full.
-fn document(corpus: &Corpus) -> Result<Blob, Error> {
+/// Renders what a corpus says: rules by digest, every mapping in full, and the variables that were given for it.
+fn document(corpus: &Corpus, variables: &[(String, String)]) -> Result<Blob, Error> {
     let rules: Vec<Value> = corpus
         .rules()
         .map(|rule| {
@@ -193,8 +206,13 @@ fn document(corpus: &Corpus) -> Result<Blob, Error> {
             })
         })
         .collect();
-    let document =
+    let mut document =
         json!({"schema": "plumbline.corpus/1", "rules": rules, "profiles": profiles, "mappings": mappings});
+    if !variables.is_empty() {
+        let variables: BTreeMap<&str, &str> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        document["variables"] = json!(variables);
+    }
     blob(&document)
 }
 

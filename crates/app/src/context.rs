@@ -9,7 +9,7 @@ use model::{AuditId, Timestamp};
 use store::{Db, Login, Tenant};
 use uuid::Uuid;
 
-use crate::content::Content;
+use crate::content::{Content, Source};
 use crate::database::Database;
 use crate::error::Error;
 use crate::witness::ConfiguredPolicy;
@@ -79,11 +79,24 @@ pub struct Config {
     pub policy: Option<PathBuf>,
     /// Rules from this directory instead of the shipped ones.
     pub content_dir: Option<PathBuf>,
+    /// Values for variables of imported rules, by name.
+    pub variables: Vec<(String, String)>,
     /// A profile to lay over the rules, and to run.
     pub tailoring: Option<PathBuf>,
     /// Who acts: `local:<login name>`.
     pub actor: String,
     pub clock: Clock,
+}
+
+impl Config {
+    /// Says which rules are in use.
+    pub(crate) fn rules(&self) -> Source<'_> {
+        Source {
+            dir: self.content_dir.as_deref(),
+            variables: &self.variables,
+            tailoring: self.tailoring.as_deref(),
+        }
+    }
 }
 
 /// The opened product. Cheap to clone.

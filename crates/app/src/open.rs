@@ -45,9 +45,7 @@ pub enum Mode {
 /// When a part cannot be used; each says which and what to do.
 pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
     let content = Arc::new(match mode {
-        Mode::Create | Mode::Existing => {
-            Content::open_to_run(config.content_dir.as_deref(), config.tailoring.as_deref())?
-        }
+        Mode::Create | Mode::Existing => Content::open_to_run(config.rules())?,
         Mode::Ledger => Content::none()?,
     });
     if mode != Mode::Create {

@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-use app::content::Content;
+use app::content::{Content, Source};
 use model::{Endpoint, Hello, Output};
 use rules::{Corpus, SelectError, Selection};
 use secrecy::SecretString;
@@ -49,7 +49,7 @@ const KERNEL: [(&str, &str); 10] = [
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "overwrites the recordings that the demo is made of; run it by hand"]
 async fn the_demo_hosts_are_recorded_in_both_states() {
-    let content = Content::open(None, None).expect("the shipped rules load");
+    let content = Content::open(Source::default()).expect("the shipped rules load");
     let tree = Tree::debian12().expect("the tree is there or can be built");
     let stories = [("demo-web", ["web-1", "web-2"]), ("demo-db", ["db-1", "db-2"])];
     for (name, states) in stories {

@@ -21,6 +21,7 @@ mod variables;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use report::{Item, ItemKind, Report};
+pub use variables::{GivenError, is_name as is_variable_name};
 
 use references::References;
 use report::Place;
@@ -46,10 +47,13 @@ pub fn is_kensa(files: &[(String, Vec<u8>)]) -> bool {
 
 /// Imports the files of one directory.
 ///
-/// Shape: (path relative to the directory, bytes) pairs. A file that cannot be read keeps none of the others from
-/// loading; it is in the report. Every rule in the result loads by itself in [`rules::Corpus`].
-#[must_use]
-pub fn load(files: &[(String, Vec<u8>)]) -> Import {
+/// Shape: (path relative to the directory, bytes) pairs; names and values of variables, which win over those of the
+/// files. A file that cannot be read keeps none of the others from loading; it is in the report. Every rule in the
+/// result loads by itself in [`rules::Corpus`].
+///
+/// # Errors
+/// [`GivenError`] when a given variable is not one of these files, or is given twice.
+pub fn load(files: &[(String, Vec<u8>)], given: &[(String, String)]) -> Result<Import, GivenError> {
     let mut report = Report::default();
     let mut parsed = Vec::new();
     for (path, bytes) in files {
@@ -68,7 +72,8 @@ pub fn load(files: &[(String, Vec<u8>)]) -> Import {
             Err(problem) => report.items.push(problem),
         }
     }
-    let variables = Variables::gather(&parsed, &mut report);
+    let mut variables = Variables::gather(&parsed, &mut report);
+    variables.lay_over(given, &parsed)?;
     let mut loader = Loader { report, variables, files: BTreeMap::new(), references: References::default() };
     for (kind, path, node) in parsed {
         if kind == FileKind::Rule {
@@ -79,7 +84,7 @@ pub fn load(files: &[(String, Vec<u8>)]) -> Import {
     let mut files: Vec<(String, String)> = files.into_values().map(|(_from, file)| file).collect();
     files.extend(references.files());
     report.items.sort();
-    Import { files, report }
+    Ok(Import { files, report })
 }
 
 /// What a file of a directory is for.
@@ -142,7 +147,8 @@ impl Loader {
         if let Some((at, _)) = unknown.first() {
             let names: BTreeSet<&str> = unknown.iter().map(|(_, name)| name.as_str()).collect();
             let names: Vec<&str> = names.into_iter().collect();
-            let message = format!("there is no variable {}: set it in conf.d/*.yml", names.join(", "));
+            let message =
+                format!("there is no variable {}: set it in conf.d/*.yml or by --var", names.join(", "));
             return self.report.note(ItemKind::Skipped, &name, place(*at), message);
         }
         let translated = match rule::translate(&node) {

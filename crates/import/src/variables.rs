@@ -1,6 +1,7 @@
 //! Variables: `{{ name }}` in texts, put in after the file was read, so that no value can change its structure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::FileKind;
 use crate::report::{ItemKind, Place, Report};
@@ -8,6 +9,32 @@ use crate::tree::{At, Node, Problem, Value};
 
 /// Stands between the members of a variable that is a list.
 pub(crate) const LIST_SEPARATOR: char = ',';
+
+/// Why a value that was given for these rules is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GivenError {
+    /// No file sets the variable and no rule uses it.
+    Unknown {
+        name: String,
+        /// The variable that is spelt nearly like it.
+        near: Option<String>,
+    },
+    /// The variable is given more than once.
+    Repeated { name: String },
+}
+
+impl fmt::Display for GivenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { name, .. } => {
+                write!(f, "no rule uses the variable {name} and no file sets it")
+            }
+            Self::Repeated { name } => write!(f, "the variable {name} is given twice"),
+        }
+    }
+}
+
+impl std::error::Error for GivenError {}
 
 /// Values by name.
 #[derive(Debug, Default)]
@@ -62,6 +89,33 @@ impl Variables {
         }
     }
 
+    /// Lays values over those of the files: what was given for one run wins.
+    ///
+    /// Errors: [`GivenError`], for a name that these files do not know would change nothing.
+    pub(crate) fn lay_over(
+        &mut self,
+        given: &[(String, String)],
+        files: &[(FileKind, &str, Node)],
+    ) -> Result<(), GivenError> {
+        let rules = files.iter().filter(|(kind, ..)| *kind == FileKind::Rule);
+        // Where nothing is set, every name that is used is a missing one.
+        let used = rules.flat_map(|(_, _, node)| Self::default().substitute(&mut node.clone()));
+        let mut known: BTreeSet<String> = used.map(|(_at, name)| name).collect();
+        known.extend(self.0.keys().cloned());
+        let mut seen = BTreeSet::new();
+        for (name, value) in given {
+            if !known.contains(name) {
+                let near = rules::nearest(name, known.iter().map(String::as_str));
+                return Err(GivenError::Unknown { name: name.clone(), near });
+            }
+            if !seen.insert(name) {
+                return Err(GivenError::Repeated { name: name.clone() });
+            }
+            self.0.insert(name.clone(), value.clone());
+        }
+        Ok(())
+    }
+
     /// Puts values in, in every text of the tree; returns the names that nobody set, with their places.
     pub(crate) fn substitute(&self, node: &mut Node) -> Vec<(At, String)> {
         let mut unknown = Vec::new();
@@ -112,7 +166,8 @@ impl Variables {
 }
 
 /// Tells whether a text is the name of a variable: a letter, then letters, digits and `_`.
-fn is_name(text: &str) -> bool {
+#[must_use]
+pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

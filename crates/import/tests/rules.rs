@@ -186,6 +186,34 @@ fn gates_hold_and_do_not_hold() {
 }
 
 #[test]
+fn a_given_variable_wins_and_one_that_no_file_knows_is_refused() {
+    let file = |path: &str, text: &str| (path.to_owned(), text.to_owned().into_bytes());
+    let rule = checked(
+        "uses-two",
+        "{method: config_value, path: \"/etc/{{ set }}\", key: a, expected: \"{{ unset }}\"}",
+    );
+    let files = [file(&rule.0, &rule.1), file("conf.d/10.yml", "variables: {set: a, spare: b}\n")];
+    let given = |list: &[(&str, &str)]| {
+        let list: Vec<(String, String)> =
+            list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        import::load(&files, &list)
+    };
+    let import = given(&[("set", "x"), ("unset", "y"), ("spare", "")]).unwrap();
+    let texts: String = import.files.iter().map(|(_, text)| text.as_str()).collect();
+    assert!(texts.contains("file: \"/etc/x\"") && texts.contains("^(?:y)"), "{texts}");
+    let refused = |list: &[(&str, &str)]| given(list).unwrap_err();
+    let near = |name: &str, near: &str| import::GivenError::Unknown {
+        name: name.to_owned(),
+        near: Some(near.to_owned()),
+    };
+    assert_eq!(refused(&[("unsett", "x")]), near("unsett", "unset"));
+    assert_eq!(refused(&[("spares", "x")]), near("spares", "spare"));
+    let twice = import::GivenError::Repeated { name: "set".to_owned() };
+    assert_eq!(refused(&[("set", "x"), ("unset", "x"), ("set", "x")]), twice);
+    assert_eq!(given(&[("set", "x")]).unwrap().report.of(ItemKind::Skipped).count(), 1);
+}
+
+#[test]
 fn variables_come_from_defaults_and_conf_d_and_an_unknown_one_skips_its_rule_by_name() {
     let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
     let files = [
@@ -208,7 +236,7 @@ fn variables_come_from_defaults_and_conf_d_and_an_unknown_one_skips_its_rule_by_
     check(
         &items(&import, ItemKind::Skipped),
         &expect![[r#"
-            knows-not rules/own/knows-not.yml:10:40 there is no variable nobody, none: set it in conf.d/*.yml
+            knows-not rules/own/knows-not.yml:10:40 there is no variable nobody, none: set it in conf.d/*.yml or by --var
         "#]],
     );
     check(
@@ -398,7 +426,7 @@ fn a_broken_file_keeps_no_other_from_loading() {
     let mut bytes: Vec<(String, Vec<u8>)> =
         files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
     bytes.push(("rules/own/latin.yml".to_owned(), b"id: caf\xe9\n".to_vec()));
-    let import = import::load(&bytes);
+    let import = import::load(&bytes, &[]).unwrap();
     assert_eq!(items(&import, ItemKind::Loaded), ["good rules/own/good.yml:1:1 typed: package_installed"]);
     check(
         &items(&import, ItemKind::Broken),

@@ -11,6 +11,7 @@ mod values;
 
 use std::path::PathBuf;
 
+use app::content::Source;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use formats::Format;
 use model::{Digest, Severity, Timestamp};
@@ -51,6 +52,9 @@ pub(crate) struct Global {
     /// Use the rules in this folder instead of the shipped ones
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) content: Option<PathBuf>,
+    /// Value of a variable of imported rules, over the one in their folder; may be repeated
+    #[arg(long = "var", global = true, value_name = "NAME=VALUE", value_parser = values::variable)]
+    pub(crate) variables: Vec<(String, String)>,
     /// Run the profile of this file, laid over the rules: a profile in YAML, or an XCCDF 1.2 tailoring
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) tailoring: Option<PathBuf>,
@@ -79,6 +83,17 @@ pub(crate) struct Global {
     /// No progress and no notes; results and errors only
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+}
+
+impl Global {
+    /// Says which rules are meant.
+    pub(crate) fn rules(&self) -> Source<'_> {
+        Source {
+            dir: self.content.as_deref(),
+            variables: &self.variables,
+            tailoring: self.tailoring.as_deref(),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

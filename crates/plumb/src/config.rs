@@ -50,6 +50,7 @@ pub(crate) fn load(global: &Global) -> Config {
         stamp_max_lag_seconds: global.stamp_max_lag_seconds,
         policy: global.ledger_policy.clone(),
         content_dir: global.content.clone(),
+        variables: global.variables.clone(),
         tailoring: global.tailoring.clone(),
         actor: format!("local:{}", login_name()),
         clock: Clock::System,

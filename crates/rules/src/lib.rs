@@ -38,6 +38,7 @@ pub use evaluate::evaluate;
 pub use fix::{Fix, Mechanism};
 pub use mask::{Masker, MaskerError};
 pub use methods::setting::Format;
+pub use near::nearest;
 pub use plan::{KEEP_BYTES_MAX, Plan, READ_BYTES_MAX, TIMEOUT_MS, plan};
 pub use relations::{Edges, relations};
 pub use rule::{PlatformPattern, Rule, ValueSpec};

@@ -4,7 +4,7 @@
 const NAME_CHARS_MAX: usize = 80;
 
 /// Returns the known name with the least edit distance, when it is near: at most a third of its length.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     if name.chars().count() > NAME_CHARS_MAX {
         return None;
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use import::Report;
+use import::{GivenError, Report};
 
 use crate::error::{Error, Kind};
 
@@ -26,15 +26,17 @@ pub(super) struct Given {
 }
 
 impl Given {
-    pub(super) fn read(dir: Option<&Path>) -> Result<Self, Error> {
+    pub(super) fn read(dir: Option<&Path>, variables: &[(String, String)]) -> Result<Self, Error> {
         let Some(dir) = dir else {
+            without_variables(variables)?;
             return Ok(Self { files: shipped_files()?, import: None });
         };
         let files = read_files(dir)?;
         if import::is_kensa(&files) {
-            let import::Import { files, report } = import::load(&files);
+            let import::Import { files, report } = import::load(&files, variables).map_err(refused)?;
             return Ok(Self { files, import: Some(report) });
         }
+        without_variables(variables)?;
         let own = files.into_iter().filter(|(path, _bytes)| path.ends_with(".yaml"));
         let files: Result<Vec<(String, String)>, Error> = own
             .map(|(path, bytes)| match String::from_utf8(bytes) {
@@ -50,6 +52,21 @@ impl Given {
             return Err(no_rules(dir));
         }
         Ok(Self { files, import: None })
+    }
+}
+
+/// Refuses values for variables where the rules have none: nobody would notice that they change nothing.
+fn without_variables(variables: &[(String, String)]) -> Result<(), Error> {
+    let Some((name, _value)) = variables.first() else { return Ok(()) };
+    Err(Error::new(Kind::Usage, format!("these rules have no variable {name}"))
+        .hint("--var is for imported rules; a tailoring sets the values of ours"))
+}
+
+fn refused(err: GivenError) -> Error {
+    let error = Error::new(Kind::Usage, err.to_string());
+    match err {
+        GivenError::Unknown { near: Some(near), .. } => error.hint(format!("did you mean {near}?")),
+        GivenError::Unknown { near: None, .. } | GivenError::Repeated { .. } => error,
     }
 }
 

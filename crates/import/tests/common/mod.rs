@@ -26,7 +26,7 @@ pub(crate) fn checked(id: &str, check: &str) -> (String, String) {
 pub(crate) fn load(files: &[(String, String)]) -> Import {
     let files: Vec<(String, Vec<u8>)> =
         files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
-    import::load(&files)
+    import::load(&files, &[]).unwrap()
 }
 
 /// Returns the items of one kind as `rule file:line:column message`.

@@ -1,8 +1,11 @@
-//! Numbers of settings, read strictly: digits and nothing else, within their limits (LED-35, LED-38).
+//! Values of settings, read strictly; numbers are digits and nothing else, within their limits (LED-35, LED-38).
 
 use app::Retention;
+use app::content::is_variable_name;
 use ledger::policy::{LAG_SECONDS_MAX, LAG_SECONDS_MIN};
 
+/// Longest value of a variable. Bytes.
+const VALUE_BYTES_MAX: usize = 4_096;
 /// Longest retention. Days.
 const DAYS_MAX: u32 = 36_500;
 
@@ -28,6 +31,18 @@ pub(super) fn lag_seconds(text: &str) -> Result<u64, String> {
     lag.ok_or_else(|| {
         format!("it is not a whole number of seconds from {LAG_SECONDS_MIN} to {LAG_SECONDS_MAX}")
     })
+}
+
+/// Reads `NAME=VALUE`; a value may be empty and may hold `=`.
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is not NAME=VALUE")?;
+    if !is_variable_name(name) {
+        return Err("a name is a letter with letters, digits and _ behind it".to_owned());
+    }
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(format!("the value is longer than {VALUE_BYTES_MAX} bytes"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Reads a number without sign, leading zeros and unit.

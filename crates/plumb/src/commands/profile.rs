@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::output::{Table, clean};
 
 pub(super) fn run(global: &Global, command: &ProfileCommand) -> Result<Exit, Error> {
-    let content = Content::open(global.content.as_deref(), global.tailoring.as_deref())?;
+    let content = Content::open(global.rules())?;
     match command {
         ProfileCommand::List(args) => list(&content, args),
         ProfileCommand::Show(args) => show(&content, args),

@@ -18,14 +18,14 @@ pub(super) fn run(global: &Global, command: &RulesCommand) -> Result<Exit, Error
             return Ok(Exit::Success);
         }
         RulesCommand::Lint(args) => return lint_folder(global, args),
-        RulesCommand::ImportReport(args) => return report_import(args),
+        RulesCommand::ImportReport(args) => return report_import(global, args),
         RulesCommand::List(_)
         | RulesCommand::Show(_)
         | RulesCommand::Explain(_)
         | RulesCommand::Test(_)
         | RulesCommand::Coverage(_) => {}
     }
-    let content = Content::open(global.content.as_deref(), global.tailoring.as_deref())?;
+    let content = Content::open(global.rules())?;
     match command {
         RulesCommand::List(args) => list(&content, args),
         RulesCommand::Show(args) => {
@@ -106,7 +106,7 @@ fn explain(content: &Content, args: &RuleArgs) -> Result<Exit, Error> {
 
 fn lint_folder(global: &Global, args: &LintArgs) -> Result<Exit, Error> {
     let folder = args.folder.as_ref().or(global.content.as_ref());
-    let errors = lint(folder.map(std::path::PathBuf::as_path))?;
+    let errors = lint(folder.map(std::path::PathBuf::as_path), &global.variables)?;
     for error in &errors {
         console::print(format!("{}\n", clean(&error.to_string())).as_bytes())?;
     }
@@ -118,8 +118,8 @@ fn lint_folder(global: &Global, args: &LintArgs) -> Result<Exit, Error> {
     Ok(Exit::AnswerIsNo)
 }
 
-fn report_import(args: &ImportReportArgs) -> Result<Exit, Error> {
-    let report = import_report(&args.folder)?;
+fn report_import(global: &Global, args: &ImportReportArgs) -> Result<Exit, Error> {
+    let report = import_report(&args.folder, &global.variables)?;
     match args.format {
         ListFormat::Json => {
             let document =

@@ -52,6 +52,7 @@ fn config(data: &Path) -> Config {
         anchor: None,
         policy: None,
         content_dir: None,
+        variables: Vec::new(),
         tailoring: None,
         actor: "local:tester".to_owned(),
         clock: Clock::System,

@@ -139,6 +139,7 @@ async fn assert_no_alarm(seed: u64, is_large: bool) -> (u64, u64) {
     let (data, archive) = (folder.path().join("data"), folder.path().join("archive"));
     let config = Config {
         content_dir: (!is_large).then(|| few_rules(folder.path())),
+        variables: Vec::new(),
         tailoring: None,
         retention: Retention { bodies_days: 30, evidence_days: 90, ..Retention::default() },
         anchor: seed.is_multiple_of(2).then(|| folder.path().join("anchor.log")),

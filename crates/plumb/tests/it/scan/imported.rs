@@ -164,6 +164,81 @@ fn assert_marked(world: &World, host: &TestHost, content: &str) {
     assert!(exported(world).contains("\"imported\":\"kensa\""));
 }
 
+/// EXE-20
+#[test]
+fn a_variable_given_for_a_scan_wins_over_the_directory_and_is_on_record() {
+    let (world, host) = (world(), host());
+    host.must("echo 'deny = 6' > /etc/plumb_limits").unwrap();
+    let content = vendor(&world);
+    let scan = |more: &[&str]| {
+        let args =
+            [&["--content", &content, "--rule", "value-low-enough", "--format", "json"], more].concat();
+        world.scan(&host, &args)
+    };
+    // 9 in defaults.yml, 5 over it in conf.d.
+    let plain = one_host(&scan(&[]));
+    assert_eq!(statuses(&plain)["value-low-enough"], "fail");
+    let done = scan(&["--var", "deny_max=6"]);
+    assert_code(&done, 0);
+    let given = one_host(&done);
+    assert_eq!(statuses(&given)["value-low-enough"], "pass");
+    let stored = world.by_hand("SELECT CAST(body AS TEXT) FROM corpora;");
+    let of = |digest: &str| stored.iter().filter(|body| body.contains(digest)).count();
+    assert_eq!((stored.len(), of("\"variables\":{\"deny_max\":\"6\"}")), (2, 1), "{stored:#?}");
+    // What the directory does not set can be given; the rule is then loaded.
+    let done =
+        world.scan(&host, &["--content", &content, "--var", "nobody_set_me=passwd", "--format", "json"]);
+    assert_eq!(statuses(&one_host(&done))["unset-variable"], "pass");
+    assert!(!done.stderr.contains("nobody_set_me"), "{}", done.stderr);
+    // Each answer keeps the rules of its time.
+    let digest = |more: &[&str]| {
+        let args = [&["rules", "list", "--content", &content, "--format", "json"], more].concat();
+        json(&world.plumb(&args))["corpus_digest"].as_str().unwrap().to_owned()
+    };
+    // A scan is recorded with the digest of what its rules said.
+    assert!(exported(&world).contains(&digest(&["--var", "deny_max=6"])));
+    let digests = [digest(&[]), digest(&["--var", "deny_max=5"]), digest(&["--var", "deny_max=6"])];
+    assert!(digests[0] != digests[1] && digests[1] != digests[2] && digests[0] != digests[2], "{digests:?}");
+    assert_eq!(digest(&["--var", "nobody_set_me=a", "--var", "deny_max=6"]), {
+        digest(&["--var", "deny_max=6", "--var", "nobody_set_me=a"])
+    });
+}
+
+#[test]
+fn a_variable_that_the_rules_do_not_have_is_wrong_use() {
+    let world = world();
+    let content = vendor(&world);
+    let list = |more: &[&str]| world.plumb(&[&["rules", "list", "--content", &content], more].concat());
+    for (word, near) in [("deny_mx=6", "deny_max"), ("nobody_sets_me=6", "nobody_set_me")] {
+        let done = list(&["--var", word]);
+        assert_refused(&done, 64, "no rule uses the variable");
+        assert!(done.stderr.ends_with(&format!("\nhint: did you mean {near}?\n")), "{done:#?}");
+    }
+    assert_refused(&list(&["--var", "unlike=6"]), 64, "no rule uses the variable unlike");
+    assert_refused(&list(&["--var", "deny_max=6", "--var", "deny_max=6"]), 64, "deny_max is given twice");
+    let long = format!("deny_max={}", "6".repeat(4_097));
+    let malformed = [
+        ("deny_max", "it is not NAME=VALUE"),
+        ("deny-max=6", "a letter with letters, digits and _"),
+        (&long, "longer than 4096 bytes"),
+    ];
+    for (word, why) in malformed {
+        let done = list(&["--var", word]);
+        assert!(done.code == Some(64) && done.stderr.contains(why), "{done:#?}");
+    }
+    // Rules of ours have values, and a tailoring for them.
+    assert_refused(&world.plumb(&["rules", "list", "--var", "deny_max=6"]), 64, "no variable deny_max");
+    let own = world.content(&[crate::support::shell_rule("own_rule", "echo yes")]);
+    assert_refused(&world.plumb(&["rules", "lint", &own, "--var", "a=6"]), 64, "no variable a");
+    assert_refused(&world.plumb(&["scan", "localhost", "--var", "a=6"]), 64, "no variable a");
+    assert!(!world.database().exists());
+
+    let report = world.plumb(&["rules", "import-report", &content, "--var", "nobody_set_me=a=b"]);
+    assert!(report.stderr.contains("imported 6 of 10 rules; skipped 2, "), "{}", report.stderr);
+    let lint = world.plumb(&["rules", "lint", &content, "--var", "nobody_set_me=passwd"]);
+    assert_eq!(lint.stdout.lines().count(), 4, "{}", lint.stdout);
+}
+
 #[test]
 fn the_import_report_names_what_is_taken_over_and_what_is_not() {
     let world = world();
@@ -182,7 +257,10 @@ fn the_import_report_names_what_is_taken_over_and_what_is_not() {
     // The value stands in line 13, behind `    check: {method: file_exists, path: `.
     assert_eq!(
         row("skipped", "unset-variable")[2..],
-        ["rules/own/unset-variable.yml:13:40", "there is no variable nobody_set_me: set it in conf.d/*.yml"]
+        [
+            "rules/own/unset-variable.yml:13:40",
+            "there is no variable nobody_set_me: set it in conf.d/*.yml or by --var"
+        ]
     );
     assert_eq!(row("not_honored", "by-capability")[3], "depends_on is not honoured");
     assert!(
