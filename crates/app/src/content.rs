@@ -252,8 +252,10 @@ pub struct RuleExplained {
     pub description: String,
     pub rationale: String,
     pub fix: Option<String>,
-    /// Tunable values with their defaults, in words.
+    /// Tunable values with their defaults and bounds, in words.
     pub values: Vec<String>,
+    /// Ids of the profiles that choose it, on whichever platform.
+    pub profiles: Vec<String>,
     pub controls: Vec<ControlRef>,
 }
 
@@ -274,10 +276,21 @@ pub fn schema() -> Value {
 
 impl Content {
     /// Lists rules by id, those with a tag when one is given.
-    #[must_use]
-    pub fn summaries(&self, tag: Option<&str>) -> Vec<RuleSummary> {
+    ///
+    /// # Errors
+    /// When no rule has the tag: an empty list would say that nothing is asked where a word is misspelt.
+    pub fn summaries(&self, tag: Option<&str>) -> Result<Vec<RuleSummary>, Error> {
+        let tags = self.corpus.tags();
+        if let Some(tag) = tag.filter(|tag| !tags.contains(tag)) {
+            let error =
+                Error::new(Kind::Usage, format!("no rule has the tag {:?}", crate::targets::shown(tag)));
+            return Err(match rules::nearest(tag, tags.into_iter()) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None => error.hint("`plumb rules list` shows the tags"),
+            });
+        }
         let wanted = |rule: &&Rule| tag.is_none_or(|tag| rule.tags.iter().any(|known| known == tag));
-        self.corpus.rules().filter(wanted).map(|rule| self.summary(rule)).collect()
+        Ok(self.corpus.rules().filter(wanted).map(|rule| self.summary(rule)).collect())
     }
 
     /// Lists the ids of profiles.
@@ -308,7 +321,13 @@ impl Content {
     pub fn explain(&self, id: &str) -> Result<RuleExplained, Error> {
         let rule = self.load(id)?;
         let value = |(name, spec): (&String, &rules::ValueSpec)| {
-            format!("{name} = {} ({})", spec.default, spec.title)
+            let bounds = match (spec.min, spec.max) {
+                (Some(min), Some(max)) => format!(", {min} to {max}"),
+                (Some(min), None) => format!(", at least {min}"),
+                (None, Some(max)) => format!(", at most {max}"),
+                (None, None) => String::new(),
+            };
+            format!("{name} = {}{bounds} ({})", spec.default, spec.title)
         };
         Ok(RuleExplained {
             summary: self.summary(rule),
@@ -316,6 +335,7 @@ impl Content {
             rationale: rule.rationale.clone(),
             fix: rule.fix_line(),
             values: rule.values.iter().map(value).collect(),
+            profiles: self.profiles_with(&rule.id)?,
             controls: self.controls(&rule.id, None),
         })
     }

@@ -41,6 +41,7 @@ pub(crate) struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Folder of the database and the signing key [default: ~/.local/share/plumbline]
     #[arg(long, global = true, value_name = "DIR", env = "PLUMB_DATA_DIR", hide_env_values = true)]
@@ -454,7 +455,10 @@ pub(crate) struct RevokeArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// List rules, profiles and frameworks
+    /// List rules; as JSON the names of profiles and frameworks, too
+    ///
+    /// `check` is typed, or shell where a rule runs shell text of its own. `proven by` says where a rule was seen to pass
+    /// and to fail: on a host, on a stand_in for one, or on a capture of answers.
     List(RulesListArgs),
     /// Show a rule's file
     Show(RuleArgs),

@@ -111,6 +111,17 @@ impl Content {
         Ok(differences)
     }
 
+    /// Names the profiles that choose a rule.
+    pub(super) fn profiles_with(&self, rule: &RuleId) -> Result<Vec<String>, Error> {
+        let mut found = Vec::new();
+        for profile in self.corpus.profiles() {
+            if self.rules_of(&profile.id, None)?.contains_key(rule) {
+                found.push(profile.id.clone());
+            }
+        }
+        Ok(found)
+    }
+
     fn rules_of(
         &self,
         id: &str,

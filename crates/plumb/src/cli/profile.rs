@@ -27,7 +27,7 @@ pub(crate) struct ProfileListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ProfileShowArgs {
-    /// Profile id
+    /// Id of the profile, as `plumb profile list` shows it
     pub(crate) profile: String,
     /// Rules for this platform only, as in debian-12 or rhel-9
     #[arg(long, value_name = "ID-VERSION", value_parser = platform)]
@@ -39,9 +39,9 @@ pub(crate) struct ProfileShowArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ProfileDiffArgs {
-    /// Profile id
+    /// Id of the profile to begin with
     pub(crate) from: String,
-    /// Another
+    /// Id of the profile to hold beside it
     pub(crate) to: String,
     /// Rules for this platform only, as in debian-12 or rhel-9
     #[arg(long, value_name = "ID-VERSION", value_parser = platform)]
@@ -53,10 +53,10 @@ pub(crate) struct ProfileDiffArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CoverageArgs {
-    /// Framework: cis, stig, nist-800-53, pci-dss, iso27001
+    /// Framework: cis, stig, nist-800-53, pci-dss, iso27001, cci, complianceascode
     #[arg(long, value_name = "NAME")]
     pub(crate) framework: String,
-    /// Its edition; may be left out where there is one only
+    /// Its edition, as in debian-12-1.1.0; may be left out where there is one only
     #[arg(long, value_name = "EDITION")]
     pub(crate) edition: Option<String>,
     /// Controls of this level only, as in l1-server or cat-1

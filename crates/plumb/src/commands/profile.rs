@@ -74,14 +74,20 @@ fn diff(content: &Content, args: &ProfileDiffArgs) -> Result<Exit, Error> {
         console::print(&super::json(&document)?)?;
         return Ok(Exit::Success);
     }
-    let mut table = Table::new(["rule", "difference", "from", "to"]);
+    if differences.is_empty() {
+        console::note(&clean(&format!(
+            "{} and {} are the same rules with the same values",
+            args.from, args.to
+        )));
+    }
+    let mut table = Table::new(["rule", "difference", args.from.as_str(), args.to.as_str()]);
     for (rule, difference) in differences {
         let (word, from, to) = match difference {
-            Difference::OnlyFrom => ("only in the first", String::new(), String::new()),
-            Difference::OnlyTo => ("only in the second", String::new(), String::new()),
-            Difference::Values { from, to } => ("values", words(&from), words(&to)),
+            Difference::OnlyFrom => (format!("only in {}", args.from), String::new(), String::new()),
+            Difference::OnlyTo => (format!("only in {}", args.to), String::new(), String::new()),
+            Difference::Values { from, to } => ("values".to_owned(), words(&from), words(&to)),
         };
-        table.row([rule.to_string(), word.to_owned(), from, to]);
+        table.row([rule.to_string(), word, from, to]);
     }
     print(&table)?;
     Ok(Exit::Success)

@@ -1,6 +1,6 @@
 //! `plumb rules`: looking at rules, checking them, testing them.
 
-use app::content::{Content, ImportItemKind, ImportReport, import_report, lint};
+use app::content::{Content, ImportItemKind, ImportReport, RuleSummary, import_report, lint};
 use app::{Error, Kind};
 use serde_json::json;
 
@@ -40,7 +40,7 @@ pub(super) fn run(global: &Global, command: &RulesCommand) -> Result<Exit, Error
 }
 
 fn list(content: &Content, args: &RulesListArgs) -> Result<Exit, Error> {
-    let rules = content.summaries(args.tag.as_deref());
+    let rules = content.summaries(args.tag.as_deref())?;
     if args.format == ListFormat::Json {
         let document = json!({
             "schema": "plumbline.rules/1",
@@ -60,16 +60,23 @@ fn list(content: &Content, args: &RulesListArgs) -> Result<Exit, Error> {
             rule.platforms.join(" "),
             rule.tags.join(" "),
             rule.title.clone(),
-            format!(
-                "{}{}",
-                if rule.free_shell { "shell" } else { "typed" },
-                if rule.imported.is_some() { ", imported" } else { "" }
-            ),
+            kind_of_check(rule),
             rule.proof.to_owned(),
         ]);
     }
     console::print(table.render(console::stdout_is_terminal()).as_bytes())?;
     Ok(Exit::Success)
+}
+
+/// Says how a rule judges.
+fn kind_of_check(rule: &RuleSummary) -> String {
+    let how = if rule.free_shell { "shell" } else { "typed" };
+    format!("{how}{}", if rule.imported.is_some() { ", imported" } else { "" })
+}
+
+/// Names what a list holds, or that it holds nothing.
+fn said(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 fn explain(content: &Content, args: &RuleArgs) -> Result<Exit, Error> {
@@ -97,6 +104,9 @@ fn explain(content: &Content, args: &RuleArgs) -> Result<Exit, Error> {
         ));
     }
     text.push_str(&format!("Applies to: {}\n", clean(&rule.summary.platforms.join(", "))));
+    text.push_str(&format!("Profiles: {}\n", clean(&said(&rule.profiles))));
+    text.push_str(&format!("Tags: {}\n", clean(&said(&rule.summary.tags))));
+    text.push_str(&format!("Check: {}, proven by: {}\n", kind_of_check(&rule.summary), rule.summary.proof));
     if let Some(format) = &rule.summary.imported {
         text.push_str(&format!("Imported from: {}\n", clean(format)));
     }

@@ -56,6 +56,18 @@ fn every_command_has_help() {
 }
 
 #[test]
+fn help_keeps_the_options_of_a_command_apart_from_those_of_all() {
+    let help = world().plumb(&["rules", "coverage", "--help"]).stdout;
+    let (own, all) = help.split_once("\nOptions of every command:\n").unwrap();
+    for option in ["--framework", "--edition", "--level", "--format"] {
+        assert!(own.contains(option) && !all.contains(option), "{option}:\n{help}");
+    }
+    for option in ["--data-dir", "--content", "--tailoring", "--quiet"] {
+        assert!(all.contains(option) && !own.contains(option), "{option}:\n{help}");
+    }
+}
+
+#[test]
 fn the_version_is_the_one_of_the_package() {
     for word in ["--version", "-V"] {
         let done = world().plumb(&[word]);

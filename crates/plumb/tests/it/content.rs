@@ -214,9 +214,9 @@ fn rules_list_names_what_ships_and_narrows_by_tag() {
         "{rows:?}"
     );
     assert!(rows[1..].iter().all(|row| row.contains("cron")), "{rows:?}");
-    let none = world.plumb(&["rules", "list", "--tag", "no_such_tag", "--format", "json"]);
-    assert_code(&none, 0);
-    assert_eq!(json(&none)["rules"], serde_json::json!([]));
+    let misspelt = world.plumb(&["rules", "list", "--tag", "basline", "--format", "json"]);
+    assert_refused(&misspelt, 64, "no rule has the tag \"basline\"");
+    assert!(misspelt.stderr.ends_with("\nhint: did you mean baseline?\n"), "{misspelt:?}");
 }
 
 #[test]
@@ -231,7 +231,8 @@ fn rules_show_prints_the_file_of_the_rule_byte_for_byte() {
 
 #[test]
 fn rules_explain_says_what_why_how_and_which_controls() {
-    let explained = world().plumb(&["rules", "explain", "file_sudoers"]);
+    let world = world();
+    let explained = world.plumb(&["rules", "explain", "file_sudoers"]);
     assert_code(&explained, 0);
     for part in [
         "file_sudoers (high)\n",
@@ -240,9 +241,18 @@ fn rules_explain_says_what_why_how_and_which_controls() {
         "\nFix: Run `chown root:root` and `chmod 0440`",
         "\nControl: nist-800-53 rev5: ",
         "\nApplies to: debian 12-13, ubuntu 22.04-24.04, rhel 8-10\n",
+        "\nProfiles: baseline, ",
+        "\nTags: files, sudo, baseline\n",
+        "\nCheck: typed, proven by: host\n",
     ] {
         assert!(explained.stdout.contains(part), "{part:?} is not in:\n{}", explained.stdout);
     }
+    // Its file gives the bounds.
+    let tunable = world.plumb(&["rules", "explain", "sshd_max_auth_tries"]);
+    let value = "\nValue: max_tries = 4, 1 to 10 (Tries before the connection is closed)\n";
+    assert!(tunable.stdout.contains(value), "{}", tunable.stdout);
+    let strict = world.plumb(&["rules", "explain", "audit_locked"]);
+    assert!(strict.stdout.contains("\nProfiles: cis-l2-server, stig, strict\n"), "{}", strict.stdout);
 }
 
 #[test]

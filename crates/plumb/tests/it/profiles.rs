@@ -50,10 +50,12 @@ fn profiles_are_listed_and_compared_and_what_is_not_there_is_named() {
     let of =
         |rule: &str| rows(&diff.stdout).into_iter().find(|row| row[0] == rule).map(|row| row[1..].join("|"));
     assert_eq!(of("sshd_max_auth_tries").unwrap(), "values|max_tries=4|max_tries=3");
-    assert_eq!(of("audit_locked").unwrap(), "only in the second||");
+    assert_eq!(of("audit_locked").unwrap(), "only in strict||");
+    assert!(diff.stdout.starts_with("rule\tdifference\tserver\tstrict\n"), "{}", diff.stdout);
     assert_eq!(of("sshd_permit_root_login"), None);
     let same = world.plumb(&["profile", "diff", "server", "server"]);
     assert_eq!(rows(&same.stdout).len(), 0, "{}", same.stdout);
+    assert!(same.stderr.contains("server and server are the same rules with the same values"), "{same:?}");
     assert_refused(&world.plumb(&["profile", "show", "servr"]), 64, "did you mean");
     let odd = world.plumb(&["profile", "show", "server", "--platform", "debian"]);
     assert_code(&odd, 64);
@@ -109,7 +111,7 @@ fn a_tailoring_file_is_a_profile_of_its_own_and_the_one_that_runs() {
     let file = file.to_str().unwrap();
     let diff = world.plumb(&["--tailoring", file, "profile", "diff", "baseline", "site"]);
     let told: Vec<String> = rows(&diff.stdout).iter().map(|row| row.join("|")).collect();
-    assert_eq!(told, ["sshd_max_auth_tries|only in the second||", "sudo_use_pty|only in the first||"]);
+    assert_eq!(told, ["sshd_max_auth_tries|only in site||", "sudo_use_pty|only in baseline||"]);
     let shown = world.plumb(&["--tailoring", file, "profile", "show", "site"]);
     assert!(shown.stdout.contains("sshd_max_auth_tries\tmedium\tmax_tries=2\t"), "{}", shown.stdout);
 
@@ -174,9 +176,9 @@ fn an_xccdf_tailoring_of_another_project_is_followed_whole_or_not_at_all() {
     assert_eq!(
         told,
         [
-            "audit_locked|only in the second||",
+            "audit_locked|only in site||",
             "pwquality_minlen|values|min_length=14|min_length=20",
-            "sshd_permit_root_login|only in the first||",
+            "sshd_permit_root_login|only in cis-l1-server||",
         ]
     );
     std::fs::write(file, tailoring("<select idref=\"xccdf_x_rule_no_such\" selected=\"true\"/>\n")).unwrap();
