@@ -2,6 +2,7 @@
 
 use app::Error;
 use app::content::{Content, Difference};
+use model::Platform;
 use serde_json::json;
 
 use crate::cli::{
@@ -30,6 +31,9 @@ fn list(content: &Content, args: &ProfileListArgs) -> Result<Exit, Error> {
         console::print(&super::json(&json!({"schema": "plumbline.profiles/1", "profiles": profiles}))?)?;
         return Ok(Exit::Success);
     }
+    if profiles.iter().all(|profile| profile.rules == 0) {
+        tell_none("no profile has rules", args.platform.as_ref());
+    }
     let mut table = Table::new(["profile", "extends", "rules", "title"]);
     for profile in profiles {
         table.row([
@@ -43,6 +47,13 @@ fn list(content: &Content, args: &ProfileListArgs) -> Result<Exit, Error> {
     Ok(Exit::Success)
 }
 
+/// Says that what was asked for is empty for a platform: a list without rows reads like an answer that was lost.
+fn tell_none(what: &str, platform: Option<&Platform>) {
+    let of =
+        platform.map_or_else(String::new, |platform| format!(" for {}-{}", platform.id, platform.version));
+    console::note(&clean(&format!("{what}{of}")));
+}
+
 fn show(content: &Content, args: &ProfileShowArgs) -> Result<Exit, Error> {
     let shown = content.show_profile(&args.profile, args.platform.as_ref())?;
     if args.format == ListFormat::Json {
@@ -50,6 +61,9 @@ fn show(content: &Content, args: &ProfileShowArgs) -> Result<Exit, Error> {
         return Ok(Exit::Success);
     }
     console::note(&format!("{}: {}", clean(&shown.title), clean(&shown.description)));
+    if shown.rules.is_empty() {
+        tell_none(&format!("{} has no rules", shown.profile_id), args.platform.as_ref());
+    }
     let mut table = Table::new(["rule", "severity", "values", "title"]);
     for rule in shown.rules {
         table.row([rule.rule_id.to_string(), rule.severity.to_string(), words(&rule.values), rule.title]);

@@ -45,6 +45,11 @@ fn profiles_are_listed_and_compared_and_what_is_not_there_is_named() {
     };
     assert_eq!(count("baseline"), rules_of(&world, "baseline", "debian-12").len() as u64);
     assert!(count("baseline") < count("server") && count("server") < count("strict"));
+    let none = world.plumb(&["profile", "list", "--platform", "fedora-40"]);
+    assert!(none.stderr.contains("no profile has rules for fedora-40"), "{none:?}");
+    let none = world.plumb(&["profile", "show", "stig", "--platform", "debian-12"]);
+    assert_code(&none, 0);
+    assert!(none.stderr.contains("stig has no rules for debian-12"), "{none:?}");
     let diff = world.plumb(&["profile", "diff", "server", "strict", "--platform", "debian-12"]);
     assert_code(&diff, 0);
     let of =
