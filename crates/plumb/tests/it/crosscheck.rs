@@ -35,6 +35,7 @@ struct Committed {
     limits: BTreeMap<String, String>,
     plainly: Vec<Plainly>,
     cannot_judge: Vec<CannotJudge>,
+    lacking: Vec<Lacking>,
     rulings: Vec<Ruling>,
 }
 
@@ -59,6 +60,14 @@ struct CannotJudge {
     reason: String,
 }
 
+/// Rules of theirs that this content does not have.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lacking {
+    rules: Vec<String>,
+    reason: String,
+}
+
 /// Why rules of ours may have another verdict than theirs.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,6 +87,7 @@ impl Committed {
         let committed: Committed = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         let reasons = committed.rulings.iter().map(|ruling| &ruling.reason);
         let reasons = reasons.chain(committed.cannot_judge.iter().map(|entry| &entry.reason));
+        let reasons = reasons.chain(committed.lacking.iter().map(|entry| &entry.reason));
         let mut reasons = reasons.chain(committed.plainly.iter().map(|form| &form.reason));
         assert!(reasons.all(|reason| reason.len() > 20), "each entry gives its reason");
         committed
@@ -181,6 +191,9 @@ fn theirs(host: &TestHost, asked: &BTreeSet<&String>, committed: &Committed) -> 
     for entry in &committed.cannot_judge {
         assert!(known.contains(&entry.looks_for), "{} is not in their content", entry.looks_for);
     }
+    for rule in committed.lacking.iter().flat_map(|entry| &entry.rules) {
+        assert!(!known.contains(&format!("content_rule_{rule}\"")), "{rule} is in their content");
+    }
     let asked = asked.iter().map(|rule| format!("xccdf_org.ssgproject.content_rule_{rule}"));
     let asked: Vec<String> = asked.filter(|id| known.contains(&format!(" id=\"{id}\" severity="))).collect();
     assert!(asked.len() > 100, "{asked:?}");
@@ -211,7 +224,7 @@ fn theirs(host: &TestHost, asked: &BTreeSet<&String>, committed: &Committed) -> 
 }
 
 /// Returns which of their rules judge the same as each of ours.
-fn bridge(world: &World) -> BTreeMap<String, Vec<String>> {
+fn bridge(world: &World, committed: &Committed) -> BTreeMap<String, Vec<String>> {
     let args = ["rules", "coverage", "--framework", "complianceascode", "--format", "json"];
     let coverage = json(&world.plumb(&args))["coverage"].clone();
     let mut bridge: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -220,6 +233,10 @@ fn bridge(world: &World) -> BTreeMap<String, Vec<String>> {
             let theirs = control["control"].as_str().unwrap().to_owned();
             bridge.entry(rule.as_str().unwrap().to_owned()).or_default().push(theirs);
         }
+    }
+    for rule in committed.lacking.iter().flat_map(|entry| &entry.rules) {
+        let named = bridge.values_mut().find(|rules| rules.contains(rule));
+        named.unwrap_or_else(|| panic!("{rule} is not in the bridge")).retain(|other| other != rule);
     }
     bridge
 }
@@ -266,7 +283,7 @@ fn judge(states: &[State], committed: &Committed) -> Vec<(State, Vec<Verdicts>)>
     ))
     .unwrap();
     install(&host);
-    let (bridge, cases) = (bridge(&world), cases());
+    let (bridge, cases) = (bridge(&world, committed), cases());
     let mut judged = Vec::new();
     for &state in states {
         if let Some(side) = state.side {
