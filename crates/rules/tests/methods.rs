@@ -359,6 +359,10 @@ fn walks_and_combinations() {
             ("{walk: {stdout: \".1\\0\", stderr: \"find: '/x': Permission denied\"}}", "error"),
             ("{walk: {stdout: \".1\\0\", stderr: \"find: '/x': No such file or directory\"}}", "pass"),
             ("{walk: {stdout: \".1\\0\"}}", "error"),
+            // What belongs to another user's FUSE is no part of the walk; what it was told to walk is.
+            ("{walk: {stdout: \"-/x\\0.1\\0\", stderr: \"find: '/x': Permission denied\"}}", "pass"),
+            ("{walk: {stdout: \"-/x\\0.1\\0\", stderr: \"find: '/x/y': Permission denied\"}}", "error"),
+            ("{walk: {stdout: \"-/x\\0+/x\\0.1\\0\", stderr: \"find: '/x': Permission denied\"}}", "error"),
         ],
     );
     check(

@@ -62,8 +62,8 @@ const fn shortcut(sort: Sort) -> &'static str {
 
 /// Writes the script for the sorts that rules look for.
 ///
-/// The roots are `/`, whatever its type, and every mount of a local file system. Records end in NUL, so a
-/// file name cannot forge one.
+/// The roots are `/`, whatever its type, and every mount of a local file system. Each other mount is named behind a
+/// `-`, each root but `/` behind a `+`. Records end in NUL, so a file name cannot forge one.
 pub(crate) fn script(sorts: &BTreeSet<Sort>) -> String {
     let mut script = String::from(
         r#"command -v find >/dev/null 2>&1 || { echo 'find: not found' >&2; exit 127; }
@@ -71,10 +71,13 @@ find / -maxdepth 0 -printf '' 2>/dev/null || { echo 'this find has no -printf' >
 set -- /
 if [ -r /proc/self/mounts ]; then
 while read -r d m t o; do
+m=$(printf '%b' "$m")
+[ "$m" = / ] && continue
 case $t in
 ext2|ext3|ext4|xfs|btrfs|overlay|f2fs|jfs|zfs)
-m=$(printf '%b' "$m")
-[ "$m" = / ] || set -- "$@" "$m";;
+set -- "$@" "$m"
+printf '+%s\0' "$m";;
+*) printf -- '-%s\0' "$m";;
 esac
 done </proc/self/mounts
 fi
@@ -127,25 +130,40 @@ pub(crate) fn parse(observation: &Observation) -> Result<Hits, Reason> {
         return Err(torn());
     };
     let status = mark.strip_prefix(b".").ok_or_else(torn)?;
-    if status != b"0" {
-        incomplete(&observation.stderr)?;
-    }
-    let mut hits = Hits::default();
+    let (mut hits, mut roots, mut elsewhere) = (Hits::default(), BTreeSet::new(), BTreeSet::new());
     for record in records {
         let record = lossy(record);
+        if let Some(mount) = record.strip_prefix('+') {
+            roots.insert(mount.to_owned());
+            continue;
+        }
+        if let Some(mount) = record.strip_prefix('-') {
+            elsewhere.insert(mount.to_owned());
+            continue;
+        }
         let (sort, hit) = hit(&record).ok_or_else(|| {
             unexpected(format!("the walk printed a record that is no file: {}", bounded(&record)))
         })?;
         hits.0.entry(sort).or_default().insert(hit);
     }
+    if status != b"0" {
+        let elsewhere: BTreeSet<&str> = elsewhere.difference(&roots).map(String::as_str).collect();
+        incomplete(&observation.stderr, &elsewhere)?;
+    }
     Ok(hits)
 }
 
-/// A file that went away while the walk ran does not matter; anything else does.
-fn incomplete(stderr: &[u8]) -> Result<(), Reason> {
+/// A file that went away while the walk ran does not matter, nor does a mount that it leaves out anyway and cannot look
+/// at: root may not look at a mount of FUSE that is another user's own (mount.fuse(8), allow_root). Anything else does.
+fn incomplete(stderr: &[u8], elsewhere: &BTreeSet<&str>) -> Result<(), Reason> {
     let text = lossy(stderr);
-    let trouble =
-        text.lines().find(|line| !line.trim().is_empty() && !line.ends_with(": No such file or directory"));
+    let is_left_out = |line: &str| {
+        let quoted = line.strip_prefix("find: '").and_then(|rest| rest.rsplit_once("': "));
+        quoted.is_some_and(|(path, _message)| elsewhere.contains(path))
+    };
+    let trouble = text.lines().find(|line| {
+        !line.trim().is_empty() && !line.ends_with(": No such file or directory") && !is_left_out(line)
+    });
     match trouble {
         Some(line) if line.ends_with(": Permission denied") => Err(Reason::new(
             ReasonCode::PermissionDenied,
