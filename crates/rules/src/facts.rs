@@ -29,6 +29,7 @@ pub(crate) struct Facts<'a> {
     sysctl: Cell<probe::sysctl::Parameters>,
     modules: Cell<probe::modules::Available>,
     homes: Cell<probe::homes::Homes>,
+    home_files: Cell<probe::home_files::HomeFiles>,
     audit: Cell<probe::audit::Loaded>,
     walk: Cell<probe::walk::Hits>,
     users: Cell<Vec<User>>,
@@ -61,6 +62,7 @@ impl<'a> Facts<'a> {
             sysctl: Cell::new(),
             modules: Cell::new(),
             homes: Cell::new(),
+            home_files: Cell::new(),
             audit: Cell::new(),
             walk: Cell::new(),
             users: Cell::new(),
@@ -158,6 +160,10 @@ impl<'a> Facts<'a> {
 
     pub(crate) fn homes(&self) -> Result<&probe::homes::Homes, Reason> {
         once(&self.homes, || probe::homes::parse(self.typed(key::HOMES)?.0))
+    }
+
+    pub(crate) fn home_files(&self) -> Result<&probe::home_files::HomeFiles, Reason> {
+        once(&self.home_files, || probe::home_files::parse(self.typed(key::HOME_FILES)?.0))
     }
 
     pub(crate) fn audit(&self) -> Result<&probe::audit::Loaded, Reason> {

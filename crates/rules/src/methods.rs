@@ -16,6 +16,7 @@ pub(crate) mod audit;
 pub(crate) mod cases;
 pub(crate) mod command;
 pub(crate) mod file;
+pub(crate) mod home;
 pub(crate) mod judge;
 pub(crate) mod kernel_cmdline;
 pub(crate) mod lines;
@@ -50,6 +51,7 @@ pub(crate) enum CheckSource {
     Mount(Located<mount::MountSource>),
     KernelCmdline(Located<kernel_cmdline::KernelCmdlineSource>),
     Accounts(Located<accounts::AccountsSource>),
+    Home(Located<home::HomeSource>),
     PasswordAging(Located<password_aging::PasswordAgingSource>),
     Audit(Located<audit::AuditSource>),
     Setting(Located<setting::SettingSource>),
@@ -74,6 +76,7 @@ pub(crate) enum Check {
     Mount(mount::Mount),
     KernelCmdline(kernel_cmdline::KernelCmdline),
     Accounts(accounts::Accounts),
+    Home(home::Home),
     PasswordAging(password_aging::PasswordAging),
     Audit(audit::Audit),
     Setting(setting::Setting),
@@ -130,6 +133,7 @@ impl CheckSource {
             Self::Mount(source) => source.value.compile(source.at, scope).map(Check::Mount),
             Self::KernelCmdline(source) => source.value.compile(source.at, scope).map(Check::KernelCmdline),
             Self::Accounts(source) => source.value.compile(scope).map(Check::Accounts),
+            Self::Home(source) => source.value.compile(source.at, scope).map(Check::Home),
             Self::PasswordAging(source) => source.value.compile(source.at, scope).map(Check::PasswordAging),
             Self::Audit(source) => source.value.compile(source.at, scope).map(Check::Audit),
             Self::Setting(source) => source.value.compile(source.at, scope).map(Check::Setting),
@@ -155,6 +159,7 @@ impl CheckSource {
             | Self::Mount(_)
             | Self::KernelCmdline(_)
             | Self::Accounts(_)
+            | Self::Home(_)
             | Self::PasswordAging(_)
             | Self::Audit(_)
             | Self::Setting(_)
@@ -190,6 +195,7 @@ impl Check {
             Self::Mount(check) => check.evaluate(facts),
             Self::KernelCmdline(check) => check.evaluate(facts),
             Self::Accounts(check) => check.evaluate(facts),
+            Self::Home(check) => check.evaluate(facts),
             Self::PasswordAging(check) => check.evaluate(facts),
             Self::Audit(check) => check.evaluate(facts),
             Self::Setting(check) => check.evaluate(facts),

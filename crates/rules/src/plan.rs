@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Command, Lane};
 
 use crate::methods::Check;
+use crate::methods::home;
 use crate::methods::walk::Sort;
 use crate::probe::{self, key};
 use crate::rule::CompiledRule;
@@ -121,6 +122,7 @@ fn commands(needs: &Needs, timeout_ms: u32) -> Vec<Command> {
     add(!needs.sysctl.is_empty(), key::SYSCTL, &|| probe::sysctl::script(&needs.sysctl));
     add(asked(key::SHADOW), key::SHADOW, &|| probe::shadow::SCRIPT.to_owned());
     add(asked(key::HOMES), key::HOMES, &|| probe::homes::SCRIPT.to_owned());
+    add(asked(key::HOME_FILES), key::HOME_FILES, &probe::home_files::script);
     add(asked(key::PACKAGES), key::PACKAGES, &|| probe::packages::SCRIPT.to_owned());
     add(asked(key::SSHD), key::SSHD, &|| probe::sshd::SCRIPT.to_owned());
     add(!needs.unit_files.is_empty(), key::UNIT_FILES, &|| probe::units::files_script(&needs.unit_files));
@@ -173,6 +175,7 @@ impl Check {
             Self::Mount(mount) => mount.needs(needs),
             Self::KernelCmdline(cmdline) => cmdline.needs(needs),
             Self::Accounts(accounts) => accounts.needs(needs),
+            Self::Home(_) => home::needs(needs),
             Self::PasswordAging(_) => needs.ask(key::SHADOW),
             Self::Audit(audit) => audit.needs(needs),
             Self::Setting(setting) => {

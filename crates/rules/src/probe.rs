@@ -7,6 +7,7 @@
 pub(crate) mod audit;
 pub(crate) mod authorized_keys;
 pub(crate) mod digests;
+pub(crate) mod home_files;
 pub(crate) mod homes;
 pub(crate) mod listeners;
 pub(crate) mod modules;
@@ -34,6 +35,7 @@ pub(crate) mod key {
     pub(crate) const SYSCTL: &str = "sysctl";
     pub(crate) const MODULES: &str = "modules_available";
     pub(crate) const HOMES: &str = "homes";
+    pub(crate) const HOME_FILES: &str = "home_files";
     pub(crate) const AUDIT: &str = "audit";
     pub(crate) const WALK: &str = "walk";
     pub(crate) const LISTENERS: &str = "listeners";

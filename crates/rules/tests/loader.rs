@@ -70,7 +70,7 @@ fn every_complaint_names_file_line_and_column() {
         "sshd: {",
         "sshdd: {",
         &expect![[r#"
-        rules/ssh/max_tries.yaml:12:3: unknown variant `sshdd`, expected one of all, any, not, cases, sshd, file, package, unit, sysctl, module, mount, kernel_cmdline, accounts, password_aging, audit, setting, lines, walk, command
+        rules/ssh/max_tries.yaml:12:3: unknown variant `sshdd`, expected one of all, any, not, cases, sshd, file, package, unit, sysctl, module, mount, kernel_cmdline, accounts, home, password_aging, audit, setting, lines, walk, command
     "#]],
     );
     check(
@@ -86,6 +86,27 @@ fn every_complaint_names_file_line_and_column() {
         &expect![[r#"
         rules/ssh/max_tries.yaml:12:9: exactly one comparator is needed, found 2: equal, not_equal, at_least, at_most, one_of, none_of, matches, not_matches, includes, excludes, subset_of, present, absent
     "#]],
+    );
+}
+
+#[test]
+fn the_mode_of_homes_stands_where_a_mode_is_judged() {
+    let instead = |of: &str, message: &str| {
+        let check = format!("home: {of}");
+        let file = format!(
+            "id: a_rule\ntitle: T\ndescription: D.\nrationale: R.\nseverity: low\nplatforms: [{{id: debian}}]\ncheck:\n  {check}\n"
+        );
+        let errors = Corpus::load(&[("rules/a_rule.yaml".to_owned(), file)]).unwrap_err();
+        assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), [message]);
+    };
+    instead("{assert: mode}", "rules/a_rule.yaml:8:9: mode needs mode_at_most");
+    instead(
+        "{assert: owned, mode_at_most: \"0750\"}",
+        "rules/a_rule.yaml:8:39: mode_at_most is for the assertion mode only",
+    );
+    instead(
+        "{assert: mode, mode_at_most: \"750x\"}",
+        "rules/a_rule.yaml:8:38: \"750x\" is not a mode: write three or four octal digits in quotes",
     );
 }
 

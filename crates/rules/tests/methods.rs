@@ -300,6 +300,77 @@ fn settings_and_lines() {
 }
 
 #[test]
+fn homes_and_what_stands_in_them() {
+    let passwd =
+        "files: {/etc/passwd: \"root:x:0:0::/root:/bin/sh\\nbob:x:1000:100::/home/bob/:/bin/sh\\n\"}";
+    let with = |lines: &str| format!("{{{passwd}, home_files: [{lines}]}}");
+    let homes = |more: &str| with(&format!("home /root 0700 0, home /home/bob/ 0750 1000{more}"));
+    check(
+        "{home: {assert: owned}}",
+        &[
+            (&homes(""), "pass"),
+            (&with("home /root 0700 0, home /home/bob/ 0750 0"), "fail"),
+            (&with("home /root 0700 0, absent /home/bob/"), "pass"),
+            (&with("home /root 0700 0, denied /home/bob/"), "error"),
+            (&with("home /root 0700 0"), "error"),
+            // A home that was gone when its turn came was not seen.
+            (&format!("{{{passwd}, home_files: {{stdout: \"=/root\\0=/home/bob/\\0.0\\0\"}}}}"), "error"),
+            (&format!("{{{passwd}, home_files: {{stdout: \"-/root\\0-/home/bob/\\0.0\\0\"}}}}"), "pass"),
+            (&format!("{{{passwd}, home_files: {{stdout: \"-/root\\0-/home/bob/\\0\"}}}}"), "error"),
+            (&format!("{{{passwd}, home_files: {{stdout: \"-/root\\0-/home/bob/\\0.1\\0\"}}}}"), "error"),
+            (&format!("{{{passwd}, home_files: {{stdout: \"-/root\\0-/home/bob/\\0+\\0.0\\0\"}}}}"), "error"),
+        ],
+    );
+    check(
+        "{home: {assert: mode, mode_at_most: \"0750\"}}",
+        &[
+            (&homes(""), "pass"),
+            (&with("home /root 0700 0, home /home/bob/ 0755 1000"), "fail"),
+            (&with("home /root 0700 0, home /home/bob/ 02750 1000"), "fail"),
+        ],
+    );
+    check(
+        "{home: {assert: mode, mode_at_most: \"0750\", exempt: [bob]}}",
+        &[
+            (&with("home /root 0700 0, home /home/bob/ 0755 1000"), "pass"),
+            (&with("home /root 0755 0, home /home/bob/ 0755 1000"), "fail"),
+        ],
+    );
+    check(
+        "{home: {assert: dot_files}}",
+        &[
+            (&homes(", file /home/bob//.x 0644 1000"), "pass"),
+            (&homes(", file /home/bob//.x 0664 1000"), "fail"),
+            (&homes(", file /home/eve/.x 0664 1000"), "error"),
+        ],
+    );
+    check(
+        "{home: {assert: no_trust_files}}",
+        &[
+            (&homes(", file /home/bob//.rhost 0600 1000"), "pass"),
+            (&homes(", file /home/bob//.shosts 0600 1000"), "fail"),
+        ],
+    );
+    check(
+        "{home: {assert: netrc}}",
+        &[
+            (&homes(", file /home/bob//.netrc 0400 1000"), "pass"),
+            (&homes(", file /home/bob//.netrc 0700 1000"), "fail"),
+            (&homes(", file /root/.netrc 0600 1000"), "fail"),
+        ],
+    );
+    check(
+        "{home: {assert: history}}",
+        &[
+            (&homes(", file /home/bob//.bash_history 0600 0"), "pass"),
+            (&homes(", file /home/bob//.bash_history 0604 1000"), "fail"),
+            (&homes(", link /home/bob//.bash_history 1000 /dev/null"), "pass"),
+            (&homes(", link /home/bob//.bash_history 1000 ../../dev/nul"), "fail"),
+        ],
+    );
+}
+
+#[test]
 fn accounts_and_their_passwords() {
     let passwd = "/etc/passwd: \"root:x:0:0:root:/root:/bin/bash\\ndaemon:x:1:1::/:SHELL\\nbob:x:1000:1000::/home/bob:/bin/sh\\n\"";
     let with = |shell: &str| format!("{{files: {{{}}}}}", passwd.replace("SHELL", shell));

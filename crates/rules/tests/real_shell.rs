@@ -121,9 +121,9 @@ fn files_are_read_whole_whatever_they_hold() {
 #[test]
 fn scripts_are_plain_and_start_few_processes() {
     let mut plan = plan_all(&shipped());
-    assert!(plan.commands.len() <= 11, "{} commands", plan.commands.len());
+    assert!(plan.commands.len() <= 12, "{} commands", plan.commands.len());
     plan.ask_what_it_is(rules::TIMEOUT_MS);
-    assert!(plan.commands.len() <= 15, "{} commands", plan.commands.len());
+    assert!(plan.commands.len() <= 16, "{} commands", plan.commands.len());
     for command in &plan.commands {
         assert!(!command.script.contains('\0'));
         assert!(!command.script.contains("<<"), "{}: no here-documents", command.key);
@@ -140,6 +140,7 @@ fn a_missing_tool_is_told_and_decides_nothing() {
         ("needs_stat", "{file: {path: /etc/none, missing: pass}}".to_owned()),
         ("needs_systemctl", "{unit: {name: x.service, enabled: false}}".to_owned()),
         ("needs_find", "{walk: {find: setuid}}".to_owned()),
+        ("needs_find_too", "{home: {assert: owned}}".to_owned()),
     ];
     let plan = plan_all(&corpus(&checks));
     let answers: Vec<_> = plan
@@ -290,6 +291,55 @@ fn a_walk_finds_files_with_any_name_and_lets_none_forge_another() {
             format!("world_writable_file fail [\"{at}/x\\nsetuid:4755:root:root:forged\"]"),
         ]
     );
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn dot_files_of_homes_have_any_name_and_none_forges_another() {
+    let dir = std::env::temp_dir().join(format!("plumb-rules-homes-{}", std::process::id()));
+    let (passwd, ana) = (dir.join("passwd"), dir.join("ana maria"));
+    for home in ["ana maria", "bob", "nologin", "system"] {
+        fs::create_dir_all(dir.join(home)).unwrap();
+        fs::set_permissions(dir.join(home), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let write = |path: &Path, mode: u32| {
+        fs::write(path, "").unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // The forged record says that bob has a .rhosts; invalid UTF-8 hides no file.
+    let forged = format!(".x\nf:600:0:{}", dir.join("bob").display()).replace('/', "_");
+    let bytes: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b".\xff\xfe");
+    for (name, mode) in [(forged.as_str(), 0o666), ("open", 0o666), (".profile", 0o644), (".netrc", 0o600)] {
+        write(&ana.join(name), mode);
+    }
+    write(&ana.join(bytes), 0o620);
+    fs::create_dir(ana.join(".d")).unwrap();
+    write(&ana.join(".d").join(".rhosts"), 0o666);
+    write(&dir.join("nologin").join(".rhosts"), 0o666);
+    symlink("/dev/null", ana.join(".bash_history")).unwrap();
+    symlink(ana.join("open"), ana.join(".link")).unwrap();
+    symlink(dir.join("bob"), dir.join("linked")).unwrap();
+    symlink("nowhere", dir.join("bob").join(".forward")).unwrap();
+    let (at, uid) = (dir.display(), uid());
+    let users = format!(
+        "ana:x:{uid}:0::{at}/ana maria:/bin/sh\nbob:x:9999:0::{at}/linked:/bin/bash\n\
+         eve:x:9998:0::{at}/none/none:\nodd:x:9997:0::-delete:/bin/sh\nnil:x:9996:0:::/bin/sh\n\
+         no:x:9995:0::{at}/nologin:/usr/sbin/nologin\ntop:x:{uid}:0::/proc/self/:/bin/sh\n"
+    );
+    fs::write(&passwd, users).unwrap();
+    let told = |assertion: &str| {
+        let (result, _) =
+            with_paths(&format!("{{home: {{assert: {assertion}}}}}"), &[("/etc/passwd", &passwd)]);
+        format!("{} {}", result.status, result.value.to_string().replace(&at.to_string(), ""))
+    };
+    assert_eq!(told("owned"), "fail [\"/linked\"]");
+    assert_eq!(told("mode, mode_at_most: \"0750\""), "fail [\"/proc/self/\",\"/ana maria\",\"/linked\"]");
+    let found = told("dot_files");
+    assert!(found.starts_with("fail [") && found.contains("/ana maria/.\u{fffd}"), "{found}");
+    assert_eq!(found.matches("/ana maria/").count(), 2, "{found}");
+    assert_eq!(told("no_trust_files"), "fail [\"/linked/.forward\"]");
+    assert_eq!(told("netrc"), "pass []");
+    assert_eq!(told("history"), "pass []");
     fs::remove_dir_all(&dir).unwrap();
 }
 

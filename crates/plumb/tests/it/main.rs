@@ -40,6 +40,7 @@ mod demo;
 mod facts;
 mod faults;
 mod formats;
+mod homes;
 mod keeper;
 mod lens;
 mod live;

@@ -5,6 +5,10 @@ use model::Reason;
 use crate::probe::text::TextFile;
 use crate::probe::unexpected;
 
+/// Shells that end at once.
+pub(crate) const NO_SHELLS: [&str; 6] =
+    ["/usr/sbin/nologin", "/sbin/nologin", "/usr/bin/nologin", "/bin/false", "/usr/bin/false", "/dev/null"];
+
 /// An account of passwd(5), without its password field's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct User {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::compile::Scope;
 use crate::facts::Facts;
 use crate::format::keyvalue::{self, Style};
-use crate::format::passwd::User;
+use crate::format::passwd::{NO_SHELLS, User};
 use crate::located::Located;
 use crate::methods::judge::{Place, in_answer, in_files, none_of};
 use crate::methods::setting::Format;
@@ -78,9 +78,6 @@ const LOGIN_DEFS: &str = "/etc/login.defs";
 const UID_MIN_DEFAULT: u32 = 1_000;
 /// The user id of nobody, who is a system account above UID_MIN.
 const UID_NOBODY: u32 = 65_534;
-/// Shells that end at once.
-const NO_SHELLS: [&str; 6] =
-    ["/usr/sbin/nologin", "/sbin/nologin", "/usr/bin/nologin", "/bin/false", "/usr/bin/false", "/dev/null"];
 
 /// What an assertion looks at: the offending entries with their lines, in a file or a probe.
 enum Offenders {
@@ -111,7 +108,7 @@ impl Accounts {
                 needs.ask(key::SHADOW);
             }
             HomesExist => {
-                needs.texts([PASSWD, LOGIN_DEFS]);
+                needs_persons(needs);
                 needs.ask(key::HOMES);
             }
         }
@@ -290,15 +287,24 @@ fn unlocked(facts: &Facts<'_>) -> Result<Offenders, Reason> {
     Ok(Offenders::Of(shadow::COMMAND.to_owned(), found))
 }
 
-fn homes(facts: &Facts<'_>) -> Result<Offenders, Reason> {
+/// Returns the accounts of persons: root and those from UID_MIN on, with a shell.
+pub(crate) fn persons<'f>(facts: &'f Facts<'_>) -> Result<impl Iterator<Item = &'f User>, Reason> {
     let uid_min = uid_min(facts)?;
+    Ok(facts.users()?.iter().filter(move |user| {
+        let person = user.uid == 0 || (user.uid >= uid_min && user.uid != UID_NOBODY);
+        person && !NO_SHELLS.contains(&user.shell.as_str())
+    }))
+}
+
+/// Asks for what [`persons`] reads.
+pub(crate) fn needs_persons(needs: &mut Needs) {
+    needs.texts([PASSWD, LOGIN_DEFS]);
+}
+
+fn homes(facts: &Facts<'_>) -> Result<Offenders, Reason> {
     let homes = facts.homes()?;
     let mut found = Vec::new();
-    for user in facts.users()? {
-        let person = user.uid == 0 || (user.uid >= uid_min && user.uid != UID_NOBODY);
-        if !person || NO_SHELLS.contains(&user.shell.as_str()) {
-            continue;
-        }
+    for user in persons(facts)? {
         match homes.get(&user.name) {
             Some(true) => {}
             Some(false) => {

@@ -82,7 +82,8 @@ impl FileSource {
     }
 }
 
-fn parse_mode(text: &Text, scope: &mut Scope<'_>) -> Option<u32> {
+/// Reads three or four octal digits.
+pub(crate) fn parse_mode(text: &Text, scope: &mut Scope<'_>) -> Option<u32> {
     let octal = scope.text(text)?;
     let mode = u32::from_str_radix(&octal, 8).ok().filter(|mode| {
         *mode <= 0o7777 && (3..=4).contains(&octal.len()) && octal.bytes().all(|b| b.is_ascii_digit())

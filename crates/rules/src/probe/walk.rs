@@ -148,14 +148,15 @@ pub(crate) fn parse(observation: &Observation) -> Result<Hits, Reason> {
     }
     if status != b"0" {
         let elsewhere: BTreeSet<&str> = elsewhere.difference(&roots).map(String::as_str).collect();
-        incomplete(&observation.stderr, &elsewhere)?;
+        incomplete("walk", &observation.stderr, &elsewhere)?;
     }
     Ok(hits)
 }
 
-/// A file that went away while the walk ran does not matter, nor does a mount that it leaves out anyway and cannot look
-/// at: root may not look at a mount of FUSE that is another user's own (mount.fuse(8), allow_root). Anything else does.
-fn incomplete(stderr: &[u8], elsewhere: &BTreeSet<&str>) -> Result<(), Reason> {
+/// Judges what `find` said on standard error. A file that went away while it ran does not matter, nor does a mount that
+/// is left out anyway and cannot be looked at: root may not look at a mount of FUSE that is another user's own
+/// (mount.fuse(8), allow_root). Anything else does.
+pub(super) fn incomplete(what: &str, stderr: &[u8], elsewhere: &BTreeSet<&str>) -> Result<(), Reason> {
     let text = lossy(stderr);
     let is_left_out = |line: &str| {
         let quoted = line.strip_prefix("find: '").and_then(|rest| rest.rsplit_once("': "));
@@ -167,14 +168,14 @@ fn incomplete(stderr: &[u8], elsewhere: &BTreeSet<&str>) -> Result<(), Reason> {
     match trouble {
         Some(line) if line.ends_with(": Permission denied") => Err(Reason::new(
             ReasonCode::PermissionDenied,
-            format!("the walk could not go everywhere: {}", bounded(line)),
+            format!("the {what} could not go everywhere: {}", bounded(line)),
         )),
         Some(line) => Err(Reason::new(
             ReasonCode::ToolFailed,
-            format!("the walk failed: {}", first_line(line.as_bytes())),
+            format!("the {what} failed: {}", first_line(line.as_bytes())),
         )),
         None if text.trim().is_empty() => {
-            Err(Reason::new(ReasonCode::ToolFailed, "the walk failed without a word"))
+            Err(Reason::new(ReasonCode::ToolFailed, format!("the {what} failed without a word")))
         }
         None => Ok(()),
     }

@@ -59,6 +59,10 @@ pub(crate) struct GivenSource {
     /// User to `present` or `absent`.
     #[serde(default)]
     pub(crate) homes: Option<Located<Answer>>,
+    /// `home PATH MODE UID`, `absent PATH`, `denied PATH`; behind a home `file PATH MODE UID` or
+    /// `link PATH UID TARGET`.
+    #[serde(default)]
+    pub(crate) home_files: Option<Located<Answer>>,
     /// Lines of `auditctl -l`; `locked` locks the configuration, `off` turns auditing off.
     #[serde(default)]
     pub(crate) audit: Option<Located<Answer>>,

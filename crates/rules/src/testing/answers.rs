@@ -22,6 +22,7 @@ pub(crate) fn check_given(given: &GivenSource) -> Result<(), String> {
         key::SYSCTL,
         key::MODULES,
         key::HOMES,
+        key::HOME_FILES,
         key::AUDIT,
         key::WALK,
         "command",
@@ -66,6 +67,7 @@ fn short<'g>(given: &'g GivenSource, key: &str) -> Option<&'g Answer> {
         key::SYSCTL => &given.sysctl,
         key::MODULES => &given.modules_available,
         key::HOMES => &given.homes,
+        key::HOME_FILES => &given.home_files,
         key::AUDIT => &given.audit,
         key::WALK => &given.walk,
         "command" => &given.command,
@@ -122,6 +124,7 @@ fn raw(key: &str, answer: &Answer, needs: &Needs) -> Result<RawAnswer, String> {
             format!("plumb-test-filler.target loaded active active Text\n{lines}.\n")
         }
         (key::HOMES, Answer::Map(entries)) => homes(entries)?,
+        (key::HOME_FILES, Answer::List(lines)) => home_files(lines)?,
         (key::SHADOW, Answer::List(lines)) => shadow(lines)?,
         (key::MODULES, Answer::List(names)) => {
             let line = |name: &String| match name.strip_suffix(" builtin") {
@@ -188,6 +191,38 @@ fn homes(entries: &BTreeMap<String, String>) -> Result<String, String> {
         }
     }
     Ok(text + ".\n")
+}
+
+fn home_files(lines: &[String]) -> Result<String, String> {
+    let (mut homes, mut files) = (String::new(), String::new());
+    for line in lines {
+        let parts: Vec<&str> = line.split(' ').collect();
+        let place = |path: &str| path.rsplit_once('/').map(|(home, name)| (home.to_owned(), name.to_owned()));
+        match parts[..] {
+            ["home", path, mode, uid] => {
+                homes.push_str(&format!("={path}\0"));
+                files.push_str(&format!("d:{}:{uid}:{path}/.\0.\0\0", mode.trim_start_matches('0')));
+            }
+            ["absent", path] => homes.push_str(&format!("-{path}\0")),
+            ["denied", path] => homes.push_str(&format!("!{path}\0")),
+            ["file", path, mode, uid] => {
+                let (home, name) = place(path).ok_or("a file of a home is an absolute path")?;
+                let mode = mode.trim_start_matches('0');
+                files.push_str(&format!("f:{mode}:{uid}:{home}/.\0{name}\0\0"));
+            }
+            ["link", path, uid, target] => {
+                let (home, name) = place(path).ok_or("a link in a home is an absolute path")?;
+                files.push_str(&format!("l:777:{uid}:{home}/.\0{name}\0{target}\0"));
+            }
+            _ => {
+                return Err(format!(
+                    "a line of home_files is home PATH MODE UID, absent PATH, denied PATH, file PATH MODE UID \
+                     or link PATH UID TARGET, not {line:?}"
+                ));
+            }
+        }
+    }
+    Ok(homes + &files + ".0\0")
 }
 
 fn shadow(lines: &[String]) -> Result<String, String> {
