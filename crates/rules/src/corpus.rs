@@ -1,6 +1,7 @@
 //! The whole rule package: loading with every complaint, and looking things up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::{panic, thread};
 
 use model::{Platform, RuleId};
 
@@ -13,6 +14,11 @@ use crate::yaml;
 
 /// Most files in a rule package.
 pub const FILES_MAX: usize = 20_000;
+
+/// Most threads that read one rule package.
+const READERS_MAX: usize = 4;
+/// Less is not worth another thread. Bytes.
+const PART_BYTES_MIN: usize = 131_072;
 
 /// A loaded rule package.
 #[derive(Debug, Clone)]
@@ -85,7 +91,7 @@ impl Corpus {
     /// # Errors
     /// Everything that is wrong in any file, in the order of paths and lines.
     pub fn load(files: &[(String, String)]) -> Result<Self, Vec<LoadError>> {
-        Self::load_with(files, Loader::default())
+        Self::load_with(files, false)
     }
 
     /// Loads a rule package whose tests nobody asks for: they are passed over, unread, which spares most of the work.
@@ -94,18 +100,15 @@ impl Corpus {
     /// # Errors
     /// As [`Self::load`], but for what is wrong in a test.
     pub fn load_without_tests(files: &[(String, String)]) -> Result<Self, Vec<LoadError>> {
-        Self::load_with(files, Loader { passes_tests: true, ..Loader::default() })
+        Self::load_with(files, true)
     }
 
-    fn load_with(files: &[(String, String)], mut loader: Loader) -> Result<Self, Vec<LoadError>> {
+    fn load_with(files: &[(String, String)], passes_tests: bool) -> Result<Self, Vec<LoadError>> {
         if files.len() > FILES_MAX {
             let message = format!("{} files; at most {FILES_MAX} are loaded", files.len());
             return Err(vec![LoadError::new(".", At::START, message)]);
         }
-        for (path, text) in files {
-            loader.file(path, text);
-        }
-        let Loader { rules, profiles, mappings, mut errors, passes_tests: _ } = loader;
+        let Loader { rules, profiles, mappings, mut errors, passes_tests: _ } = read(files, passes_tests);
         let corpus = Self::link(rules, &profiles, &mappings, &mut errors);
         if errors.is_empty() {
             return Ok(corpus);
@@ -394,16 +397,67 @@ impl Loader {
             Err(err) => return self.errors.push(err),
         };
         match rule::build(path, text, source) {
-            Ok(rule) => {
-                if let Some(other) = self.rules.get(&rule.id) {
-                    let message = format!("rule {} stands in {} too", rule.id, other.path);
-                    return self.complain(path, &message);
-                }
-                self.rules.insert(rule.id.clone(), rule);
-            }
+            Ok(rule) => self.add(rule),
             Err(mut errors) => self.errors.append(&mut errors),
         }
     }
+
+    fn add(&mut self, rule: Rule) {
+        if let Some(other) = self.rules.get(&rule.id) {
+            let message = format!("rule {} stands in {} too", rule.id, other.path);
+            return self.complain(&rule.path, &message);
+        }
+        self.rules.insert(rule.id.clone(), rule);
+    }
+
+    /// Takes over what was read of the files behind.
+    fn append(&mut self, mut behind: Self) {
+        for rule in behind.rules.into_values() {
+            self.add(rule);
+        }
+        self.profiles.append(&mut behind.profiles);
+        self.mappings.append(&mut behind.mappings);
+        self.errors.append(&mut behind.errors);
+    }
+}
+
+/// Reads all files, parts of them at the same time; the outcome is that of reading one after the other.
+fn read(files: &[(String, String)], passes_tests: bool) -> Loader {
+    let part = |files: &[(String, String)]| {
+        let mut loader = Loader { passes_tests, ..Loader::default() };
+        for (path, text) in files {
+            loader.file(path, text);
+        }
+        loader
+    };
+    let parts = parts(files);
+    thread::scope(|scope| {
+        let readers: Vec<_> = parts[1..].iter().map(|files| scope.spawn(|| part(files))).collect();
+        let mut loader = part(parts[0]);
+        for reader in readers {
+            match reader.join() {
+                Ok(behind) => loader.append(behind),
+                Err(payload) => panic::resume_unwind(payload),
+            }
+        }
+        loader
+    })
+}
+
+/// Cuts the files into one part or more of about as many bytes, for a thread each.
+fn parts(files: &[(String, String)]) -> Vec<&[(String, String)]> {
+    let bytes: usize = files.iter().map(|(_path, text)| text.len()).sum();
+    let share = (bytes / READERS_MAX).max(PART_BYTES_MIN);
+    let (mut parts, mut begin, mut held) = (Vec::new(), 0, 0);
+    for (at, (_path, text)) in files.iter().enumerate() {
+        held += text.len();
+        if held >= share && parts.len() + 1 < READERS_MAX {
+            parts.push(&files[begin..=at]);
+            (begin, held) = (at + 1, 0);
+        }
+    }
+    parts.push(&files[begin..]);
+    parts
 }
 
 /// Returns the text of a rule file up to its tests, where these stand last; else the whole text.

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::shipped;
+use common::{shipped, shipped_files};
 
 #[test]
 fn shipped_content_loads_and_holds_no_free_shell() {
@@ -52,4 +52,16 @@ fn every_shipped_rule_is_tested_to_pass_and_to_fail() {
         .map(|rule| rule.id.as_str())
         .collect();
     assert!(lacking.is_empty(), "rules without a pass or a fail test: {lacking:?}");
+}
+
+/// Files that are read at the same time are held against each other, too.
+#[test]
+fn a_rule_that_stands_in_two_files_far_apart_is_named_with_both() {
+    let mut files = shipped_files();
+    let (first, text) = files.iter().find(|(path, _)| path.starts_with("rules/accounts/")).unwrap().clone();
+    let last = format!("rules/zzz/{}", first.rsplit('/').next().unwrap());
+    files.push((last.clone(), text));
+    let errors = rules::Corpus::load(&files).unwrap_err();
+    let [error] = errors.as_slice() else { panic!("{errors:?}") };
+    assert!(error.path == last && error.message.contains(&first), "{error}");
 }
