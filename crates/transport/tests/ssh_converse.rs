@@ -193,7 +193,11 @@ async fn a_refused_plan_ends_the_session_in_order() {
     };
     let got = converse(request, refuse, &|_| {}).await;
     assert!(matches!(got, Err(ConverseError::Plan(_))));
-    sshd.wait_for("Disconnected from user plain");
+    // A server that writes at this moment finds nobody there before it reads the farewell.
+    sshd.wait_for_one_of(&[
+        "Disconnected from user plain",
+        "ssh_packet_write_poll: Connection from user plain",
+    ]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

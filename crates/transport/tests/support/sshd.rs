@@ -111,10 +111,15 @@ impl Sshd {
 
     /// Waits until the log holds a line with `text`, which must come in time.
     pub(crate) fn wait_for(&mut self, text: &str) {
-        while !self.seen.iter().any(|line| line.contains(text)) {
+        self.wait_for_one_of(&[text]);
+    }
+
+    /// As [`Sshd::wait_for`], for whichever of these texts comes.
+    pub(crate) fn wait_for_one_of(&mut self, texts: &[&str]) {
+        while !self.seen.iter().any(|line| texts.iter().any(|text| line.contains(text))) {
             match self.log.recv_timeout(LOG_WAIT) {
                 Ok(line) => self.seen.push(line),
-                Err(_) => panic!("no {text:?} in the log: {:#?}", self.seen),
+                Err(_) => panic!("none of {texts:?} in the log: {:#?}", self.seen),
             }
         }
     }
