@@ -24,6 +24,28 @@ fn check(check: &str, tests: &[(&str, &str)]) {
     assert_eq!(said, "", "{check}");
 }
 
+/// What sshd takes under two names it prints under one.
+#[test]
+fn sshd_names_for_the_same() {
+    check(
+        "{sshd: {setting: kbdinteractiveauthentication, equal: no}}",
+        &[(
+            "{sshd: {stdout: \"kbdinteractiveauthentication no\\n@9 /e\\tChallengeResponseAuthentication yes\\n.\\n\"}}",
+            "fail",
+        )],
+    );
+    check(
+        "{sshd: {setting: permitrootlogin, one_of: [no, without-password]}}",
+        &[
+            (
+                "{sshd: {stdout: \"permitrootlogin no\\n@9 /e\\tPermitRootLogin prohibit-password\\n.\\n\"}}",
+                "pass",
+            ),
+            ("{sshd: {stdout: \"permitrootlogin no\\n@9 /e\\tPermitRootLogin yes\\n.\\n\"}}", "fail"),
+        ],
+    );
+}
+
 #[test]
 fn sshd_settings() {
     check(

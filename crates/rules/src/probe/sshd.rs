@@ -110,6 +110,15 @@ pub(crate) fn parse_text(stdout: &[u8]) -> Result<Settings, Reason> {
     Ok(settings)
 }
 
+/// Names that sshd takes besides, with the one that `sshd -T` prints (sshd_config(5), KbdInteractiveAuthentication; the
+/// keyword table of servconf.c).
+const ALIASES: [(&str, &str); 4] = [
+    ("challengeresponseauthentication", "kbdinteractiveauthentication"),
+    ("skeyauthentication", "kbdinteractiveauthentication"),
+    ("pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms"),
+    ("hostbasedacceptedkeytypes", "hostbasedacceptedalgorithms"),
+];
+
 /// Reads `LINE FILE<tab>KEYWORD VALUE`.
 fn in_block(line: &str) -> Option<(String, InBlock)> {
     let (place, text) = line.split_once('\t')?;
@@ -117,11 +126,18 @@ fn in_block(line: &str) -> Option<(String, InBlock)> {
     let text = text.trim();
     let end = text.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(text.len());
     let (keyword, rest) = text.split_at(end);
-    let keyword = keyword.to_ascii_lowercase();
+    let mut keyword = keyword.to_ascii_lowercase();
+    if let Some((_alias, printed)) = ALIASES.iter().find(|(alias, _printed)| *alias == keyword) {
+        (*printed).clone_into(&mut keyword);
+    }
     let rest = rest.trim_start();
     let words = words(rest.strip_prefix('=').unwrap_or(rest));
     let value = match (keyword.as_str(), &words[..]) {
         ("clientaliveinterval", [word]) => seconds(word).unwrap_or_else(|| word.clone()),
+        // Two words for one value, of which sshd prints the older.
+        ("permitrootlogin", [word]) if word.eq_ignore_ascii_case("prohibit-password") => {
+            "without-password".to_owned()
+        }
         (_, [word]) if word.eq_ignore_ascii_case("true") => "yes".to_owned(),
         (_, [word]) if word.eq_ignore_ascii_case("false") => "no".to_owned(),
         _ => words.join(" "),

@@ -71,8 +71,7 @@ find / -maxdepth 0 -printf '' 2>/dev/null || { echo 'this find has no -printf' >
 set -- /
 if [ -r /proc/self/mounts ]; then
 while read -r d m t o; do
-m=$(printf '%b' "$m")
-[ "$m" = / ] && continue
+case $m in /) continue;; *\\*) m=$(printf '%b' "$m");; esac
 case $t in
 ext2|ext3|ext4|xfs|btrfs|overlay|f2fs|jfs|zfs)
 set -- "$@" "$m"
