@@ -43,7 +43,7 @@ pub(crate) struct Appender<'t> {
     first_position: u64,
     reserved: usize,
     at: Timestamp,
-    entries: Vec<(u64, String, String)>,
+    entries: Vec<(u64, Vec<u8>, Vec<u8>)>,
 }
 
 impl<'t> Appender<'t> {
@@ -159,8 +159,7 @@ impl<'t> Appender<'t> {
             body_len: body.len() as u64,
         };
         let entry = entry.to_bytes().map_err(|err| broken(draft.table, &err))?;
-        let text = |bytes| String::from_utf8(bytes).map_err(|err| broken(draft.table, &err));
-        self.entries.push((index, text(entry)?, text(body)?));
+        self.entries.push((index, entry, body));
         Ok(self.first_position + index)
     }
 
@@ -218,7 +217,7 @@ impl<'t> Appender<'t> {
             return Err(broken("a transaction", &counts));
         }
         let said = "append to the ledger";
-        let mut rows = Rows::new(3, self.entries.len());
+        let mut rows = Rows::new(3, self.entries.len()).with_texts(&[1, 2]);
         for (index, entry, body) in self.entries {
             rows.push([to_i64(index)?.into(), entry.into(), body.into()]);
         }

@@ -230,11 +230,12 @@ async fn write_blobs(tx: &mut Tx, tenant: &Tenant, batch: &Batch, at: Timestamp)
     }
     // In the order of the key: neighbours share a page.
     let blobs: BTreeMap<Digest, &Blob> = batch.evidence.iter().map(|blob| (blob.sha256, blob)).collect();
-    let mut rows = Rows::new(2, blobs.len());
+    let mut rows = Rows::new(2, blobs.len()).with_texts(&[1]);
     for (sha256, blob) in blobs {
-        let text = std::str::from_utf8(&blob.bytes);
-        let text = text.map_err(|_err| StoreError::EvidenceInvalid { sha256 })?;
-        rows.push([sha256.to_string().into(), text.into()]);
+        if std::str::from_utf8(&blob.bytes).is_err() {
+            return Err(StoreError::EvidenceInvalid { sha256 });
+        }
+        rows.push([sha256.to_string().into(), (&blob.bytes).into()]);
     }
     query(dialect::INSERT_EVIDENCE)
         .bind(tenant.id.to_string())

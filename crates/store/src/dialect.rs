@@ -45,9 +45,8 @@ FROM json_each($3)
 ORDER BY key",
     postgres: "
 INSERT INTO log_entries (tenant_id, log_id, log_index, entry, body)
-SELECT $1, $2, r.log_index, convert_to(r.entry, 'UTF8'), convert_to(r.body, 'UTF8')
-FROM unnest($3::bigint[], $4::text[], $5::text[]) AS r (log_index, entry, body)
-ORDER BY r.log_index",
+SELECT $1, $2, r.log_index, r.entry, r.body
+FROM unnest($3::bigint[], $4::bytea[], $5::bytea[]) AS r (log_index, entry, body)",
 };
 
 /// `$1` tenant, `$2` log, `$3` first entry, `$4` the entry behind the last, then indexes to leave alone.
@@ -99,8 +98,7 @@ SELECT $1, r.audit_id, $2, r.actor, r.action, r.phase, r.decision, r.subject, r.
   r.log_index
 FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
   $11::bigint[])
-  AS r (audit_id, actor, action, phase, decision, subject, detail, correlation_id, log_index)
-ORDER BY r.log_index",
+  AS r (audit_id, actor, action, phase, decision, subject, detail, correlation_id, log_index)",
 };
 
 /// `$1` tenant, `$2` instant, then rows `[sha256, body]`. Stores what is not there yet.
@@ -113,8 +111,8 @@ WHERE NOT EXISTS (SELECT 1 FROM evidence AS e WHERE e.tenant_id = $1 AND e.sha25
 ORDER BY key",
     postgres: "
 INSERT INTO evidence (tenant_id, sha256, body, byte_size, first_seen_at)
-SELECT $1, r.sha256, convert_to(r.body, 'UTF8'), octet_length(r.body), $2
-FROM unnest($3::text[], $4::text[]) AS r (sha256, body)
+SELECT $1, r.sha256, r.body, octet_length(r.body), $2
+FROM unnest($3::text[], $4::bytea[]) AS r (sha256, body)
 WHERE NOT EXISTS (SELECT 1 FROM evidence AS e WHERE e.tenant_id = $1 AND e.sha256 = r.sha256)",
 };
 
@@ -159,8 +157,7 @@ SELECT $1, r.id, $2, r.rule_id, $3, 'scan', r.prior_status, r.status,
 FROM unnest($10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
   $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bigint[])
   AS r (id, rule_id, prior_status, status, prior_severity, severity, change_kind, prior_value_digest,
-    value_digest, evidence_sha256, skip_reason, rule_digest, log_index)
-ORDER BY r.log_index",
+    value_digest, evidence_sha256, skip_reason, rule_digest, log_index)",
 };
 
 /// `$1` name of a table. Its rows that name, by a foreign key, what is not there.

@@ -103,12 +103,19 @@ values! {
 pub(crate) struct Rows {
     width: usize,
     cells: Vec<Value>,
+    texts: &'static [usize],
 }
 
 impl Rows {
     /// Begins rows of so many columns; there will be about `count`.
     pub(crate) fn new(width: usize, count: usize) -> Self {
-        Self { width, cells: Vec::with_capacity(width * count) }
+        Self { width, cells: Vec::with_capacity(width * count), texts: &[] }
+    }
+
+    /// Says in which columns bytes are UTF-8, which needs no digits in JSON.
+    pub(crate) const fn with_texts(mut self, columns: &'static [usize]) -> Self {
+        self.texts = columns;
+        self
     }
 
     /// Adds a row.
@@ -122,7 +129,7 @@ impl Rows {
         debug_assert_eq!(self.cells.len() % self.width, 0, "every row has all columns");
     }
 
-    /// Writes the rows as JSON; a single column is an array of its values. Bytes are their hexadecimal digits.
+    /// Writes the rows as JSON; a single column is an array of its values. Bytes are their hexadecimal digits, or text.
     fn to_json(&self) -> Result<String, sqlx::Error> {
         let mut json = Vec::with_capacity(self.cells.len() * 32);
         json.push(b'[');
@@ -137,6 +144,10 @@ impl Rows {
             let written = match cell {
                 Value::Int(number) => serde_json::to_writer(&mut json, number),
                 Value::Text(text) => serde_json::to_writer(&mut json, text),
+                Value::Bytes(bytes) if self.texts.contains(&(at % self.width)) => {
+                    let text = bytes.as_deref().map(std::str::from_utf8).transpose();
+                    serde_json::to_writer(&mut json, &text.map_err(|err| sqlx::Error::Encode(err.into()))?)
+                }
                 Value::Bytes(bytes) => serde_json::to_writer(&mut json, &bytes.as_deref().map(digits)),
             };
             written.map_err(|err| sqlx::Error::Encode(err.into()))?;
