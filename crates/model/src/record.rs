@@ -205,19 +205,19 @@ impl AuditPhase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditRecord {
-    pub audit_id: AuditId,
-    pub actor: String,
     /// What was done, in the past tense where it is an event: `scan.started`, `ssh.host_key.trusted`.
     pub action: String,
-    pub phase: AuditPhase,
+    pub actor: String,
+    pub audit_id: AuditId,
+    pub correlation_id: String,
     /// `allowed`, `denied` or `error`.
     pub decision: String,
-    /// What it was done to: `host:<id>`, `scan:<id>`.
-    pub subject: String,
     /// Canonical JSON object; its shape belongs to the action.
     pub detail: String,
-    pub correlation_id: String,
+    pub phase: AuditPhase,
     pub recorded_at: Timestamp,
+    /// What it was done to: `host:<id>`, `scan:<id>`.
+    pub subject: String,
 }
 
 /// A row of `log_heads`, without the head that moves. Entry kind `log.genesis`.

@@ -119,8 +119,8 @@ pub(super) struct Members<'o> {
 }
 
 impl<'o> Members<'o> {
-    fn new(nested: Nested<'o>) -> Self {
-        Self { nested, keys: Vec::new(), is_ordered: true }
+    fn new(nested: Nested<'o>, count: usize) -> Self {
+        Self { nested, keys: Vec::with_capacity(count), is_ordered: true }
     }
 
     fn key(&mut self, key: Cow<'static, str>) -> Result {
@@ -290,7 +290,7 @@ impl<'o> ser::Serializer for Writer<'o> {
         variant: &'static str,
         value: &T,
     ) -> Result {
-        let mut members = Members::new(self.begin(None, OBJECT)?);
+        let mut members = Members::new(self.begin(None, OBJECT)?, 1);
         members.field(variant, value)?;
         members.end()
     }
@@ -317,12 +317,13 @@ impl<'o> ser::Serializer for Writer<'o> {
         Ok(Items(self.begin(Some(variant), ARRAY)?))
     }
 
+    // A map may say any number.
     fn serialize_map(self, _len: Option<usize>) -> Result<Members<'o>> {
-        Ok(Members::new(self.begin(None, OBJECT)?))
+        Ok(Members::new(self.begin(None, OBJECT)?, 0))
     }
 
     fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Members<'o>> {
-        self.serialize_map(Some(len))
+        Ok(Members::new(self.begin(None, OBJECT)?, len))
     }
 
     fn serialize_struct_variant(
@@ -330,9 +331,9 @@ impl<'o> ser::Serializer for Writer<'o> {
         _name: &'static str,
         _index: u32,
         variant: &'static str,
-        _len: usize,
+        len: usize,
     ) -> Result<Members<'o>> {
-        Ok(Members::new(self.begin(Some(variant), OBJECT)?))
+        Ok(Members::new(self.begin(Some(variant), OBJECT)?, len))
     }
 }
 

@@ -17,12 +17,18 @@ pub(super) fn key_order(left: &str, right: &str) -> Ordering {
 /// Tells whether a key may be compared by its bytes. They give the order of code units, except between
 /// characters above U+FFFF, which begin with the byte F0 or a greater one, and those from U+E000 to there.
 pub(super) fn key_order_is_that_of_bytes(key: &str) -> bool {
-    key.bytes().all(|byte| byte < 0xf0)
+    !key.bytes().fold(false, |found, byte| found | (byte >= 0xf0))
 }
 
 pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
     let mut rest = text;
     out.push(b'"');
+    // Most texts have nothing to escape, which is seen fastest without an early end.
+    if !text.bytes().fold(false, |found, byte| found | must_be_escaped(byte)) {
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     while let Some(plain) = rest.bytes().position(must_be_escaped) {
         let (before, special) = rest.split_at(plain);
         out.extend_from_slice(before.as_bytes());
