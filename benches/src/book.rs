@@ -58,7 +58,7 @@ impl Book {
             vkey: "not used here".to_owned(),
         };
         let start = instant(0);
-        let tenant = db.create_tenant(slug, (&wanted, ACTOR), start, &mut random).await?;
+        let tenant = db.create_tenant(slug, (&wanted, ACTOR), start, &mut nonces()).await?;
         let host = HostId::new(uuid());
         let record = HostRecord {
             host_id: host,
@@ -79,7 +79,7 @@ impl Book {
             changed_at: start,
         };
         let saved = audit("host.saved", format!("host:{host}"));
-        db.put_host((&tenant, &saved), &record, start, &mut random).await?;
+        db.put_host((&tenant, &saved), &record, start, &mut nonces()).await?;
         Ok(Book { db, tenant, host, seconds: 1 })
     }
 
@@ -100,7 +100,7 @@ impl Book {
         };
         let requested = audit("scan.requested", format!("scan:{}", scan.scan_id));
         let by = (&self.tenant, &requested);
-        let fence = self.db.begin_scan(by, &claim, &scan, &|_holder| false, &mut random).await?;
+        let fence = self.db.begin_scan(by, &claim, &scan, &|_holder| false, &mut nonces()).await?;
         let prior = self.db.load_prior(&self.tenant, self.host).await?;
         let changed = found.iter().filter(|finding| {
             prior.get(&finding.rule).is_none_or(|(_status, _severity, value)| *value != finding.value_digest)
@@ -114,7 +114,7 @@ impl Book {
     /// When the store refuses.
     pub async fn append(&self, records: &[AuditRecord]) -> Result<(), BenchError> {
         let by = (&self.tenant, ACTOR);
-        Ok(self.db.append_audits(by, records, instant(self.seconds), &mut random).await?)
+        Ok(self.db.append_audits(by, records, instant(self.seconds), &mut nonces()).await?)
     }
 
     /// Applies a scan.
@@ -123,7 +123,7 @@ impl Book {
     /// When the store refuses.
     pub async fn apply(&self, ready: &Ready) -> Result<(), BenchError> {
         let by = (&self.tenant, ACTOR);
-        self.db.apply(by, ready.fence, &ready.batch, instant(self.seconds), &mut random).await?;
+        self.db.apply(by, ready.fence, &ready.batch, instant(self.seconds), &mut nonces()).await?;
         Ok(())
     }
 }
@@ -326,10 +326,7 @@ fn uuid() -> Uuid {
     Uuid::now_v7()
 }
 
-/// As much work as the product's own source of nonces has: a v7 UUID asks the system for random bits. They stand at its
-/// end, and ids are made of the first bytes of a nonce.
-fn random() -> [u8; 16] {
-    let mut bytes = *uuid().as_bytes();
-    bytes.reverse();
-    bytes
+/// Returns a source of nonces, as the product has one.
+fn nonces() -> impl FnMut() -> [u8; 16] + Send {
+    store::append::nonces(|bytes| getrandom::fill(bytes).expect("the operating system gives random bytes"))
 }

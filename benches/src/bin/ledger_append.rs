@@ -40,8 +40,8 @@ async fn benchmark() -> Result<ExitCode, BenchError> {
     let mut report = Report::begin("ledger_append");
     let server = Server::start()?;
     let served = server.database().await?;
-    // One process for all tenants, as the product is run, that has as many connections as the peer.
-    let db = served.open_wide(WRITERS[WRITERS.len() - 1]).await?;
+    // One process for all tenants, as the product is run.
+    let db = served.open().await?;
     let mut books = Vec::new();
     for nth in 0..TENANTS {
         books.push(Book::begin_tenant(db.clone(), &format!("tenant-{nth}")).await?);
@@ -51,6 +51,9 @@ async fn benchmark() -> Result<ExitCode, BenchError> {
     let begun = bulk::Rows::read(&mut reader, &["tenants", "log_heads"], None).await?;
     begun.insert(Peer::Same, &mut reader).await?;
     for writers in WRITERS {
+        // With as many connections as the peer.
+        let db = served.open_wide(writers).await?;
+        books.iter_mut().for_each(|book| book.db = db.clone());
         let mut peers = Vec::new();
         for _writer in 0..writers {
             peers.push(served.connect().await?);
@@ -67,6 +70,7 @@ async fn benchmark() -> Result<ExitCode, BenchError> {
         for peer in peers {
             peer.close().await?;
         }
+        db.close().await;
         let entries = BATCHES * BATCH;
         report.figures(&format!("{entries} entries by {writers} writers"), "ms", &ours);
         report.figures("bare inserts of the same rows by as many", "ms", &theirs);

@@ -194,12 +194,22 @@ pub(crate) fn audit_record(
     })
 }
 
-/// Returns fresh random bytes. A machine without randomness cannot sign or name anything: it stops here.
-#[expect(clippy::expect_used, reason = "without randomness no id, nonce or key may be made")]
+/// Returns fresh random bytes.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    fill(&mut bytes);
     bytes
+}
+
+/// Fills in fresh random bytes. A machine without randomness cannot sign or name anything: it stops here.
+#[expect(clippy::expect_used, reason = "without randomness no id, nonce or key may be made")]
+fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the operating system gives random bytes");
+}
+
+/// Returns a source of nonces.
+pub(crate) fn nonces() -> impl FnMut() -> [u8; 16] + Send {
+    store::append::nonces(fill)
 }
 
 /// Makes an id (UUID version 7).

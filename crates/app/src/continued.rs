@@ -14,7 +14,7 @@ use store::logs::StoredLog;
 use store::{Db, Tenant};
 
 use crate::checkpoint;
-use crate::context::{App, Config, audit_record, new_uuid, random};
+use crate::context::{App, Config, audit_record, new_uuid, nonces};
 use crate::error::{Error, Kind};
 use crate::open::{KEY_FILE, Mode, ORIGIN_PREFIX, TENANT_SLUG, open, open_database, place_key, read_seed};
 
@@ -115,7 +115,7 @@ async fn begin(config: &Config, request: &Request<'_>, known: &Known, db: &Db) -
     let by = (config.actor.as_str(), now);
     let audit = audit_record(by, "ledger.continued", AuditPhase::Event, (format!("log:{log}"), &detail))?;
     let slug = (TENANT_SLUG, old.as_ref());
-    Ok(db.continue_log(slug, (&tenant, &audit), &continues, (now, &mut random)).await?)
+    Ok(db.continue_log(slug, (&tenant, &audit), &continues, (now, &mut nonces())).await?)
 }
 
 /// Compares what the database has of the old log with every head that is known.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use store::blobs::Store;
 use store::log::StoredEntry;
 
-use crate::context::{App, random};
+use crate::context::{App, nonces};
 use crate::error::{Error, Kind};
 use crate::prune::is_needed;
 
@@ -53,7 +53,7 @@ impl App {
         let subject = format!("entry:{index}");
         let detail = json!({"reason": reason, "approved_by": approved_by, "blobs": blobs.len()});
         let audit = self.audit("ledger.erased", AuditPhase::Event, subject, &detail)?;
-        self.db.erase((&self.tenant, &audit), &blobs, self.now(), &mut random).await?;
+        self.db.erase((&self.tenant, &audit), &blobs, self.now(), &mut nonces()).await?;
         Ok(Erased { blobs })
     }
 

@@ -8,7 +8,7 @@ use store::facts::read::{Instants, Wanted};
 pub use store::facts::{Expected, Stored};
 use store::facts::{Put, Written};
 
-use crate::context::{App, random};
+use crate::context::{App, nonces};
 use crate::error::{Error, Kind};
 
 mod results;
@@ -147,7 +147,7 @@ impl App {
             expected: wish.expected,
         };
         let now = self.now();
-        match self.db.put_claim((&self.tenant, &self.actor), &put, now, &mut random).await? {
+        match self.db.put_claim((&self.tenant, &self.actor), &put, now, &mut nonces()).await? {
             Written::New(stored) => Ok((claim(stored, None)?, true)),
             Written::Unchanged(stored) => Ok((claim(stored, Some(now))?, false)),
         }
@@ -163,7 +163,10 @@ impl App {
         (reason, expected, up_to): (&str, Option<Expected>, Classification),
     ) -> Result<Claim, Error> {
         let by = (&self.tenant, self.actor.as_str());
-        claim(self.db.retire_claim(by, key, (reason, expected, up_to), self.now(), &mut random).await?, None)
+        claim(
+            self.db.retire_claim(by, key, (reason, expected, up_to), self.now(), &mut nonces()).await?,
+            None,
+        )
     }
 
     /// Lists the active versions.

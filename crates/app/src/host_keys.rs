@@ -10,7 +10,7 @@ use serde_json::json;
 use store::keys::{FirstUse, KnownKey};
 use transport::{HostKey, HostKeyCheck, HostKeyRefusal};
 
-use crate::context::{App, random};
+use crate::context::{App, nonces};
 use crate::error::{Error, Kind};
 use crate::known_hosts::{self, Line, Skipped};
 
@@ -100,7 +100,7 @@ impl KeyQuestion {
         let record = self.app.key_record((&self.address, self.port), key, KeySource::FirstUse, "first use");
         let audit = self.audit("ssh.host_key.trusted", AuditPhase::Event, key).map_err(undecided)?;
         let by = (&self.app.tenant, &audit);
-        let stored = self.app.db.trust_first(by, &record, self.app.now(), &mut random).await;
+        let stored = self.app.db.trust_first(by, &record, self.app.now(), &mut nonces()).await;
         match stored.map_err(|err| undecided(err.into()))? {
             FirstUse::Stored => {
                 let line = format!("trusting {} of {} at first use", key.fingerprint, self.place());
@@ -129,7 +129,7 @@ impl KeyQuestion {
     async fn refuse(&self, action: &str, key: &HostKey) -> Result<(), Error> {
         let audit = self.audit(action, AuditPhase::Refusal, key)?;
         let by = (&self.app.tenant, self.app.actor.as_str());
-        Ok(self.app.db.append_audits(by, &[audit], self.app.now(), &mut random).await?)
+        Ok(self.app.db.append_audits(by, &[audit], self.app.now(), &mut nonces()).await?)
     }
 
     fn audit(&self, action: &str, phase: AuditPhase, key: &HostKey) -> Result<AuditRecord, Error> {
@@ -272,7 +272,7 @@ impl App {
             .collect();
         let detail = json!({"keys": keys, "reason": records[0].reason});
         let audit = self.audit(action, AuditPhase::Event, "known_hosts".to_owned(), &detail)?;
-        Ok(self.db.put_keys((&self.tenant, &audit), records, self.now(), &mut random).await?)
+        Ok(self.db.put_keys((&self.tenant, &audit), records, self.now(), &mut nonces()).await?)
     }
 
     fn key_record(

@@ -5,7 +5,7 @@ use model::record::{AuditPhase, HostRecord, ScanRecord};
 use serde_json::json;
 pub use store::hosts::Host;
 
-use crate::context::{App, random};
+use crate::context::{App, nonces};
 use crate::error::{Error, Kind};
 
 impl App {
@@ -54,7 +54,7 @@ impl App {
         }
         let detail = json!({"name": record.name, "address": record.address, "port": record.port});
         let audit = self.audit(action, AuditPhase::Event, format!("host:{}", record.host_id), &detail)?;
-        Ok(self.db.put_host((&self.tenant, &audit), record, self.now(), &mut random).await?)
+        Ok(self.db.put_host((&self.tenant, &audit), record, self.now(), &mut nonces()).await?)
     }
 
     /// Removes a host from the inventory. Its findings and its history stay.

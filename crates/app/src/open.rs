@@ -13,7 +13,7 @@ use store::{Db, Login, Tenant};
 use zeroize::Zeroizing;
 
 use crate::content::Content;
-use crate::context::{App, Config, new_uuid, random};
+use crate::context::{App, Config, new_uuid, nonces, random};
 use crate::database::Place;
 use crate::error::{Error, Kind};
 use crate::rotate;
@@ -214,7 +214,7 @@ async fn make_tenant(config: &Config, db: &Db) -> Result<(Tenant, Signer, bool),
         .map_err(|err| Error::internal(format!("could not make a signing key: {err}")))?;
     let wanted =
         Tenant { id: TenantId::new(new_uuid(now)), log, origin, vkey: signer.verifier().to_string() };
-    let actual = db.create_tenant(TENANT_SLUG, (&wanted, &config.actor), now, &mut random).await?;
+    let actual = db.create_tenant(TENANT_SLUG, (&wanted, &config.actor), now, &mut nonces()).await?;
     let created = actual == wanted;
     let signer = signer_of(&key_path, &seed, &actual)?;
     Ok((actual, signer, created))

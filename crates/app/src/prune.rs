@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use store::log::PAGE_MAX;
 
 use crate::bundle::{read_file, verify_folder};
-use crate::context::{App, random};
+use crate::context::{App, nonces};
 use crate::erase::EVERYTHING;
 use crate::error::{Error, Kind};
 use crate::seal::bundle_digest;
@@ -97,7 +97,7 @@ impl App {
             let subject = format!("segment:{}-{}", seal.from, seal.to);
             let detail = json!({"reason": reason, "approved_by": approved_by});
             let audit = self.audit("ledger.pruned", AuditPhase::Event, subject, &detail)?;
-            self.db.prune((&self.tenant, &audit), (&event, &kept), self.now(), &mut random).await?;
+            self.db.prune((&self.tenant, &audit), (&event, &kept), self.now(), &mut nonces()).await?;
             pruned.push(Segment { from: seal.from, to: seal.to });
         }
         Ok(pruned)

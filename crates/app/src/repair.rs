@@ -9,7 +9,7 @@ use store::facts::{REPLACED, Stored};
 use store::repair::{Candidate, Keep, Part, Twice};
 use store::{Login, Problem, StoreError, Tenant};
 
-use crate::context::{App, Config, random};
+use crate::context::{App, Config, nonces};
 use crate::error::{Error, Kind};
 use crate::open::{Mode, open};
 
@@ -152,7 +152,7 @@ impl App {
             let audit = self.audit("store.repaired", AuditPhase::Event, "database".to_owned(), &detail)?;
             parts.push(Part { tenant, keeps, audit });
         }
-        Ok(self.db.repair((&plan.kinds, &parts), self.now(), &mut random).await?)
+        Ok(self.db.repair((&plan.kinds, &parts), self.now(), &mut nonces()).await?)
     }
 
     /// Decides which of the rows that share a number stays: the one that the ledger confirms. Of equal ones any is.

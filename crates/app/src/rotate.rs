@@ -14,7 +14,7 @@ use store::log::StoredCheckpoint;
 use zeroize::Zeroizing;
 
 use crate::checkpoint::cut_signed;
-use crate::context::{App, random};
+use crate::context::{App, nonces, random};
 use crate::error::{Error, Kind};
 use crate::open::{key_error, read_seed, write_key};
 
@@ -127,6 +127,6 @@ impl App {
     ) -> Result<(), Error> {
         let audit = self.audit(action, AuditPhase::Event, format!("log:{}", self.tenant.log), detail)?;
         let by = (&self.tenant, &audit);
-        Ok(self.db.append_events(by, events, self.now(), &mut random).await?)
+        Ok(self.db.append_events(by, events, self.now(), &mut nonces()).await?)
     }
 }

@@ -12,6 +12,24 @@ use crate::{Db, Tenant, dialect, registry};
 /// Gives 128 fresh random bits at each call: nonces of bodies, and ids that the store makes itself.
 pub type Nonces<'n> = &'n mut (dyn FnMut() -> [u8; 16] + Send);
 
+/// Nonces for which random bytes are asked for at a time: to ask the system for each costs more than to write what it
+/// hides.
+const READY: usize = 32;
+
+/// Makes nonces of what fills with fresh random bytes.
+pub fn nonces(mut fill: impl FnMut(&mut [u8]) + Send) -> impl FnMut() -> [u8; 16] + Send {
+    let mut ready = [[0; 16]; READY];
+    let mut left = 0;
+    move || {
+        if left == 0 {
+            fill(ready.as_flattened_mut());
+            left = READY;
+        }
+        left -= 1;
+        ready[left]
+    }
+}
+
 /// A clock this much behind the log is worth a record. Microseconds (TLW-30).
 const CLOCK_STEP_US: i64 = 1_000_000;
 
@@ -37,13 +55,16 @@ struct Body<'a, R> {
 /// Entries of one transaction: indexes and time are reserved, the head's row is locked until commit.
 pub(crate) struct Appender<'t> {
     tenant: &'t Tenant,
+    log: String,
     actor: &'t str,
     first: u64,
     /// What positions of this log are counted from.
     first_position: u64,
     reserved: usize,
     at: Timestamp,
-    entries: Vec<(u64, Vec<u8>, Vec<u8>)>,
+    /// The same, as entries say it.
+    at_text: String,
+    entries: Rows<'static>,
 }
 
 impl<'t> Appender<'t> {
@@ -102,7 +123,9 @@ impl<'t> Appender<'t> {
         let first = u64::try_from(first).map_err(|err| broken("the log head", &err))?;
         let first_position: i64 = row.get("first_position").map_err(doing(said))?;
         let first_position = u64::try_from(first_position).map_err(|err| broken("the log head", &err))?;
-        Ok(Self { tenant, actor, first, first_position, reserved, at, entries: Vec::new() })
+        let (log, at_text) = (tenant.log.to_string(), at.to_string());
+        let entries = Rows::new(3, reserved).with_texts(&[1, 2]);
+        Ok(Self { tenant, log, actor, first, first_position, reserved, at, at_text, entries })
     }
 
     /// Reserves one index more, behind those that are reserved.
@@ -129,7 +152,7 @@ impl<'t> Appender<'t> {
 
     /// Returns the position of the next entry.
     pub(crate) const fn next_position(&self) -> u64 {
-        self.first_position + self.first + self.entries.len() as u64
+        self.first_position + self.first + self.entries.count() as u64
     }
 
     /// Renders the entry of one record and returns its position: its index, counted on through the logs of the
@@ -143,14 +166,14 @@ impl<'t> Appender<'t> {
             let problem = format!("the registry has no entry of kind {} for it", draft.kind);
             return Err(broken(draft.table, &problem));
         }
-        let index = self.first + self.entries.len() as u64;
+        let index = self.first + self.entries.count() as u64;
         let nonce = format!("{:032x}", u128::from_be_bytes(nonces()));
         let body = Body { nonce, row: draft.record, schema: draft.schema };
         let body = ledger::canonical::to_bytes(&body).map_err(|err| broken(draft.table, &err))?;
         let entry = Entry {
-            log: self.tenant.log.to_string(),
+            log: self.log.clone(),
             index,
-            at: self.at.to_string(),
+            at: self.at_text.clone(),
             kind: draft.kind,
             table: draft.table.to_owned(),
             row: draft.row,
@@ -159,7 +182,7 @@ impl<'t> Appender<'t> {
             body_len: body.len() as u64,
         };
         let entry = entry.to_bytes().map_err(|err| broken(draft.table, &err))?;
-        self.entries.push((index, entry, body));
+        self.entries.push([to_i64(index)?.into(), entry.into(), body.into()]);
         Ok(self.first_position + index)
     }
 
@@ -212,19 +235,15 @@ impl<'t> Appender<'t> {
 
     /// Inserts the entries. Every reserved index must have been used, or nothing may be committed.
     pub(crate) async fn insert(self, tx: &mut Tx) -> Result<(), StoreError> {
-        if self.entries.len() != self.reserved {
-            let counts = format!("{} indexes reserved, {} used", self.reserved, self.entries.len());
-            return Err(broken("a transaction", &counts));
-        }
         let said = "append to the ledger";
-        let mut rows = Rows::new(3, self.entries.len()).with_texts(&[1, 2]);
-        for (index, entry, body) in self.entries {
-            rows.push([to_i64(index)?.into(), entry.into(), body.into()]);
+        if self.entries.count() != self.reserved {
+            let counts = format!("{} indexes reserved, {} used", self.reserved, self.entries.count());
+            return Err(broken("a transaction", &counts));
         }
         let inserted = query(dialect::INSERT_ENTRIES)
             .bind(self.tenant.id.to_string())
-            .bind(self.tenant.log.to_string())
-            .bind_rows(rows)
+            .bind(self.log)
+            .bind_rows(self.entries)
             .execute(&mut *tx)
             .await
             .map_err(doing(said))?;

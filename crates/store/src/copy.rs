@@ -3,6 +3,8 @@
 //! Read as of one moment, written in one transaction of an empty database through all its guards, and read again before
 //! that transaction ends: what is there then is what was read, or there is nothing.
 
+use std::borrow::Cow;
+
 use model::TenantId;
 
 use crate::Db;
@@ -238,7 +240,7 @@ async fn carry(
     let order = order(table);
     let places: Vec<usize> = order.iter().filter_map(|name| table.place(name)).collect();
     let mut seal = Seal::default();
-    let mut after: Option<Vec<Value>> = None;
+    let mut after: Option<Vec<Value<'_>>> = None;
     loop {
         let mut page =
             query(Sql::Assembled(select(table, &order, after.is_some()))).bind(tenant.id.to_string());
@@ -250,7 +252,7 @@ async fn carry(
             Source::Copy(tx) => On::Tx(tx),
         };
         let rows = page.fetch_all(on).await.map_err(of_table(table))?;
-        let rows: Vec<Vec<Value>> = rows
+        let rows: Vec<Vec<Value<'_>>> = rows
             .iter()
             .map(|row| cells(row, &table.columns))
             .collect::<Result<_, _>>()
@@ -302,12 +304,12 @@ fn select(table: &Table, order: &[String], is_later: bool) -> String {
     sql + &format!(" LIMIT {PAGE}")
 }
 
-fn cells(row: &Row, columns: &[Column]) -> Result<Vec<Value>, sqlx::Error> {
+fn cells(row: &Row, columns: &[Column]) -> Result<Vec<Value<'static>>, sqlx::Error> {
     let cell = |column: &Column| {
         Ok(match column.kind {
             Kind::Int => Value::Int(row.get(&column.name)?),
-            Kind::Text => Value::Text(row.get(&column.name)?),
-            Kind::Bytes => Value::Bytes(row.get(&column.name)?),
+            Kind::Text => row.get::<Option<String>>(&column.name)?.into(),
+            Kind::Bytes => Value::Bytes(row.get::<Option<Vec<u8>>>(&column.name)?.map(Cow::Owned)),
         })
     };
     columns.iter().map(cell).collect()
@@ -315,13 +317,13 @@ fn cells(row: &Row, columns: &[Column]) -> Result<Vec<Value>, sqlx::Error> {
 
 impl Seal {
     /// Adds a row: each value with its length, so that no two rows have the same bytes.
-    fn add(&mut self, row: &[Value]) {
+    fn add(&mut self, row: &[Value<'_>]) {
         let mut bytes = self.digest.to_vec();
         for value in row {
             let (kind, value): (u8, Option<Vec<u8>>) = match value {
                 Value::Int(number) => (0, number.map(|number| number.to_be_bytes().to_vec())),
                 Value::Text(text) => (1, text.as_ref().map(|text| text.as_bytes().to_vec())),
-                Value::Bytes(bytes) => (2, bytes.clone()),
+                Value::Bytes(bytes) => (2, bytes.as_ref().map(|bytes| bytes.to_vec())),
             };
             bytes.push(kind);
             bytes.push(u8::from(value.is_some()));
@@ -333,7 +335,7 @@ impl Seal {
     }
 }
 
-async fn write(tx: &mut Tx, of: (TenantId, &Table), rows: &[Vec<Value>]) -> Result<(), sqlx::Error> {
+async fn write(tx: &mut Tx, of: (TenantId, &Table), rows: &[Vec<Value<'_>>]) -> Result<(), sqlx::Error> {
     let (_tenant, table) = of;
     let is_closed_once =
         TABLES.iter().any(|known| known.name == table.name && known.guard == Guard::ClosedOnce);
@@ -341,7 +343,7 @@ async fn write(tx: &mut Tx, of: (TenantId, &Table), rows: &[Vec<Value>]) -> Resu
         return insert(tx, table, rows, &[]).await;
     }
     let closing: Vec<usize> = CLOSING.iter().filter_map(|name| table.place(name)).collect();
-    let number = |row: &[Value], column: &str| match table.place(column).map(|place| &row[place]) {
+    let number = |row: &[Value<'_>], column: &str| match table.place(column).map(|place| &row[place]) {
         Some(Value::Int(number)) => *number,
         Some(Value::Text(_) | Value::Bytes(_)) | None => None,
     };
@@ -360,15 +362,15 @@ async fn write(tx: &mut Tx, of: (TenantId, &Table), rows: &[Vec<Value>]) -> Resu
 async fn put_and_close(
     tx: &mut Tx,
     (tenant, table): (TenantId, &Table),
-    rows: &[Vec<Value>],
+    rows: &[Vec<Value<'_>>],
     closing: &[usize],
 ) -> Result<(), sqlx::Error> {
     insert(tx, table, rows, closing).await?;
     let Some(seq) = table.place("seq") else { return Ok(()) };
-    let is_closed = |row: &&Vec<Value>| {
+    let is_closed = |row: &&Vec<Value<'_>>| {
         closing.iter().any(|place| !matches!(row[*place], Value::Int(None) | Value::Text(None)))
     };
-    let closed: Vec<&Vec<Value>> = rows.iter().filter(is_closed).collect();
+    let closed: Vec<&Vec<Value<'_>>> = rows.iter().filter(is_closed).collect();
     if closed.is_empty() {
         return Ok(());
     }
@@ -386,18 +388,22 @@ async fn put_and_close(
 }
 
 /// Inserts rows with these columns left empty.
-async fn insert(tx: &mut Tx, table: &Table, rows: &[Vec<Value>], empty: &[usize]) -> Result<(), sqlx::Error> {
+async fn insert(
+    tx: &mut Tx,
+    table: &Table,
+    rows: &[Vec<Value<'_>>],
+    empty: &[usize],
+) -> Result<(), sqlx::Error> {
     if rows.is_empty() {
         return Ok(());
     }
     let mut values = Rows::new(table.columns.len(), rows.len());
     for row in rows {
-        let cell = |(place, value): (usize, &Value)| match value {
+        values.add(row.iter().enumerate().map(|(place, value)| match value {
             Value::Int(_) if empty.contains(&place) => Value::Int(None),
             Value::Text(_) if empty.contains(&place) => Value::Text(None),
             Value::Int(_) | Value::Text(_) | Value::Bytes(_) => value.clone(),
-        };
-        values.add(row.iter().enumerate().map(cell));
+        }));
     }
     query(dialect::insert_rows(&table.name, &table.columns)).bind_rows(values).execute(tx).await?;
     Ok(())

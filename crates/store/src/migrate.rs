@@ -14,7 +14,7 @@ struct Migration {
 }
 
 /// Number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 11;
+pub const SCHEMA_VERSION: u32 = 12;
 
 macro_rules! migration {
     ($version:literal, $name:literal, $file:literal) => {
@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(9, "facts_in_order", "0009_facts_in_order.sql"),
     migration!(10, "quarantine", "0010_quarantine.sql"),
     migration!(11, "clock_behind_log", "0011_clock_behind_log.sql"),
+    migration!(12, "one_guard_of_heads", "0012_one_guard_of_heads.sql"),
 ];
 
 const APPLIED: &str = "SELECT version, sha256 FROM schema_migrations ORDER BY version LIMIT 10000";

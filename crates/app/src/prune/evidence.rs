@@ -8,7 +8,7 @@ use model::{Digest, HostId};
 use serde_json::json;
 use store::retention::{Expired, Expiry};
 
-use crate::context::{App, random};
+use crate::context::{App, nonces};
 use crate::erase::EVERYTHING;
 use crate::error::{Error, Kind};
 
@@ -85,7 +85,7 @@ impl App {
         let audit =
             self.audit("ledger.evidence_pruned", AuditPhase::Event, "evidence".to_owned(), &detail)?;
         let what = (expiry.before, &erasures[..]);
-        if self.db.remove_expired((&self.tenant, &audit), what, self.now(), &mut random).await? {
+        if self.db.remove_expired((&self.tenant, &audit), what, self.now(), &mut nonces()).await? {
             return Ok(());
         }
         let message = "old evidence was measured again meanwhile; nothing more was removed";

@@ -22,7 +22,7 @@ use super::characteristics;
 
 use super::{ScanProgress, ScanTarget, Shared};
 use crate::content::blob;
-use crate::context::{App, new_uuid, random};
+use crate::context::{App, new_uuid, nonces, random};
 use crate::credentials::Login;
 use crate::error::Error;
 use crate::holder;
@@ -164,7 +164,8 @@ async fn begin(app: &App, scan: &ScanRecord, shared: &Shared) -> Result<Fence, E
     };
     let detail = json!({"host_id": scan.host_id, "selection": scan.selection, "is_full": scan.is_full});
     let audit = app.audit("scan.requested", AuditPhase::Intent, format!("scan:{}", scan.scan_id), &detail)?;
-    let fence = app.db.begin_scan((&app.tenant, &audit), &claim, scan, &holder::is_gone, &mut random).await?;
+    let fence =
+        app.db.begin_scan((&app.tenant, &audit), &claim, scan, &holder::is_gone, &mut nonces()).await?;
     Ok(fence)
 }
 
@@ -309,7 +310,7 @@ async fn fail(
     let audit = app.audit(action, AuditPhase::Outcome, format!("scan:{}", scan.scan_id), &detail)?;
     let audits: Vec<AuditRecord> = [audit].into_iter().chain(cause).collect();
     let by = (&app.tenant, app.actor.as_str());
-    app.db.fail_scan(by, (fence, &ended), &audits, now, &mut random).await?;
+    app.db.fail_scan(by, (fence, &ended), &audits, now, &mut nonces()).await?;
     let Failure { reason, message, hint } = failure;
     Ok(Outcome::NotMeasured(NotMeasured { reason: Cause::Failed(reason), message, hint }))
 }
@@ -407,7 +408,7 @@ async fn store(
     loop {
         batch.facts = characteristics::changes(app, done.scan.host_id, done.told).await?;
         let by = (&app.tenant, app.actor.as_str());
-        match app.db.apply(by, done.fence, &batch, now, &mut random).await {
+        match app.db.apply(by, done.fence, &batch, now, &mut nonces()).await {
             Err(err) if is_overtaken(&err) && tries < ATTEMPTS_MAX => tries += 1,
             applied => return applied,
         }
@@ -447,7 +448,7 @@ async fn refused(app: &App, done: &Done<'_>, err: StoreError) -> Result<Outcome,
     let failure = Failure { reason, message: err.message.clone(), hint: err.hint.clone() };
     if lost {
         let by = (&app.tenant, app.actor.as_str());
-        app.db.append_audits(by, &[event], app.now(), &mut random).await?;
+        app.db.append_audits(by, &[event], app.now(), &mut nonces()).await?;
         let Failure { reason, message, hint } = failure;
         return Ok(Outcome::NotMeasured(NotMeasured { reason: Cause::Failed(reason), message, hint }));
     }

@@ -79,7 +79,7 @@ async fn fresh_file() -> Result<String, StoreError> {
 }
 
 /// Returns what a file answers that is made now.
-pub(super) async fn of_a_new_file(asked: Query) -> Result<Vec<Row>, StoreError> {
+pub(super) async fn of_a_new_file(asked: Query<'_>) -> Result<Vec<Row>, StoreError> {
     let pool = SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect("sqlite::memory:").await.map_err(doing(SAID))?;
     let mut tx = pool.begin_with("BEGIN").await.map(Tx::Sqlite).map_err(doing(SAID))?;

@@ -2,6 +2,8 @@
 //!
 //! Texts are shared where they can be; values have three kinds, and each kind has one encoding on both databases.
 
+use std::borrow::Cow;
+
 use model::TenantId;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query as Driven;
@@ -67,15 +69,15 @@ impl Sql {
 
 /// A value that is stored: BIGINT or INTEGER, TEXT, BYTEA or BLOB.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Value {
+pub(crate) enum Value<'v> {
     Int(Option<i64>),
-    Text(Option<String>),
-    Bytes(Option<Vec<u8>>),
+    Text(Option<Cow<'v, str>>),
+    Bytes(Option<Cow<'v, [u8]>>),
 }
 
 macro_rules! values {
     ($($from:ty => |$value:ident| $made:expr;)+) => {
-        $(impl From<$from> for Value {
+        $(impl<'v> From<$from> for Value<'v> {
             fn from($value: $from) -> Self {
                 $made
             }
@@ -86,30 +88,84 @@ macro_rules! values {
 values! {
     i64 => |value| Self::Int(Some(value));
     Option<i64> => |value| Self::Int(value);
-    String => |value| Self::Text(Some(value));
-    &str => |value| Self::Text(Some(value.to_owned()));
-    &String => |value| Self::Text(Some(value.clone()));
-    Option<String> => |value| Self::Text(value);
-    &Option<String> => |value| Self::Text(value.clone());
-    Option<&str> => |value| Self::Text(value.map(str::to_owned));
-    Vec<u8> => |value| Self::Bytes(Some(value));
-    &Vec<u8> => |value| Self::Bytes(Some(value.clone()));
-    &[u8] => |value| Self::Bytes(Some(value.to_vec()));
+    String => |value| Self::Text(Some(value.into()));
+    &'v str => |value| Self::Text(Some(value.into()));
+    &'v String => |value| Self::Text(Some(value.into()));
+    Option<String> => |value| Self::Text(value.map(Cow::Owned));
+    &'v Option<String> => |value| Self::Text(value.as_deref().map(Cow::Borrowed));
+    Option<&'v str> => |value| Self::Text(value.map(Cow::Borrowed));
+    Vec<u8> => |value| Self::Bytes(Some(value.into()));
+    &'v Vec<u8> => |value| Self::Bytes(Some(value.into()));
+    &'v [u8] => |value| Self::Bytes(Some(value.into()));
 }
 
-/// The rows of a bulk statement. SQLite gets them as one parameter, a JSON array of arrays; PostgreSQL as one
+/// The values of one column.
+#[derive(Debug, Clone)]
+enum Cells<'v> {
+    /// Without any row it has no type of its own: its statement casts it.
+    None,
+    Int(Vec<Option<i64>>),
+    Text(Vec<Option<Cow<'v, str>>>),
+    Bytes(Vec<Option<Cow<'v, [u8]>>>),
+    /// Values of two types, which no column takes.
+    Mixed,
+}
+
+impl<'v> Cells<'v> {
+    /// Adds one; there will be about `count`.
+    fn push(&mut self, value: Value<'v>, count: usize) {
+        if let Self::None = self {
+            *self = match value {
+                Value::Int(_) => Self::Int(Vec::with_capacity(count)),
+                Value::Text(_) => Self::Text(Vec::with_capacity(count)),
+                Value::Bytes(_) => Self::Bytes(Vec::with_capacity(count)),
+            };
+        }
+        match (&mut *self, value) {
+            (Self::Int(cells), Value::Int(number)) => cells.push(number),
+            (Self::Text(cells), Value::Text(text)) => cells.push(text),
+            (Self::Bytes(cells), Value::Bytes(bytes)) => cells.push(bytes),
+            (cells, _other) => *cells = Self::Mixed,
+        }
+    }
+
+    /// Writes the value of a row as JSON.
+    fn write(&self, row: usize, is_text: bool, json: &mut Vec<u8>) -> Result<(), sqlx::Error> {
+        let encode = |err: serde_json::Error| sqlx::Error::Encode(err.into());
+        match self {
+            Self::Int(cells) => serde_json::to_writer(json, &cells[row]).map_err(encode),
+            Self::Text(cells) => serde_json::to_writer(json, &cells[row]).map_err(encode),
+            Self::Bytes(cells) if is_text => {
+                let text = cells[row].as_deref().map(std::str::from_utf8).transpose();
+                let text = text.map_err(|err| sqlx::Error::Encode(err.into()))?;
+                serde_json::to_writer(json, &text).map_err(encode)
+            }
+            Self::Bytes(cells) => {
+                serde_json::to_writer(json, &cells[row].as_deref().map(digits)).map_err(encode)
+            }
+            Self::None | Self::Mixed => Err(mixed()),
+        }
+    }
+}
+
+fn mixed() -> sqlx::Error {
+    sqlx::Error::Encode("a column of two types".into())
+}
+
+/// The rows of a bulk statement, by column. SQLite gets them as one parameter, a JSON array of arrays; PostgreSQL as one
 /// array parameter for each column.
 #[derive(Debug, Clone)]
-pub(crate) struct Rows {
-    width: usize,
-    cells: Vec<Value>,
+pub(crate) struct Rows<'v> {
+    columns: Vec<Cells<'v>>,
     texts: &'static [usize],
+    expected: usize,
+    count: usize,
 }
 
-impl Rows {
+impl<'v> Rows<'v> {
     /// Begins rows of so many columns; there will be about `count`.
     pub(crate) fn new(width: usize, count: usize) -> Self {
-        Self { width, cells: Vec::with_capacity(width * count), texts: &[] }
+        Self { columns: vec![Cells::None; width], texts: &[], expected: count, count: 0 }
     }
 
     /// Says in which columns bytes are UTF-8, which needs no digits in JSON.
@@ -118,40 +174,45 @@ impl Rows {
         self
     }
 
+    /// Returns how many rows there are.
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
     /// Adds a row.
-    pub(crate) fn push<const N: usize>(&mut self, row: [Value; N]) {
+    pub(crate) fn push<const N: usize>(&mut self, row: [Value<'v>; N]) {
         self.add(row);
     }
 
     /// Adds a row of as many values as there are columns.
-    pub(crate) fn add(&mut self, row: impl IntoIterator<Item = Value>) {
-        self.cells.extend(row);
-        debug_assert_eq!(self.cells.len() % self.width, 0, "every row has all columns");
+    pub(crate) fn add(&mut self, row: impl IntoIterator<Item = Value<'v>>) {
+        let mut values = row.into_iter();
+        for (cells, value) in self.columns.iter_mut().zip(values.by_ref()) {
+            cells.push(value, self.expected);
+        }
+        self.count += 1;
+        debug_assert!(values.next().is_none(), "a row has no more values than there are columns");
     }
 
     /// Writes the rows as JSON; a single column is an array of its values. Bytes are their hexadecimal digits, or text.
     fn to_json(&self) -> Result<String, sqlx::Error> {
-        let mut json = Vec::with_capacity(self.cells.len() * 32);
+        let width = self.columns.len();
+        let mut json = Vec::with_capacity(width * self.count * 32);
         json.push(b'[');
-        for (at, cell) in self.cells.iter().enumerate() {
-            let begins = at % self.width == 0;
-            if at > 0 {
+        for row in 0..self.count {
+            if row > 0 {
                 json.push(b',');
             }
-            if begins && self.width > 1 {
+            if width > 1 {
                 json.push(b'[');
             }
-            let written = match cell {
-                Value::Int(number) => serde_json::to_writer(&mut json, number),
-                Value::Text(text) => serde_json::to_writer(&mut json, text),
-                Value::Bytes(bytes) if self.texts.contains(&(at % self.width)) => {
-                    let text = bytes.as_deref().map(std::str::from_utf8).transpose();
-                    serde_json::to_writer(&mut json, &text.map_err(|err| sqlx::Error::Encode(err.into()))?)
+            for (at, cells) in self.columns.iter().enumerate() {
+                if at > 0 {
+                    json.push(b',');
                 }
-                Value::Bytes(bytes) => serde_json::to_writer(&mut json, &bytes.as_deref().map(digits)),
-            };
-            written.map_err(|err| sqlx::Error::Encode(err.into()))?;
-            if (at + 1) % self.width == 0 && self.width > 1 {
+                cells.write(row, self.texts.contains(&at), &mut json)?;
+            }
+            if width > 1 {
                 json.push(b']');
             }
         }
@@ -159,24 +220,18 @@ impl Rows {
         String::from_utf8(json).map_err(|err| sqlx::Error::Encode(err.into()))
     }
 
-    /// Binds an array for each column. A column without any row has no type of its own: its statement casts it.
+    /// Binds an array for each column.
     fn bind_columns<'q>(
         self,
         mut query: Driven<'q, Postgres, PgArguments>,
     ) -> Result<Driven<'q, Postgres, PgArguments>, sqlx::Error> {
-        let mut columns: Vec<Vec<Value>> = (0..self.width).map(|_column| Vec::new()).collect();
-        for (at, cell) in self.cells.into_iter().enumerate() {
-            columns[at % self.width].push(cell);
-        }
-        for column in columns {
-            query = match column.first() {
-                Some(Value::Int(_)) => query.bind(column.iter().map(int).collect::<Result<Vec<_>, _>>()?),
-                Some(Value::Bytes(_)) => {
-                    query.bind(column.into_iter().map(bytes).collect::<Result<Vec<_>, _>>()?)
-                }
-                Some(Value::Text(_)) | None => {
-                    query.bind(column.into_iter().map(text).collect::<Result<Vec<_>, _>>()?)
-                }
+        for column in self.columns {
+            query = match column {
+                Cells::Int(cells) => query.bind(cells),
+                Cells::Text(cells) => query.bind(cells),
+                Cells::Bytes(cells) => query.bind(cells.iter().map(Option::as_deref).collect::<Vec<_>>()),
+                Cells::None => query.bind(Vec::<Option<String>>::new()),
+                Cells::Mixed => return Err(mixed()),
             };
         }
         Ok(query)
@@ -189,36 +244,21 @@ fn digits(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-fn int(cell: &Value) -> Result<Option<i64>, sqlx::Error> {
-    let Value::Int(number) = *cell else { return Err(sqlx::Error::Encode("a column of two types".into())) };
-    Ok(number)
-}
-
-fn text(cell: Value) -> Result<Option<String>, sqlx::Error> {
-    let Value::Text(text) = cell else { return Err(sqlx::Error::Encode("a column of two types".into())) };
-    Ok(text)
-}
-
-fn bytes(cell: Value) -> Result<Option<Vec<u8>>, sqlx::Error> {
-    let Value::Bytes(bytes) = cell else { return Err(sqlx::Error::Encode("a column of two types".into())) };
-    Ok(bytes)
-}
-
 #[derive(Debug, Clone)]
-enum Argument {
-    One(Value),
-    Many(Rows),
+enum Argument<'v> {
+    One(Value<'v>),
+    Many(Rows<'v>),
 }
 
 /// A statement with its values.
 #[derive(Debug, Clone)]
-pub(crate) struct Query {
+pub(crate) struct Query<'v> {
     sql: Sql,
-    arguments: Vec<Argument>,
+    arguments: Vec<Argument<'v>>,
 }
 
 /// Begins a statement.
-pub(crate) fn query(sql: impl Into<Sql>) -> Query {
+pub(crate) fn query<'v>(sql: impl Into<Sql>) -> Query<'v> {
     Query { sql: sql.into(), arguments: Vec::new() }
 }
 
@@ -293,17 +333,17 @@ impl<'c> From<&'c mut Tx> for On<'c> {
     }
 }
 
-impl Query {
+impl<'v> Query<'v> {
     /// Binds the next value.
     #[must_use]
-    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+    pub(crate) fn bind(mut self, value: impl Into<Value<'v>>) -> Self {
         self.arguments.push(Argument::One(value.into()));
         self
     }
 
     /// Binds the rows of a bulk statement: one parameter on SQLite, one a column on PostgreSQL, so they come last.
     #[must_use]
-    pub(crate) fn bind_rows(mut self, rows: Rows) -> Self {
+    pub(crate) fn bind_rows(mut self, rows: Rows<'v>) -> Self {
         self.arguments.push(Argument::Many(rows));
         self
     }
@@ -351,7 +391,7 @@ impl Query {
         self.fetch_optional(on).await?.ok_or(sqlx::Error::RowNotFound)
     }
 
-    fn for_sqlite<'q>(self) -> Result<Driven<'q, Sqlite, SqliteArguments>, sqlx::Error> {
+    fn for_sqlite(self) -> Result<Driven<'v, Sqlite, SqliteArguments>, sqlx::Error> {
         let mut query = sqlx::query(self.sql.for_sqlite());
         for argument in self.arguments {
             query = match argument {
@@ -362,7 +402,7 @@ impl Query {
         Ok(query)
     }
 
-    fn for_postgres<'q>(self) -> Result<Driven<'q, Postgres, PgArguments>, sqlx::Error> {
+    fn for_postgres(self) -> Result<Driven<'v, Postgres, PgArguments>, sqlx::Error> {
         let mut query = sqlx::query(self.sql.for_postgres());
         for argument in self.arguments {
             query = match argument {
@@ -375,12 +415,12 @@ impl Query {
 }
 
 /// Binds one value: the one place that says how each kind is encoded.
-fn bind<'q, D>(query: Driven<'q, D, D::Arguments>, value: Value) -> Driven<'q, D, D::Arguments>
+fn bind<'q, D>(query: Driven<'q, D, D::Arguments>, value: Value<'q>) -> Driven<'q, D, D::Arguments>
 where
     D: Database,
     Option<i64>: Encode<'q, D> + Type<D>,
-    Option<String>: Encode<'q, D> + Type<D>,
-    Option<Vec<u8>>: Encode<'q, D> + Type<D>,
+    Option<Cow<'q, str>>: Encode<'q, D> + Type<D>,
+    Option<Cow<'q, [u8]>>: Encode<'q, D> + Type<D>,
 {
     match value {
         Value::Int(number) => query.bind(number),

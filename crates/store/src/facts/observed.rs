@@ -128,7 +128,7 @@ async fn close(
     tx: &mut Tx,
     (tenant, at): (&Tenant, Timestamp),
     (by, kind): (&By<'_>, ClaimKind),
-    (closed, count): (Rows, usize),
+    (closed, count): (Rows<'_>, usize),
 ) -> Result<Vec<Version>, StoreError> {
     if count == 0 {
         return Ok(Vec::new());

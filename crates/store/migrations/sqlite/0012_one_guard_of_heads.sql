@@ -1,0 +1,1 @@
+-- On SQLite a guard costs what its condition costs: there is nothing to change.
