@@ -69,15 +69,6 @@ impl Served<'_> {
         Ok(Db::connect(&self.named(EVERYDAY), Login::Everyday).await?)
     }
 
-    /// As [`Served::open`], with so many connections at most.
-    ///
-    /// # Errors
-    /// When the store refuses.
-    pub async fn open_wide(&self, connections: usize) -> Result<Db, BenchError> {
-        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
-        Ok(Db::connect(&self.named(EVERYDAY).connections(connections), Login::Everyday).await?)
-    }
-
     /// Connects as the superuser, for what is measured beside the product.
     ///
     /// # Errors
