@@ -327,6 +327,7 @@ fn uuid() -> Uuid {
 }
 
 /// Returns a source of nonces, as the product has one.
+#[expect(clippy::expect_used, reason = "as in the product")]
 fn nonces() -> impl FnMut() -> [u8; 16] + Send {
     store::append::nonces(|bytes| getrandom::fill(bytes).expect("the operating system gives random bytes"))
 }

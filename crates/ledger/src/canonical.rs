@@ -73,7 +73,7 @@ pub enum Problem {
 /// When the value holds a number that is not finite, an integer beyond 2^53-1, a key that is not a string,
 /// the same key twice, or nesting deeper than [`DEPTH_MAX`]; and when its own serializer fails.
 pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, InvalidValue> {
-    let mut out = Vec::with_capacity(1_024);
+    let mut out = Vec::with_capacity(512);
     match value.serialize(serialize::Writer::new(&mut out)) {
         Ok(()) => Ok(out),
         Err(problem) => Err(InvalidValue { offset: out.len(), problem: problem.0 }),

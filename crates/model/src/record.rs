@@ -201,7 +201,7 @@ impl AuditPhase {
     }
 }
 
-/// A row of `audit_events`. Entry kind `audit.record`.
+/// A row of `audit_events`. Entry kind `audit.record`. The fields stand as the canonical form has them, which spares a sort.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditRecord {

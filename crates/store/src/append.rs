@@ -1,5 +1,8 @@
 //! The one way into a log: reserve indexes and the recorded time, render, insert, in the caller's transaction.
 
+#[cfg(test)]
+mod tests;
+
 use ledger::{Entry, EntryKind};
 use model::record::{AuditPhase, AuditRecord, schema};
 use model::{AuditId, Timestamp};

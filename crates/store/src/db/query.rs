@@ -186,12 +186,15 @@ impl<'v> Rows<'v> {
 
     /// Adds a row of as many values as there are columns.
     pub(crate) fn add(&mut self, row: impl IntoIterator<Item = Value<'v>>) {
-        let mut values = row.into_iter();
-        for (cells, value) in self.columns.iter_mut().zip(values.by_ref()) {
-            cells.push(value, self.expected);
+        let mut columns = self.columns.iter_mut();
+        for value in row {
+            match columns.next() {
+                Some(cells) => cells.push(value, self.expected),
+                None => debug_assert!(false, "a row has no more values than there are columns"),
+            }
         }
+        debug_assert!(columns.next().is_none(), "every row has all columns");
         self.count += 1;
-        debug_assert!(values.next().is_none(), "a row has no more values than there are columns");
     }
 
     /// Writes the rows as JSON; a single column is an array of its values. Bytes are their hexadecimal digits, or text.
