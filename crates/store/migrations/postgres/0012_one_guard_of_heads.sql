@@ -1,5 +1,5 @@
--- Every append moves a head. A condition of a trigger is read anew by each statement, and two of them took longer than the
--- UPDATE itself: one function asks all that they asked, in their order.
+-- Every append moves a head. A condition of a trigger is read and prepared anew by each statement, a function only once for a
+-- connection: one asks all that they asked, in their order.
 DROP TRIGGER log_heads_ended ON log_heads;
 DROP TRIGGER log_heads_in_time ON log_heads;
 DROP TRIGGER log_heads_only_grow ON log_heads;
