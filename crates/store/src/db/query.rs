@@ -107,8 +107,8 @@ enum Cells<'v> {
     Int(Vec<Option<i64>>),
     Text(Vec<Option<Cow<'v, str>>>),
     Bytes(Vec<Option<Cow<'v, [u8]>>>),
-    /// Values of two types, which no column takes.
-    Mixed,
+    /// Values of two types, or not one for each row.
+    Unfit,
 }
 
 impl<'v> Cells<'v> {
@@ -125,7 +125,7 @@ impl<'v> Cells<'v> {
             (Self::Int(cells), Value::Int(number)) => cells.push(number),
             (Self::Text(cells), Value::Text(text)) => cells.push(text),
             (Self::Bytes(cells), Value::Bytes(bytes)) => cells.push(bytes),
-            (cells, _other) => *cells = Self::Mixed,
+            (cells, _other) => *cells = Self::Unfit,
         }
     }
 
@@ -143,13 +143,13 @@ impl<'v> Cells<'v> {
             Self::Bytes(cells) => {
                 serde_json::to_writer(json, &cells[row].as_deref().map(digits)).map_err(encode)
             }
-            Self::None | Self::Mixed => Err(mixed()),
+            Self::None | Self::Unfit => Err(unfit()),
         }
     }
 }
 
-fn mixed() -> sqlx::Error {
-    sqlx::Error::Encode("a column of two types".into())
+fn unfit() -> sqlx::Error {
+    sqlx::Error::Encode("a column of two types, or with gaps".into())
 }
 
 /// The rows of a bulk statement, by column. SQLite gets them as one parameter, a JSON array of arrays; PostgreSQL as one
@@ -184,16 +184,18 @@ impl<'v> Rows<'v> {
         self.add(row);
     }
 
-    /// Adds a row of as many values as there are columns.
+    /// Adds a row of as many values as there are columns: with rows of another width the statement does not run.
     pub(crate) fn add(&mut self, row: impl IntoIterator<Item = Value<'v>>) {
-        let mut columns = self.columns.iter_mut();
-        for value in row {
-            match columns.next() {
-                Some(cells) => cells.push(value, self.expected),
-                None => debug_assert!(false, "a row has no more values than there are columns"),
+        let mut values = row.into_iter();
+        for cells in &mut self.columns {
+            match values.next() {
+                Some(value) => cells.push(value, self.expected),
+                None => *cells = Cells::Unfit,
             }
         }
-        debug_assert!(columns.next().is_none(), "every row has all columns");
+        if values.next().is_some() {
+            self.columns.fill(Cells::Unfit);
+        }
         self.count += 1;
     }
 
@@ -234,7 +236,7 @@ impl<'v> Rows<'v> {
                 Cells::Text(cells) => query.bind(cells),
                 Cells::Bytes(cells) => query.bind(cells.iter().map(Option::as_deref).collect::<Vec<_>>()),
                 Cells::None => query.bind(Vec::<Option<String>>::new()),
-                Cells::Mixed => return Err(mixed()),
+                Cells::Unfit => return Err(unfit()),
             };
         }
         Ok(query)
@@ -451,3 +453,6 @@ impl Row {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
