@@ -4,6 +4,7 @@ mod spanning;
 
 use std::fs;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use ledger::Report;
@@ -16,6 +17,9 @@ use crate::error::{Error, Kind};
 
 /// Deepest folder of a bundle.
 const DEPTH_MAX: usize = 16;
+/// Threads that read entries and bodies. They wait for the disk far longer than they compute: a million bodies are a
+/// million small files, and a bundle that was just copied or unpacked elsewhere is in nobody's cache.
+const READERS: usize = 16;
 
 /// Verifies the bundle in a folder, and bundles of the logs that its log goes on with: the one in it, and those
 /// of `earlier`.
@@ -38,7 +42,8 @@ fn verify_one(folder: &Path, options: &Options<'_>, erased: &Erased) -> Result<V
     }
     let paths = Walk::begin(folder).map_err(|err| unreadable(&err))?;
     let read = |path: &str, max: usize| read_file(&folder.join(path), max);
-    let options = Options { threads: crate::verify::threads(), ..*options };
+    let threads = NonZero::new(READERS).unwrap_or(NonZero::<usize>::MIN);
+    let options = Options { threads, ..*options };
     verify_one_of(paths, read, &options, erased).map_err(|err| unreadable(&err))
 }
 

@@ -24,8 +24,6 @@ use crate::context::App;
 use crate::error::Error;
 use crate::state;
 
-pub(crate) use ahead::threads;
-
 use ahead::{Archive, Commitment, SeenContent, SeenEntry, SeenRow};
 use older::check_order;
 use rows::Commitments;

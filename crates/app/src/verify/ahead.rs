@@ -2,11 +2,9 @@
 //! taken, in order. What needs nothing of earlier entries is done here: hashes, form, prints.
 
 use std::collections::BTreeSet;
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::thread;
 
 use ledger::Entry;
 use ledger::verify::{LoneBody, LoneEntry};
@@ -21,16 +19,8 @@ use super::rows::{Print, Printer, record_of};
 use crate::context::App;
 use crate::error::Error;
 
-/// Most threads that look at entries side by side: more are kept waiting by whoever takes them in order.
-const THREADS_MAX: usize = 8;
 /// Most pages that wait to be taken.
 const PAGES_MAX: usize = 2;
-
-/// Returns how many threads may look at entries side by side.
-pub(crate) fn threads() -> NonZero<usize> {
-    let most = NonZero::new(THREADS_MAX).unwrap_or(NonZero::<usize>::MIN);
-    thread::available_parallelism().map_or(NonZero::<usize>::MIN, |threads| threads.min(most))
-}
 
 /// A page that was read, and is being looked at.
 type Page<T> = Result<JoinHandle<Result<Vec<T>, Error>>, Error>;

@@ -13,7 +13,7 @@ use crate::{Hash, sha256};
 
 /// Most entries, and most bytes of bodies after which another entry is not begun, that a thread hands over at once.
 const PART_ENTRIES_MAX: usize = 64;
-const PART_BYTES_MAX: usize = 1_048_576;
+const PART_BYTES_MAX: usize = 262_144;
 /// Most parts of a thread that wait to be taken: as many as an entry bundle has.
 const PARTS_MAX: usize = 4;
 
