@@ -9,13 +9,13 @@ use model::{Hello, Observation, Reason, ReasonCode};
 use serde_json::{Value, json};
 
 use crate::facts::Facts;
-use crate::format::{mounts, passwd};
 use crate::mask::Masker;
 use crate::methods::mount::RUNNING;
 use crate::plan::Plan;
-use crate::probe::shadow::Password;
-use crate::probe::text::TextFile;
-use crate::probe::{self, key};
+use probes::format::{mounts, passwd};
+use probes::key;
+use probes::shadow::Password;
+use probes::text::TextFile;
 
 /// Most items of one family; a family with more is left out.
 const ITEMS_MAX: usize = 10_000;
@@ -171,27 +171,27 @@ fn as_root(facts: &Facts<'_>) -> Result<(), Reason> {
 fn listeners(facts: &Facts<'_>, arch: &str) -> Result<Family, Reason> {
     as_root(facts)?;
     let is_little_endian = !BIG_ENDIAN.contains(&arch);
-    let all = probe::listeners::parse(facts.typed(key::LISTENERS)?.0, is_little_endian)?;
+    let all = probes::listeners::parse(facts.typed(key::LISTENERS)?.0, is_little_endian)?;
     Ok(all.into_iter().map(|(port, places)| (port, json!(places))).collect())
 }
 
 /// Keys that log in to accounts, by their fingerprints.
 fn authorized_keys(facts: &Facts<'_>) -> Result<Family, Reason> {
     as_root(facts)?;
-    let keys = probe::authorized_keys::parse(facts.typed(key::AUTHORIZED_KEYS)?.0)?;
+    let keys = probes::authorized_keys::parse(facts.typed(key::AUTHORIZED_KEYS)?.0)?;
     Ok(keys.into_iter().map(|(account, keys)| (account, json!(keys))).collect())
 }
 
 fn sudo(facts: &Facts<'_>) -> Result<Family, Reason> {
     let (observation, exit) = facts.typed(key::SUDOERS)?;
-    let rights = probe::sudoers::parse(observation, exit, facts.uid)?;
+    let rights = probes::sudoers::parse(observation, exit, facts.uid)?;
     Ok(rights.into_iter().map(|(user, rights)| (user, json!(rights))).collect())
 }
 
 /// Digests of the watched files.
 fn files(facts: &Facts<'_>) -> Result<Family, Reason> {
     as_root(facts)?;
-    let digests = probe::digests::parse(facts.typed(key::DIGESTS)?.0)?;
+    let digests = probes::digests::parse(facts.typed(key::DIGESTS)?.0)?;
     Ok(digests.into_iter().map(|(path, digest)| (path, json!({"sha256": digest}))).collect())
 }
 

@@ -178,7 +178,7 @@ const SECRET_PATHS: [&str; 5] =
 impl Scope<'_> {
     /// Refuses a path or glob that would read password hashes.
     pub(crate) fn refuse_secret_path(&mut self, path: &str, at: At) {
-        if SECRET_PATHS.iter().any(|secret| crate::format::glob::matches(path, secret)) {
+        if SECRET_PATHS.iter().any(|secret| probes::format::glob::matches(path, secret)) {
             self.error(at, format!("{path} would read password hashes: use accounts or password_aging"));
         }
     }

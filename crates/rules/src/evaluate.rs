@@ -9,7 +9,7 @@ use crate::mask::Masker;
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::Plan;
 use crate::rule::CompiledRule;
-use crate::shown::{floor, shown};
+use probes::shown::{floor, shown};
 
 /// Judges the answers of one host: one result per rule of the plan, in the order of ids.
 ///

@@ -6,7 +6,7 @@ use model::{
 
 use crate::mask::Masker;
 use crate::outcome::{Answer, Finding, Verdict};
-use crate::shown::{floor, shown, shown_command};
+use probes::shown::{floor, shown, shown_command};
 
 /// Longest command that evidence shows. Bytes.
 const COMMAND_BYTES_MAX: usize = 4_096;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use model::{Ending, Observation, Reason, ReasonCode};
 
-use crate::format::passwd::{Group, User};
 use crate::plan::Plan;
-use crate::probe::{self, key};
-use crate::shown::first_line;
+use probes::format::passwd::{Group, User};
+use probes::key;
+use probes::shown::first_line;
 
 type Cell<T> = OnceCell<Result<T, Reason>>;
 
@@ -19,19 +19,19 @@ pub(crate) struct Facts<'a> {
     /// Effective user id of the shell that ran the probes.
     pub(crate) uid: u32,
     observations: BTreeMap<&'a str, &'a Observation>,
-    sshd: Cell<probe::sshd::Settings>,
-    stat: Cell<probe::stat::Metadata>,
-    text: Cell<probe::text::TextFiles>,
-    shadow: Cell<probe::shadow::Accounts>,
-    packages: Cell<probe::packages::Packages>,
-    unit_files: Cell<probe::units::Table>,
-    units: Cell<probe::units::Table>,
-    sysctl: Cell<probe::sysctl::Parameters>,
-    modules: Cell<probe::modules::Available>,
-    homes: Cell<probe::homes::Homes>,
-    home_files: Cell<probe::home_files::HomeFiles>,
-    audit: Cell<probe::audit::Loaded>,
-    walk: Cell<probe::walk::Hits>,
+    sshd: Cell<probes::sshd::Settings>,
+    stat: Cell<probes::stat::Metadata>,
+    text: Cell<probes::text::TextFiles>,
+    shadow: Cell<probes::shadow::Accounts>,
+    packages: Cell<probes::packages::Packages>,
+    unit_files: Cell<probes::units::Table>,
+    units: Cell<probes::units::Table>,
+    sysctl: Cell<probes::sysctl::Parameters>,
+    modules: Cell<probes::modules::Available>,
+    homes: Cell<probes::homes::Homes>,
+    home_files: Cell<probes::home_files::HomeFiles>,
+    audit: Cell<probes::audit::Loaded>,
+    walk: Cell<probes::walk::Hits>,
     users: Cell<Vec<User>>,
     groups: Cell<Vec<Group>>,
 }
@@ -103,10 +103,10 @@ impl<'a> Facts<'a> {
         }
     }
 
-    pub(crate) fn sshd(&self) -> Result<&probe::sshd::Settings, Reason> {
+    pub(crate) fn sshd(&self) -> Result<&probes::sshd::Settings, Reason> {
         once(&self.sshd, || {
             let (observation, exit) = self.typed(key::SSHD)?;
-            probe::sshd::parse(observation, exit, self.uid)
+            probes::sshd::parse(observation, exit, self.uid)
         })
     }
 
@@ -117,78 +117,78 @@ impl<'a> Facts<'a> {
         })
     }
 
-    pub(crate) fn stat(&self) -> Result<&probe::stat::Metadata, Reason> {
-        once(&self.stat, || probe::stat::parse(self.typed(key::STAT)?.0))
+    pub(crate) fn stat(&self) -> Result<&probes::stat::Metadata, Reason> {
+        once(&self.stat, || probes::stat::parse(self.typed(key::STAT)?.0))
     }
 
-    pub(crate) fn text(&self) -> Result<&probe::text::TextFiles, Reason> {
-        once(&self.text, || probe::text::parse(self.typed(key::TEXT)?.0, self.uid))
+    pub(crate) fn text(&self) -> Result<&probes::text::TextFiles, Reason> {
+        once(&self.text, || probes::text::parse(self.typed(key::TEXT)?.0, self.uid))
     }
 
-    pub(crate) fn shadow(&self) -> Result<&probe::shadow::Accounts, Reason> {
-        once(&self.shadow, || probe::shadow::parse(self.typed(key::SHADOW)?.0))
+    pub(crate) fn shadow(&self) -> Result<&probes::shadow::Accounts, Reason> {
+        once(&self.shadow, || probes::shadow::parse(self.typed(key::SHADOW)?.0))
     }
 
-    pub(crate) fn packages(&self) -> Result<&probe::packages::Packages, Reason> {
+    pub(crate) fn packages(&self) -> Result<&probes::packages::Packages, Reason> {
         once(&self.packages, || {
             let (observation, exit) = self.typed(key::PACKAGES)?;
-            probe::packages::parse(observation, exit)
+            probes::packages::parse(observation, exit)
         })
     }
 
-    pub(crate) fn unit_files(&self) -> Result<&probe::units::Table, Reason> {
+    pub(crate) fn unit_files(&self) -> Result<&probes::units::Table, Reason> {
         once(&self.unit_files, || {
             let (observation, exit) = self.typed(key::UNIT_FILES)?;
-            probe::units::parse_files(observation, exit)
+            probes::units::parse_files(observation, exit)
         })
     }
 
-    pub(crate) fn units(&self) -> Result<&probe::units::Table, Reason> {
+    pub(crate) fn units(&self) -> Result<&probes::units::Table, Reason> {
         once(&self.units, || {
             let (observation, exit) = self.typed(key::UNITS)?;
-            probe::units::parse_units(observation, exit)
+            probes::units::parse_units(observation, exit)
         })
     }
 
-    pub(crate) fn sysctl(&self) -> Result<&probe::sysctl::Parameters, Reason> {
-        once(&self.sysctl, || probe::sysctl::parse(self.typed(key::SYSCTL)?.0))
+    pub(crate) fn sysctl(&self) -> Result<&probes::sysctl::Parameters, Reason> {
+        once(&self.sysctl, || probes::sysctl::parse(self.typed(key::SYSCTL)?.0))
     }
 
-    pub(crate) fn modules(&self) -> Result<&probe::modules::Available, Reason> {
-        once(&self.modules, || probe::modules::parse(self.typed(key::MODULES)?.0))
+    pub(crate) fn modules(&self) -> Result<&probes::modules::Available, Reason> {
+        once(&self.modules, || probes::modules::parse(self.typed(key::MODULES)?.0))
     }
 
-    pub(crate) fn homes(&self) -> Result<&probe::homes::Homes, Reason> {
-        once(&self.homes, || probe::homes::parse(self.typed(key::HOMES)?.0))
+    pub(crate) fn homes(&self) -> Result<&probes::homes::Homes, Reason> {
+        once(&self.homes, || probes::homes::parse(self.typed(key::HOMES)?.0))
     }
 
-    pub(crate) fn home_files(&self) -> Result<&probe::home_files::HomeFiles, Reason> {
-        once(&self.home_files, || probe::home_files::parse(self.typed(key::HOME_FILES)?.0))
+    pub(crate) fn home_files(&self) -> Result<&probes::home_files::HomeFiles, Reason> {
+        once(&self.home_files, || probes::home_files::parse(self.typed(key::HOME_FILES)?.0))
     }
 
-    pub(crate) fn audit(&self) -> Result<&probe::audit::Loaded, Reason> {
+    pub(crate) fn audit(&self) -> Result<&probes::audit::Loaded, Reason> {
         once(&self.audit, || {
             let (observation, exit) = self.typed(key::AUDIT)?;
-            probe::audit::parse(observation, exit, self.uid)
+            probes::audit::parse(observation, exit, self.uid)
         })
     }
 
-    pub(crate) fn walk(&self) -> Result<&probe::walk::Hits, Reason> {
-        once(&self.walk, || probe::walk::parse(self.typed(key::WALK)?.0))
+    pub(crate) fn walk(&self) -> Result<&probes::walk::Hits, Reason> {
+        once(&self.walk, || probes::walk::parse(self.typed(key::WALK)?.0))
     }
 
     /// Returns the accounts of /etc/passwd.
     pub(crate) fn users(&self) -> Result<&Vec<User>, Reason> {
-        once(&self.users, || crate::format::passwd::users(self.needed("/etc/passwd")?))
+        once(&self.users, || probes::format::passwd::users(self.needed("/etc/passwd")?))
     }
 
     /// Returns the groups of /etc/group.
     pub(crate) fn groups(&self) -> Result<&Vec<Group>, Reason> {
-        once(&self.groups, || crate::format::passwd::groups(self.needed("/etc/group")?))
+        once(&self.groups, || probes::format::passwd::groups(self.needed("/etc/group")?))
     }
 
     /// Returns a file that every host has.
-    pub(crate) fn needed(&self, path: &str) -> Result<&probe::text::TextFile, Reason> {
+    pub(crate) fn needed(&self, path: &str) -> Result<&probes::text::TextFile, Reason> {
         self.text()?
             .read(path)?
             .ok_or_else(|| Reason::new(ReasonCode::ToolFailed, format!("there is no {path}")))

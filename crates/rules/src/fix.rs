@@ -24,7 +24,7 @@ pub enum Mechanism {
     Package { name: String, installed: bool },
     Unit { name: String, enabled: Option<bool>, active: Option<bool> },
     ModuleDisabled { name: String },
-    Setting { file: String, key: String, value: String, format: crate::methods::setting::Format },
+    Setting { file: String, key: String, value: String, format: probes::format::keyvalue::Format },
     MountOptions { point: String, options: Vec<String> },
 }
 

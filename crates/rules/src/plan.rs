@@ -6,10 +6,10 @@ use model::{Command, Lane};
 
 use crate::methods::Check;
 use crate::methods::home;
-use crate::methods::walk::Sort;
-use crate::probe::{self, key};
 use crate::rule::CompiledRule;
 use crate::select::Selected;
+use probes::key;
+use probes::walk::Sort;
 
 /// Longest a probe may run unless its rule says otherwise. Milliseconds (EXE-09).
 pub const TIMEOUT_MS: u32 = 30_000;
@@ -89,11 +89,11 @@ impl Plan {
 
     /// Asks, behind what the rules need, for what a host is and no rule asks about; see [`crate::characteristics`].
     pub fn ask_what_it_is(&mut self, timeout_ms: u32) {
-        let digests = probe::digests::script();
+        let digests = probes::digests::script();
         let own = [
-            (key::LISTENERS, probe::listeners::SCRIPT),
-            (key::AUTHORIZED_KEYS, probe::authorized_keys::SCRIPT),
-            (key::SUDOERS, probe::sudoers::SCRIPT),
+            (key::LISTENERS, probes::listeners::SCRIPT),
+            (key::AUTHORIZED_KEYS, probes::authorized_keys::SCRIPT),
+            (key::SUDOERS, probes::sudoers::SCRIPT),
             (key::DIGESTS, &digests),
         ];
         self.commands.extend(own.map(|(key, script)| command(key, script.to_owned(), timeout_ms)));
@@ -117,25 +117,25 @@ fn commands(needs: &Needs, timeout_ms: u32) -> Vec<Command> {
             commands.push(command(key, script(), timeout_ms));
         }
     };
-    add(!needs.text.is_empty(), key::TEXT, &|| probe::text::script(&needs.text));
-    add(!needs.stat.is_empty(), key::STAT, &|| probe::stat::script(&needs.stat));
-    add(!needs.sysctl.is_empty(), key::SYSCTL, &|| probe::sysctl::script(&needs.sysctl));
-    add(asked(key::SHADOW), key::SHADOW, &|| probe::shadow::SCRIPT.to_owned());
-    add(asked(key::HOMES), key::HOMES, &|| probe::homes::SCRIPT.to_owned());
-    add(asked(key::HOME_FILES), key::HOME_FILES, &probe::home_files::script);
-    add(asked(key::PACKAGES), key::PACKAGES, &|| probe::packages::SCRIPT.to_owned());
-    add(asked(key::SSHD), key::SSHD, &|| probe::sshd::SCRIPT.to_owned());
-    add(!needs.unit_files.is_empty(), key::UNIT_FILES, &|| probe::units::files_script(&needs.unit_files));
-    add(asked(key::UNITS), key::UNITS, &|| probe::units::UNITS_SCRIPT.to_owned());
-    add(!needs.modules.is_empty(), key::MODULES, &|| probe::modules::script(&needs.modules));
-    add(asked(key::AUDIT), key::AUDIT, &|| probe::audit::SCRIPT.to_owned());
+    add(!needs.text.is_empty(), key::TEXT, &|| probes::text::script(&needs.text));
+    add(!needs.stat.is_empty(), key::STAT, &|| probes::stat::script(&needs.stat));
+    add(!needs.sysctl.is_empty(), key::SYSCTL, &|| probes::sysctl::script(&needs.sysctl));
+    add(asked(key::SHADOW), key::SHADOW, &|| probes::shadow::SCRIPT.to_owned());
+    add(asked(key::HOMES), key::HOMES, &|| probes::homes::SCRIPT.to_owned());
+    add(asked(key::HOME_FILES), key::HOME_FILES, &probes::home_files::script);
+    add(asked(key::PACKAGES), key::PACKAGES, &|| probes::packages::SCRIPT.to_owned());
+    add(asked(key::SSHD), key::SSHD, &|| probes::sshd::SCRIPT.to_owned());
+    add(!needs.unit_files.is_empty(), key::UNIT_FILES, &|| probes::units::files_script(&needs.unit_files));
+    add(asked(key::UNITS), key::UNITS, &|| probes::units::UNITS_SCRIPT.to_owned());
+    add(!needs.modules.is_empty(), key::MODULES, &|| probes::modules::script(&needs.modules));
+    add(asked(key::AUDIT), key::AUDIT, &|| probes::audit::SCRIPT.to_owned());
     let mut shell: Vec<_> = needs.shell.iter().collect();
     shell.sort_by_key(|(_, key)| *key);
     for ((run, timeout_ms), key) in shell {
         commands.push(command(key, run.clone(), *timeout_ms));
     }
     if !needs.walk.is_empty() {
-        let walk = command(key::WALK, probe::walk::script(&needs.walk), probe::walk::TIMEOUT_MS);
+        let walk = command(key::WALK, probes::walk::script(&needs.walk), probes::walk::TIMEOUT_MS);
         commands.push(Command { lane: Lane::Slow, ..walk });
     }
     commands

@@ -12,7 +12,8 @@ use super::{Finding, Rule, Source, TidyError, rust_text::line_of};
 const TABLE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("ledger", &[]),
-    ("rules", &["model"]),
+    ("probes", &["model"]),
+    ("rules", &["model", "probes"]),
     ("import", &["model", "rules"]),
     ("decide", &["model"]),
     ("formats", &["model", "decide"]),

@@ -8,18 +8,18 @@ use serde::Deserialize;
 
 use crate::compile::Scope;
 use crate::facts::Facts;
-use crate::format::keyvalue::{self, Style};
-use crate::format::passwd::{NO_SHELLS, User};
 use crate::located::Located;
 use crate::methods::judge::{Place, in_answer, in_files, none_of};
-use crate::methods::setting::Format;
 use crate::outcome::Outcome;
 use crate::plan::Needs;
-use crate::probe::key;
-use crate::probe::shadow::{self, Password};
-use crate::probe::unexpected;
-use crate::shown::bounded;
 use crate::source::value::ListSource;
+use probes::format::keyvalue::Format;
+use probes::format::keyvalue::{self, Style};
+use probes::format::passwd::{NO_SHELLS, User};
+use probes::key;
+use probes::shadow::{self, Password};
+use probes::shown::bounded;
+use probes::unexpected;
 
 /// A statement about the local accounts and groups.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -7,15 +7,15 @@ use serde::Deserialize;
 use crate::compile::Scope;
 use crate::error::At;
 use crate::facts::Facts;
-use crate::format::audit::{self, Line, Rule};
 use crate::located::Located;
 use crate::methods::Layers;
 use crate::methods::judge::{Place, in_answer, in_files, none_of};
 use crate::outcome::{self, Outcome};
 use crate::plan::Needs;
-use crate::probe::{self, key, unexpected};
-use crate::shown::bounded;
 use crate::source::value::ListSource;
+use probes::format::audit::{self, Line, Rule};
+use probes::shown::bounded;
+use probes::{key, unexpected};
 
 /// What the audit system is told to record, whatever order, options or keys tell it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -93,7 +93,7 @@ impl Audit {
         let told = Told { rules: loaded.rules.clone(), enabled: loaded.enabled };
         let mut text = loaded.lines.join("\n");
         text.push_str(&format!("\nenabled {}\n", loaded.enabled));
-        let command = format!("{}; {}", probe::audit::COMMAND, probe::audit::STATUS_COMMAND);
+        let command = format!("{}; {}", probes::audit::COMMAND, probes::audit::STATUS_COMMAND);
         Ok(self.judge(&told, in_answer("audit rules in force", command, text.into_bytes())))
     }
 

@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::located::{Located, Text};
 use crate::methods::judge::compared;
 use crate::outcome::{Answer, Finding, Outcome, Verdict};
-use crate::shown::first_line;
+use probes::shown::first_line;
 
 comparing! {
     /// A free shell check: standard output compared, exit status judged.

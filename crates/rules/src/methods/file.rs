@@ -5,15 +5,15 @@ use serde::Deserialize;
 
 use crate::compile::Scope;
 use crate::facts::Facts;
-use crate::format::glob;
 use crate::located::{Located, Text};
 use crate::methods::Missing;
 use crate::methods::judge::in_answer;
 use crate::outcome::{self, Outcome};
-use crate::probe::stat::Known;
-use crate::probe::unexpected;
-use crate::shown::bounded;
 use crate::source::value::ListSource;
+use probes::format::glob;
+use probes::shown::bounded;
+use probes::stat::Known;
+use probes::unexpected;
 
 /// Kind, mode and owners of every file that `path` names, links followed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

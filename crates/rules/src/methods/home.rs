@@ -8,17 +8,17 @@ use serde::Deserialize;
 use crate::compile::Scope;
 use crate::error::At;
 use crate::facts::Facts;
-use crate::format::passwd::User;
 use crate::located::{Located, Text};
 use crate::methods::accounts::{needs_persons, persons};
 use crate::methods::file::parse_mode;
 use crate::methods::judge::{in_answer, none_of};
 use crate::outcome::Outcome;
 use crate::plan::Needs;
-use crate::probe::home_files::{self, Entry, HISTORY, NETRC, TRUST_FILES};
-use crate::probe::{key, unexpected};
-use crate::shown::bounded;
 use crate::source::value::ListSource;
+use probes::format::passwd::User;
+use probes::home_files::{self, Entry, HISTORY, NETRC, TRUST_FILES};
+use probes::shown::bounded;
+use probes::{key, unexpected};
 
 /// A statement about the home directories of accounts of persons.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::compare::{Comparator, Seen};
 use crate::outcome::{Answer, Finding, Outcome, Verdict};
-use crate::probe::text::TextFile;
-use crate::probe::unexpected;
-use crate::shown::{bounded, listed};
+use probes::shown::{bounded, listed};
+use probes::text::TextFile;
+use probes::unexpected;
 
 /// A place in a file with the text that stands there.
 #[derive(Debug, Clone, Copy)]

@@ -7,14 +7,14 @@ use crate::compare::{Case, Comparator, Seen, comparing};
 use crate::compile::Scope;
 use crate::error::At;
 use crate::facts::Facts;
-use crate::format::boot;
 use crate::located::Text;
 use crate::methods::Layers;
 use crate::methods::judge::{Place, compared, in_files};
 use crate::outcome::{self, Finding, Outcome};
 use crate::plan::Needs;
-use crate::probe::unexpected;
-use crate::shown::bounded;
+use probes::format::boot;
+use probes::shown::bounded;
+use probes::unexpected;
 
 comparing! {
     /// A kernel boot parameter, running and persistent.

@@ -13,9 +13,9 @@ use crate::located::{Located, Text};
 use crate::methods::Missing;
 use crate::methods::judge::{Place, in_files};
 use crate::outcome::{self, Outcome};
-use crate::probe::text::TextFile;
-use crate::shown::{bounded, listed};
 use crate::source::value::ListSource;
+use probes::shown::{bounded, listed};
+use probes::text::TextFile;
 
 /// Lines of text files against regular expressions; comment lines and blank lines are left out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

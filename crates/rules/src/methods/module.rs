@@ -7,14 +7,13 @@ use serde::Deserialize;
 use crate::compile::Scope;
 use crate::error::At;
 use crate::facts::Facts;
-use crate::format::modprobe;
 use crate::located::{Located, Text};
 use crate::methods::judge::{Place, in_answer, in_files};
 use crate::outcome::{self, Answer, Outcome};
 use crate::plan::Needs;
-use crate::probe;
-use crate::probe::modules::Origin;
-use crate::probe::text::TextFile;
+use probes::format::modprobe;
+use probes::modules::Origin;
+use probes::text::TextFile;
 
 /// A kernel module is not available: not loaded, and disabled by `install NAME /bin/false` or not there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -110,7 +109,7 @@ impl Module {
         let mut finding = in_files(&self.name, &decided, &patterns, &places);
         if install.is_none() {
             let line = available.map_or_else(String::new, |_| format!("{}\n", self.name));
-            finding = in_answer(&self.name, probe::modules::COMMAND, line.into_bytes());
+            finding = in_answer(&self.name, probes::modules::COMMAND, line.into_bytes());
         }
         let (pass, actual) = match (available, disabled) {
             (None, _) => (true, "no part of the running kernel"),

@@ -8,17 +8,17 @@ use serde::Deserialize;
 use crate::compile::Scope;
 use crate::error::At;
 use crate::facts::Facts;
-use crate::format::keyvalue::{self, Style};
-use crate::format::mounts;
 use crate::located::{Located, Text};
 use crate::methods::Layers;
 use crate::methods::judge::{Place, in_files};
-use crate::methods::setting::Format;
 use crate::outcome::{self, Outcome};
 use crate::plan::Needs;
-use crate::probe::text::TextFile;
-use crate::shown::bounded;
 use crate::source::value::ListSource;
+use probes::format::keyvalue::Format;
+use probes::format::keyvalue::{self, Style};
+use probes::format::mounts;
+use probes::shown::bounded;
+use probes::text::TextFile;
 
 /// A mount point and its options, running and persistent.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -9,8 +9,8 @@ use crate::facts::Facts;
 use crate::located::{Located, Text};
 use crate::methods::judge::in_answer;
 use crate::outcome::{self, Outcome};
-use crate::probe::packages::{Manager, Packages};
 use crate::source::value::ListSource;
+use probes::packages::{Manager, Packages};
 
 /// Whether packages are installed (dpkg or rpm).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -10,10 +10,10 @@ use crate::facts::Facts;
 use crate::located::Located;
 use crate::methods::judge::{in_answer, none_of};
 use crate::outcome::Outcome;
-use crate::probe::shadow::{self, Account, Password};
-use crate::probe::unexpected;
-use crate::shown::bounded;
 use crate::source::value::ListSource;
+use probes::shadow::{self, Account, Password};
+use probes::shown::bounded;
+use probes::unexpected;
 
 comparing! {
     /// A password aging field of every account with a usable password.

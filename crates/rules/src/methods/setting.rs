@@ -8,13 +8,13 @@ use crate::compare::{Case, Comparator, Seen, comparing};
 use crate::compile::Scope;
 use crate::error::At;
 use crate::facts::Facts;
-use crate::format::keyvalue::{self, Assignment, Style};
 use crate::located::{Located, Text};
 use crate::methods::Missing;
 use crate::methods::judge::{Place, compared, in_files};
 use crate::outcome::Outcome;
-use crate::probe::text::TextFile;
 use crate::source::value::ListSource;
+use probes::format::keyvalue::{self, Assignment, Format, Style};
+use probes::text::TextFile;
 
 comparing! {
     /// A key of a configuration file with its drop-ins.
@@ -45,18 +45,6 @@ comparing! {
         #[serde(default)]
         comment: Option<Text>,
     }
-}
-
-/// How keys and values stand in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// `key = value`
-    Equals,
-    /// `key value`
-    Space,
-    /// `[section]` with `key = value`
-    Ini,
 }
 
 /// Which of several assignments counts.

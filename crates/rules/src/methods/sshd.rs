@@ -10,7 +10,6 @@ use crate::located::Text;
 use crate::methods::Missing;
 use crate::methods::judge::{compared, in_answer};
 use crate::outcome::{Outcome, Verdict};
-use crate::probe;
 
 comparing! {
     /// One effective setting of the SSH server (sshd -T), which no Match block may set to a value that is not
@@ -55,7 +54,7 @@ impl Sshd {
             Err(reason) => return Outcome::error(reason),
         };
         let mut values = settings.effective.get(&self.setting).cloned().unwrap_or_default();
-        let mut finding = in_answer(&self.setting, probe::sshd::COMMAND, facts.sshd_text());
+        let mut finding = in_answer(&self.setting, probes::sshd::COMMAND, facts.sshd_text());
         let mut lines: String = values.iter().map(|value| format!("{} {value}\n", self.setting)).collect();
         let mut is_spoiled = false;
         let blocks = settings.in_blocks.get(&self.setting).map_or(&[][..], Vec::as_slice);
@@ -80,7 +79,7 @@ impl Sshd {
                 Some(missing) => Outcome::missing(missing, serde_json::Value::Null, finding),
                 None => {
                     let text = format!("this sshd does not name the setting {}", self.setting);
-                    let verdict = Verdict::Error(probe::unexpected(text));
+                    let verdict = Verdict::Error(probes::unexpected(text));
                     Outcome { verdict, value: serde_json::Value::Null, findings: vec![finding] }
                 }
             };

@@ -6,13 +6,13 @@ use crate::compare::{Case, Comparator, Seen, comparing};
 use crate::compile::Scope;
 use crate::error::At;
 use crate::facts::Facts;
-use crate::format::sysctl_d;
 use crate::located::Text;
 use crate::methods::judge::{Place, compared, in_answer, in_files};
 use crate::methods::{Layers, Missing};
 use crate::outcome::{self, Outcome};
 use crate::plan::Needs;
-use crate::probe::sysctl::Running;
+use probes::format::sysctl_d;
+use probes::sysctl::Running;
 
 comparing! {
     /// A kernel parameter, running and persistent.

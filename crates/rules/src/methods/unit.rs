@@ -10,8 +10,8 @@ use crate::located::Text;
 use crate::methods::judge::in_answer;
 use crate::outcome::{self, Outcome};
 use crate::plan::Needs;
-use crate::probe::{key, units};
-use crate::shown::bounded;
+use probes::shown::bounded;
+use probes::{key, units};
 
 /// Whether a systemd unit is enabled (systemctl is-enabled), active or masked.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -5,13 +5,13 @@ use serde::Deserialize;
 
 use crate::compile::Scope;
 use crate::facts::Facts;
-use crate::format::glob;
 use crate::located::Located;
 use crate::methods::judge::{in_answer, none_of};
 use crate::outcome::Outcome;
-use crate::probe;
-use crate::shown::bounded;
 use crate::source::value::ListSource;
+use probes::format::glob;
+use probes::shown::bounded;
+use probes::walk::Sort;
 
 /// No file of one sort stands on the local file systems.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -21,19 +21,6 @@ pub(crate) struct WalkSource {
     /// Paths that are accepted; `*` stops at `/`, `**` does not.
     #[serde(default)]
     allow: Option<Located<ListSource>>,
-}
-
-/// What is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Sort {
-    WorldWritableFile,
-    /// Without the sticky bit.
-    WorldWritableDirectory,
-    Unowned,
-    Ungrouped,
-    Setuid,
-    Setgid,
 }
 
 /// See [`WalkSource`].
@@ -67,7 +54,7 @@ impl Walk {
             offenders.push(bounded(&hit.path));
             lines.push_str(&format!("{} {} {} {}\n", hit.mode, hit.owner, hit.group, hit.path));
         }
-        let command = format!("{} {} -printf '%m %u %g %p\\n'", probe::walk::COMMAND, self.sort.predicate());
+        let command = format!("{} {} -printf '%m %u %g %p\\n'", probes::walk::COMMAND, self.sort.predicate());
         let finding = in_answer(self.sort.name(), command, lines.into_bytes());
         none_of(offenders, "none", finding)
     }

@@ -206,7 +206,7 @@ pub(crate) enum MechanismSource {
         file: Text,
         key: Text,
         value: Text,
-        format: crate::methods::setting::Format,
+        format: probes::format::keyvalue::Format,
     },
     MountOptions {
         point: Text,

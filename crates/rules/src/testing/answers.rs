@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use model::{Digest, Ending, Observation};
 
-use crate::format::{glob, sysctl_d};
 use crate::plan::{Needs, Plan};
-use crate::probe::key;
 use crate::source::given::{Answer, GivenSource, RawAnswer};
+use probes::format::{glob, sysctl_d};
+use probes::key;
 
 /// Tells what is wrong with a test's answers; nothing when they can be given.
 pub(crate) fn check_given(given: &GivenSource) -> Result<(), String> {

@@ -36,7 +36,7 @@ pub(crate) const WATCHED: [&str; 24] = [
 ];
 
 /// Writes the script. The watched files hold no character that means something to `sh` but wildcards.
-pub(crate) fn script() -> String {
+pub fn script() -> String {
     format!(
         "command -v sha256sum >/dev/null 2>&1 || {{ echo 'sha256sum: not found' >&2; exit 127; }}\nset --\n\
          for f in {}; do [ -f \"$f\" ] && set -- \"$@\" \"$f\"; done\n\
@@ -46,7 +46,10 @@ pub(crate) fn script() -> String {
 }
 
 /// Parses the answer: file to digest.
-pub(crate) fn parse(observation: &Observation) -> Result<BTreeMap<String, String>, Reason> {
+///
+/// # Errors
+/// When the answer is torn or does not have the shape that its script gives.
+pub fn parse(observation: &Observation) -> Result<BTreeMap<String, String>, Reason> {
     let mut digests = BTreeMap::new();
     for line in super::body_lines(&observation.stdout, "digest")? {
         let line = lossy(line);

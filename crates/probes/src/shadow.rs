@@ -8,9 +8,9 @@ use super::{lossy, unexpected};
 use crate::shown::bounded;
 
 /// As a person would type it.
-pub(crate) const COMMAND: &str = "getent shadow";
+pub const COMMAND: &str = "getent shadow";
 
-pub(crate) const SCRIPT: &str = r#"f=/etc/shadow
+pub const SCRIPT: &str = r#"f=/etc/shadow
 command -v awk >/dev/null 2>&1 || { echo 'awk: not found' >&2; exit 127; }
 if [ ! -e "$f" ]; then echo '-'; echo .; exit 0; fi
 if [ ! -r "$f" ]; then echo '!'; echo .; exit 0; fi
@@ -29,7 +29,7 @@ END{print "."}' "$f"
 
 /// What kind of password an account has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Password {
+pub enum Password {
     /// No password is asked.
     Empty,
     /// A password with `!` before it.
@@ -44,21 +44,24 @@ pub(crate) enum Password {
 
 /// One line of shadow(5) without its hash. Days; none for an empty field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Account {
-    pub(crate) password: Password,
-    pub(crate) min_days: Option<i64>,
-    pub(crate) max_days: Option<i64>,
-    pub(crate) warn_days: Option<i64>,
-    pub(crate) inactive_days: Option<i64>,
+pub struct Account {
+    pub password: Password,
+    pub min_days: Option<i64>,
+    pub max_days: Option<i64>,
+    pub warn_days: Option<i64>,
+    pub inactive_days: Option<i64>,
     /// The line as it came.
-    pub(crate) line: String,
+    pub line: String,
 }
 
 /// All accounts by name.
-pub(crate) type Accounts = BTreeMap<String, Account>;
+pub type Accounts = BTreeMap<String, Account>;
 
 /// Parses the answer.
-pub(crate) fn parse(observation: &Observation) -> Result<Accounts, Reason> {
+///
+/// # Errors
+/// When the answer is torn or does not have the shape that its script gives.
+pub fn parse(observation: &Observation) -> Result<Accounts, Reason> {
     let mut accounts = Accounts::new();
     for line in super::body_lines(&observation.stdout, "shadow")? {
         let line = lossy(line);

@@ -19,7 +19,7 @@ const TOTAL_TEXT_BYTES_MAX: usize = 3_670_016;
 /// (never opened: it may block), `-` not there, `?` a name with a line feed. Then `awk` gives `:` path and
 /// `=` lines, `%` path where text was left out, and `.` at the end. Every line of a file has its mark, so
 /// no text can pass for a frame.
-pub(crate) fn script(paths: &BTreeSet<String>) -> String {
+pub fn script(paths: &BTreeSet<String>) -> String {
     let mut script = String::from(
         "command -v awk >/dev/null 2>&1 || { echo 'awk: not found' >&2; exit 127; }\nn='\n'\nset --\nfor f in",
     );
@@ -64,13 +64,13 @@ END{{print "."}}' "$@"
 
 /// The text of one file.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TextFile {
-    pub(crate) path: String,
+pub struct TextFile {
+    pub path: String,
     /// Lines without their ends, also without a carriage return. A byte order mark is text, as it is for nearly all
     /// programs: who skips it says so.
-    pub(crate) lines: Vec<String>,
+    pub lines: Vec<String>,
     /// The lines as they came, each with a line feed.
-    pub(crate) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -86,7 +86,7 @@ enum State {
 
 /// The text of all files that rules read.
 #[derive(Debug, Default)]
-pub(crate) struct TextFiles {
+pub struct TextFiles {
     states: BTreeMap<String, State>,
     odd: Vec<String>,
     uid: u32,
@@ -94,7 +94,10 @@ pub(crate) struct TextFiles {
 
 impl TextFiles {
     /// Returns a file; none when it is not there or no regular file.
-    pub(crate) fn read(&self, path: &str) -> Result<Option<&TextFile>, Reason> {
+    ///
+    /// # Errors
+    /// When it could not be read, or not as a whole.
+    pub fn read(&self, path: &str) -> Result<Option<&TextFile>, Reason> {
         match self.states.get(path) {
             Some(State::Text(file)) => Ok(Some(file)),
             Some(State::Absent | State::Special) => Ok(None),
@@ -112,7 +115,10 @@ impl TextFiles {
 
     /// Returns the paths that a path or glob names, in the order of their bytes, also those that are no
     /// regular files.
-    pub(crate) fn names(&self, pattern: &str) -> Result<Vec<&str>, Reason> {
+    ///
+    /// # Errors
+    /// When a glob names nothing for sure: a name with a line feed, folders that only root sees, a probe that said nothing.
+    pub fn names(&self, pattern: &str) -> Result<Vec<&str>, Reason> {
         if !glob::is_glob(pattern) {
             return Ok(self
                 .states
@@ -144,7 +150,10 @@ impl TextFiles {
     }
 
     /// Returns the files that a path or glob names, in the order of their paths.
-    pub(crate) fn find(&self, pattern: &str) -> Result<Vec<&TextFile>, Reason> {
+    ///
+    /// # Errors
+    /// As [`TextFiles::names`] and [`TextFiles::read`].
+    pub fn find(&self, pattern: &str) -> Result<Vec<&TextFile>, Reason> {
         if !glob::is_glob(pattern) {
             return Ok(self.read(pattern)?.into_iter().collect());
         }
@@ -158,7 +167,10 @@ impl TextFiles {
     /// Returns the files of several drop-in directories as systemd.unit(5) and sysctl.d(5) order them:
     /// of files with the same name the one of the last pattern counts (also when it is no regular file,
     /// which masks), read in the order of their names.
-    pub(crate) fn drop_ins(&self, patterns: &[String]) -> Result<Vec<&TextFile>, Reason> {
+    ///
+    /// # Errors
+    /// As [`TextFiles::find`].
+    pub fn drop_ins(&self, patterns: &[String]) -> Result<Vec<&TextFile>, Reason> {
         let mut by_name: BTreeMap<&str, &str> = BTreeMap::new();
         for pattern in patterns {
             for path in self.names(pattern)? {
@@ -176,7 +188,10 @@ impl TextFiles {
 }
 
 /// Parses the answer.
-pub(crate) fn parse(observation: &Observation, uid: u32) -> Result<TextFiles, Reason> {
+///
+/// # Errors
+/// When the answer is torn or does not have the shape that its script gives.
+pub fn parse(observation: &Observation, uid: u32) -> Result<TextFiles, Reason> {
     let mut files = TextFiles { uid, ..TextFiles::default() };
     let mut current: Option<TextFile> = None;
     for line in super::body_lines(&observation.stdout, "text")? {

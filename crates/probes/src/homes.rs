@@ -6,7 +6,7 @@ use model::{Observation, Reason, ReasonCode};
 
 use super::{lossy, unexpected};
 
-pub(crate) const SCRIPT: &str = r#"[ -r /etc/passwd ] || { echo '!'; echo .; exit 0; }
+pub const SCRIPT: &str = r#"[ -r /etc/passwd ] || { echo '!'; echo .; exit 0; }
 while IFS=: read -r n p u g c h s || [ -n "$n" ]; do
 case $n in ''|'#'*|+*|-*) continue;; esac
 if [ -d "$h" ]; then printf '=%s\n' "$n"; else printf -- '-%s\n' "$n"; fi
@@ -15,10 +15,13 @@ echo .
 "#;
 
 /// Account name to whether its home directory is there.
-pub(crate) type Homes = BTreeMap<String, bool>;
+pub type Homes = BTreeMap<String, bool>;
 
 /// Parses the answer.
-pub(crate) fn parse(observation: &Observation) -> Result<Homes, Reason> {
+///
+/// # Errors
+/// When the answer is torn or does not have the shape that its script gives.
+pub fn parse(observation: &Observation) -> Result<Homes, Reason> {
     let mut homes = Homes::new();
     for line in super::body_lines(&observation.stdout, "home directory")? {
         let line = lossy(line);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 /// One rule that tells the kernel what to record, or not to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Rule {
+pub struct Rule {
     /// `never`: events of this kind are left out.
     never: bool,
     /// `exit`, `task`, `user`, `exclude`, `filesystem`.
@@ -24,7 +24,7 @@ pub(crate) struct Rule {
 
 /// One line of a rule file or of `auditctl -l`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Line {
+pub enum Line {
     Rule(Box<Rule>),
     /// `-A`: before all that came so far.
     First(Box<Rule>),
@@ -40,7 +40,10 @@ pub(crate) enum Line {
 const ARCHES: [&str; 2] = ["b64", "b32"];
 
 /// Reads one line; the error says what is not understood.
-pub(crate) fn parse(text: &str) -> Result<Line, String> {
+///
+/// # Errors
+/// What is not understood, in words.
+pub fn parse(text: &str) -> Result<Line, String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.first().is_none_or(|word| word.starts_with('#')) {
         return Ok(Line::Other);
@@ -166,13 +169,13 @@ impl Rule {
     }
 
     /// Returns how many parts [`Self::missing_in`] looks for.
-    pub(crate) fn parts(&self) -> usize {
+    pub fn parts(&self) -> usize {
         self.arch.as_ref().map_or(ARCHES.len(), |_| 1) * self.syscalls.len().max(1)
     }
 
     /// Returns the parts of this rule that `rules`, in their order, do not record; empty when they record all.
     /// The first rule that speaks of an event decides about it (auditctl(8)).
-    pub(crate) fn missing_in(&self, rules: &[Rule]) -> Vec<String> {
+    pub fn missing_in(&self, rules: &[Rule]) -> Vec<String> {
         let arches = self.arch.as_deref().map_or_else(|| ARCHES.to_vec(), |arch| vec![arch]);
         let syscalls: Vec<Option<&String>> =
             if self.syscalls.is_empty() { vec![None] } else { self.syscalls.iter().map(Some).collect() };

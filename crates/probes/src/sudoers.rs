@@ -9,17 +9,20 @@ use super::unexpected;
 use crate::shown::first_line;
 
 /// Without sudo there are no rights by it.
-pub(crate) const SCRIPT: &str = r#"command -v cvtsudoers >/dev/null 2>&1 || {
+pub const SCRIPT: &str = r#"command -v cvtsudoers >/dev/null 2>&1 || {
 if [ -e /etc/sudoers ] || command -v sudo >/dev/null 2>&1; then echo 'cvtsudoers: not found' >&2; exit 127; fi
 echo '{}'; exit 0; }
 cvtsudoers -e -s defaults,aliases -f json /etc/sudoers </dev/null
 "#;
 
 /// Whom a line is for, as sudoers(5) writes it (`%sudo` is a group), to what the line allows.
-pub(crate) type Rights = BTreeMap<String, Vec<Value>>;
+pub type Rights = BTreeMap<String, Vec<Value>>;
 
 /// Parses the answer.
-pub(crate) fn parse(observation: &Observation, exit: i32, uid: u32) -> Result<Rights, Reason> {
+///
+/// # Errors
+/// When `cvtsudoers` failed or refuses this user, or the answer is not what it prints.
+pub fn parse(observation: &Observation, exit: i32, uid: u32) -> Result<Rights, Reason> {
     if exit != 0 {
         let code = if uid == 0 { ReasonCode::ToolFailed } else { ReasonCode::PermissionDenied };
         let said = first_line(&observation.stderr);

@@ -11,12 +11,12 @@ const WORDS_BYTES_MAX: usize = 65_536;
 
 /// Returns `text` with control and direction-changing characters escaped, at most [`SHOWN_BYTES_MAX`]
 /// bytes and a mark when it was longer.
-pub(crate) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     escaped(text, SHOWN_BYTES_MAX, &[])
 }
 
 /// Returns a command with control characters but line feed and tab escaped, at most `limit` bytes.
-pub(crate) fn shown_command(text: &str, limit: usize) -> String {
+pub fn shown_command(text: &str, limit: usize) -> String {
     escaped(text, limit, &['\n', '\t'])
 }
 
@@ -40,12 +40,12 @@ fn escaped(text: &str, limit: usize, allowed: &[char]) -> String {
 }
 
 /// Returns a host's words, bounded and otherwise as they came.
-pub(crate) fn bounded(text: &str) -> String {
+pub fn bounded(text: &str) -> String {
     text.get(..floor(text, WORDS_BYTES_MAX)).unwrap_or(text).to_owned()
 }
 
 /// Returns the greatest character boundary at or before `at`.
-pub(crate) fn floor(text: &str, at: usize) -> usize {
+pub fn floor(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -54,13 +54,13 @@ pub(crate) fn floor(text: &str, at: usize) -> usize {
 }
 
 /// Returns the first line of a host's error text, bounded.
-pub(crate) fn first_line(bytes: &[u8]) -> String {
+pub fn first_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes.get(..4_096).unwrap_or(bytes));
     bounded(text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or(""))
 }
 
 /// Joins a list for people, with a bound.
-pub(crate) fn listed(items: &[String]) -> String {
+pub fn listed(items: &[String]) -> String {
     const ITEMS_SHOWN_MAX: usize = 10;
     let mut text =
         items.iter().take(ITEMS_SHOWN_MAX).map(|item| bounded(item)).collect::<Vec<_>>().join(", ");

@@ -2,14 +2,14 @@
 //!
 //! Pure text in, values with their line out. Nothing here decides anything.
 
-pub(crate) mod audit;
-pub(crate) mod boot;
-pub(crate) mod glob;
-pub(crate) mod keyvalue;
-pub(crate) mod modprobe;
-pub(crate) mod mounts;
-pub(crate) mod passwd;
-pub(crate) mod sysctl_d;
+pub mod audit;
+pub mod boot;
+pub mod glob;
+pub mod keyvalue;
+pub mod modprobe;
+pub mod mounts;
+pub mod passwd;
+pub mod sysctl_d;
 
 #[cfg(test)]
 mod tests;

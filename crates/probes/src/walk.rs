@@ -3,20 +3,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Observation, Reason, ReasonCode};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::{lossy, unexpected};
-use crate::methods::walk::Sort;
 use crate::shown::{bounded, first_line};
 
 /// As a person would type it.
-pub(crate) const COMMAND: &str = "find / -xdev";
+pub const COMMAND: &str = "find / -xdev";
 
 /// Longest a walk may run. Milliseconds.
-pub(crate) const TIMEOUT_MS: u32 = 300_000;
+pub const TIMEOUT_MS: u32 = 300_000;
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sort {
+    WorldWritableFile,
+    /// Without the sticky bit.
+    WorldWritableDirectory,
+    Unowned,
+    Ungrouped,
+    Setuid,
+    Setgid,
+}
 
 impl Sort {
     /// Every sort.
-    pub(crate) const ALL: [Self; 6] = [
+    pub const ALL: [Self; 6] = [
         Self::WorldWritableFile,
         Self::WorldWritableDirectory,
         Self::Unowned,
@@ -26,7 +40,7 @@ impl Sort {
     ];
 
     /// Returns the name that rules and answers use.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::WorldWritableFile => "world_writable_file",
             Self::WorldWritableDirectory => "world_writable_directory",
@@ -38,7 +52,7 @@ impl Sort {
     }
 
     /// Returns the test of `find`.
-    pub(crate) const fn predicate(self) -> &'static str {
+    pub const fn predicate(self) -> &'static str {
         match self {
             Self::WorldWritableFile => "-type f -perm -0002",
             Self::WorldWritableDirectory => "-type d -perm -0002 ! -perm -1000",
@@ -64,7 +78,7 @@ const fn shortcut(sort: Sort) -> &'static str {
 ///
 /// The roots are `/`, whatever its type, and every mount of a local file system. Each other mount is named behind a
 /// `-`, each root but `/` behind a `+`. Records end in NUL, so a file name cannot forge one.
-pub(crate) fn script(sorts: &BTreeSet<Sort>) -> String {
+pub fn script(sorts: &BTreeSet<Sort>) -> String {
     let mut script = String::from(
         r#"command -v find >/dev/null 2>&1 || { echo 'find: not found' >&2; exit 127; }
 find / -maxdepth 0 -printf '' 2>/dev/null || { echo 'this find has no -printf' >&2; exit 127; }
@@ -102,26 +116,29 @@ $p find "$@" -xdev"#,
 
 /// A file that a walk found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Hit {
-    pub(crate) path: String,
-    pub(crate) mode: String,
-    pub(crate) owner: String,
-    pub(crate) group: String,
+pub struct Hit {
+    pub path: String,
+    pub mode: String,
+    pub owner: String,
+    pub group: String,
 }
 
 /// What a walk found, by sort; sorted and without repeats.
 #[derive(Debug, Default)]
-pub(crate) struct Hits(BTreeMap<Sort, BTreeSet<Hit>>);
+pub struct Hits(BTreeMap<Sort, BTreeSet<Hit>>);
 
 impl Hits {
     /// Returns what was found of one sort, in the order of paths.
-    pub(crate) fn of(&self, sort: Sort) -> impl Iterator<Item = &Hit> {
+    pub fn of(&self, sort: Sort) -> impl Iterator<Item = &Hit> {
         self.0.get(&sort).into_iter().flatten()
     }
 }
 
 /// Parses the answer. A walk that could not go everywhere gives no verdict.
-pub(crate) fn parse(observation: &Observation) -> Result<Hits, Reason> {
+///
+/// # Errors
+/// When the answer is torn or misshapen, or the walk did not go everywhere.
+pub fn parse(observation: &Observation) -> Result<Hits, Reason> {
     let mut records: Vec<&[u8]> = observation.stdout.split(|byte| *byte == 0).collect();
     let torn = || unexpected("the answer of the walk is torn: its end mark is missing");
     // Behind the last NUL stands nothing, before it the mark.

@@ -13,23 +13,22 @@ use crate::format::passwd::NO_SHELLS;
 use crate::shown::bounded;
 
 /// As a person would type it.
-pub(crate) const COMMAND: &str =
-    "find HOME/. -maxdepth 1 -name '.*' -ls, for HOME of every account of a person";
+pub const COMMAND: &str = "find HOME/. -maxdepth 1 -name '.*' -ls, for HOME of every account of a person";
 
 /// Most accounts with a shell whose homes are looked into.
 const ACCOUNTS_MAX: u32 = 20_000;
 
 /// Names that rules ask about whatever the mode.
-pub(crate) const TRUST_FILES: [&str; 3] = [".rhosts", ".shosts", ".forward"];
-pub(crate) const NETRC: &str = ".netrc";
-pub(crate) const HISTORY: &str = ".bash_history";
+pub const TRUST_FILES: [&str; 3] = [".rhosts", ".shosts", ".forward"];
+pub const NETRC: &str = ".netrc";
+pub const HISTORY: &str = ".bash_history";
 
 /// Writes the script.
 ///
 /// Behind a record for each home, three for each file: kind, mode, number of the owner and directory; name;
 /// where a link leads. Records end in NUL, so a file name cannot forge one. Of a home that seems not to be
 /// there, the nearest directory above that is decides whether this login can know.
-pub(crate) fn script() -> String {
+pub fn script() -> String {
     let names: String =
         TRUST_FILES.iter().chain(&[NETRC, HISTORY]).map(|name| format!(" -o -name {name}")).collect();
     format!(
@@ -69,19 +68,19 @@ printf '.%s\000' "$?"
 
 /// A home directory, or a file in one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Entry {
-    pub(crate) name: String,
+pub struct Entry {
+    pub name: String,
     /// In the letters of `find`: `f`, `d`, `l`.
-    pub(crate) kind: char,
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
+    pub kind: char,
+    pub mode: u32,
+    pub uid: u32,
     /// Where a link leads; else empty.
-    pub(crate) target: String,
+    pub target: String,
 }
 
 /// What is known of a home.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Home {
+pub enum Home {
     Absent,
     Denied,
     /// With `.` for the directory itself.
@@ -89,10 +88,13 @@ pub(crate) enum Home {
 }
 
 /// Home directory, as passwd writes it, to what is known of it.
-pub(crate) type HomeFiles = BTreeMap<String, Home>;
+pub type HomeFiles = BTreeMap<String, Home>;
 
 /// Parses the answer. A look that did not see everything gives no verdict.
-pub(crate) fn parse(observation: &Observation) -> Result<HomeFiles, Reason> {
+///
+/// # Errors
+/// When the answer is torn or misshapen, or the look was not complete.
+pub fn parse(observation: &Observation) -> Result<HomeFiles, Reason> {
     let mut records: Vec<&[u8]> = observation.stdout.split(|byte| *byte == 0).collect();
     let torn = || unexpected("the answer of the home files probe is torn: its end mark is missing");
     // Behind the last NUL stands nothing, before it the mark.

@@ -1,27 +1,27 @@
 //! What the boot loader is configured to pass to the kernel: GRUB menu entries and boot loader
 //! specification entries.
 
-use crate::probe::text::TextFile;
+use crate::text::TextFile;
 
 /// GRUB's own configuration.
-pub(crate) const GRUB: [&str; 2] = ["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"];
+pub const GRUB: [&str; 2] = ["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"];
 /// Boot loader specification entries, with the variables that they name.
-pub(crate) const ENTRIES: &str = "/boot/loader/entries/*.conf";
-pub(crate) const GRUB_ENV: &str = "/boot/grub2/grubenv";
+pub const ENTRIES: &str = "/boot/loader/entries/*.conf";
+pub const GRUB_ENV: &str = "/boot/grub2/grubenv";
 
 /// The kernel parameters of one boot entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) parameters: String,
-    pub(crate) file: String,
+pub struct Entry {
+    pub parameters: String,
+    pub file: String,
     /// From 1.
-    pub(crate) line: u32,
+    pub line: u32,
     /// The line as it stands.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 /// Returns the `linux` lines of a GRUB configuration.
-pub(crate) fn grub(file: &TextFile) -> Vec<Entry> {
+pub fn grub(file: &TextFile) -> Vec<Entry> {
     let mut found = Vec::new();
     for (text, line) in file.lines.iter().zip(1_u32..) {
         let mut words = text.split_whitespace();
@@ -35,7 +35,7 @@ pub(crate) fn grub(file: &TextFile) -> Vec<Entry> {
 }
 
 /// Returns the options of a boot loader specification entry, `$kernelopts` filled in from GRUB's variables.
-pub(crate) fn specification(file: &TextFile, env: Option<&TextFile>) -> Option<Entry> {
+pub fn specification(file: &TextFile, env: Option<&TextFile>) -> Option<Entry> {
     let mut first = None;
     let mut parameters = Vec::new();
     for (text, line) in file.lines.iter().zip(1_u32..) {
@@ -60,7 +60,7 @@ fn kernel_options(env: Option<&TextFile>) -> Option<String> {
 }
 
 /// Returns the values of a parameter in the order of a command line; quotes may hold blanks.
-pub(crate) fn values(parameters: &str, name: &str) -> Vec<String> {
+pub fn values(parameters: &str, name: &str) -> Vec<String> {
     let mut found = Vec::new();
     for word in words(parameters) {
         let (key, value) = word.split_once('=').unwrap_or((&word, ""));

@@ -13,7 +13,7 @@ use crate::shown::bounded;
 /// Paths come from rules only and hold no character that means something to `sh` but wildcards. Plain
 /// paths come before what wildcards find, so that an odd file name cannot speak for them. The `~` lines
 /// name wildcards whose directory cannot be read, the lines after `--` are what `stat` complained about.
-pub(crate) fn script(paths: &BTreeSet<String>) -> String {
+pub fn script(paths: &BTreeSet<String>) -> String {
     let (globs, plain): (Vec<&String>, Vec<&String>) = paths.iter().partition(|path| glob::is_glob(path));
     let mut script = String::from(
         "command -v stat >/dev/null 2>&1 || { echo 'stat: not found' >&2; exit 127; }\nset --\n",
@@ -45,21 +45,21 @@ pub(crate) fn script(paths: &BTreeSet<String>) -> String {
 
 /// What one path is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) owner: String,
-    pub(crate) group: String,
+pub struct Entry {
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub owner: String,
+    pub group: String,
     /// In the words of `stat`: `regular file`, `directory`, `socket`.
-    pub(crate) kind: String,
+    pub kind: String,
     /// The line as it came.
-    pub(crate) line: String,
+    pub line: String,
 }
 
 /// What is known of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Known {
+pub enum Known {
     Is(Entry),
     Absent(String),
     Unknown(Reason),
@@ -67,7 +67,7 @@ pub(crate) enum Known {
 
 /// Everything that one `stat` call told.
 #[derive(Debug, Default)]
-pub(crate) struct Metadata {
+pub struct Metadata {
     known: BTreeMap<String, Known>,
     /// Beginnings of file names that hold a line feed.
     odd: Vec<String>,
@@ -75,7 +75,7 @@ pub(crate) struct Metadata {
 
 impl Metadata {
     /// Returns what is known of each path that `pattern` names; at least one item.
-    pub(crate) fn find(&self, pattern: &str, uid: u32) -> Vec<(String, Known)> {
+    pub fn find(&self, pattern: &str, uid: u32) -> Vec<(String, Known)> {
         if !glob::is_glob(pattern) {
             let known =
                 self.known.get(pattern).cloned().unwrap_or_else(|| {
@@ -111,7 +111,10 @@ impl Metadata {
 }
 
 /// Parses the answer.
-pub(crate) fn parse(observation: &Observation) -> Result<Metadata, Reason> {
+///
+/// # Errors
+/// When the answer is torn or does not have the shape that its script gives.
+pub fn parse(observation: &Observation) -> Result<Metadata, Reason> {
     let torn = || unexpected("the answer of the stat probe is torn: its end mark is missing");
     let body = observation.stdout.strip_suffix(b".\n").ok_or_else(torn)?;
     let text = lossy(body);

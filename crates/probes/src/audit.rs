@@ -7,11 +7,11 @@ use crate::format::audit::{self, Line, Rule};
 use crate::shown::{bounded, first_line};
 
 /// As a person would type it.
-pub(crate) const COMMAND: &str = "auditctl -l";
+pub const COMMAND: &str = "auditctl -l";
 /// As a person would type it.
-pub(crate) const STATUS_COMMAND: &str = "auditctl -s";
+pub const STATUS_COMMAND: &str = "auditctl -s";
 
-pub(crate) const SCRIPT: &str = r#"command -v auditctl >/dev/null 2>&1 || { echo 'auditctl: not found' >&2; exit 127; }
+pub const SCRIPT: &str = r#"command -v auditctl >/dev/null 2>&1 || { echo 'auditctl: not found' >&2; exit 127; }
 r=$(auditctl -l) || exit 1
 s=$(auditctl -s) || exit 1
 printf '%s\n--\n%s\n.\n' "$r" "$s"
@@ -19,16 +19,19 @@ printf '%s\n--\n%s\n.\n' "$r" "$s"
 
 /// What is in force.
 #[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) rules: Vec<Rule>,
+pub struct Loaded {
+    pub rules: Vec<Rule>,
     /// As they came, one line each.
-    pub(crate) lines: Vec<String>,
+    pub lines: Vec<String>,
     /// 0 off, 1 on, 2 on and locked until the next start.
-    pub(crate) enabled: u8,
+    pub enabled: u8,
 }
 
 /// Parses the answer of a login with this user id.
-pub(crate) fn parse(observation: &Observation, exit: i32, uid: u32) -> Result<Loaded, Reason> {
+///
+/// # Errors
+/// When `auditctl` failed or refuses this user, or the answer is torn or not what it prints.
+pub fn parse(observation: &Observation, exit: i32, uid: u32) -> Result<Loaded, Reason> {
     if exit != 0 {
         let code = if uid == 0 { ReasonCode::ToolFailed } else { ReasonCode::PermissionDenied };
         return Err(Reason::new(code, format!("auditctl: {}", first_line(&observation.stderr))));

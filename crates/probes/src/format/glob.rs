@@ -1,7 +1,7 @@
 //! Path wildcards: `?` and `*` stay inside one part and do not match a leading dot, `**` crosses parts.
 
 /// Tells whether `path` matches `pattern`, as an unquoted word of `sh` would expand to it.
-pub(crate) fn matches(pattern: &str, path: &str) -> bool {
+pub fn matches(pattern: &str, path: &str) -> bool {
     let (pattern, path) = (pattern.as_bytes(), path.as_bytes());
     // Greedy matching with one point of return for each kind of star; linear in practice, bounded by
     // pattern length times path length.
@@ -56,7 +56,7 @@ fn hidden(path: &[u8], at: usize) -> bool {
 }
 
 /// Tells whether a path holds wildcards.
-pub(crate) fn is_glob(path: &str) -> bool {
+pub fn is_glob(path: &str) -> bool {
     path.contains(['*', '?'])
 }
 

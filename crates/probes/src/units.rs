@@ -8,9 +8,9 @@ use super::{lossy, unexpected};
 use crate::shown::{bounded, first_line};
 
 /// As a person would type it.
-pub(crate) const FILES_COMMAND: &str = "systemctl list-unit-files --full";
+pub const FILES_COMMAND: &str = "systemctl list-unit-files --full";
 /// As a person would type it.
-pub(crate) const UNITS_COMMAND: &str = "systemctl list-units --all --full";
+pub const UNITS_COMMAND: &str = "systemctl list-units --all --full";
 
 /// A unit that every systemd brings (systemd.special(7)), so that a list without it is no list.
 const ALWAYS: &str = "basic.target";
@@ -19,7 +19,7 @@ const ALWAYS: &str = "basic.target";
 ///
 /// Enablement stands on disk, so it can be told without a running manager. Naming the units spares systemctl
 /// the state of all others, which is most of what a scan without walks would cost the host.
-pub(crate) fn files_script(names: &BTreeSet<String>) -> String {
+pub fn files_script(names: &BTreeSet<String>) -> String {
     let mut asked = BTreeSet::from([ALWAYS.to_owned()]);
     for name in names {
         asked.insert(name.clone());
@@ -45,39 +45,45 @@ fn template(name: &str) -> Option<String> {
     Some(format!("{prefix}@.{suffix}"))
 }
 
-pub(crate) const UNITS_SCRIPT: &str = r#"command -v systemctl >/dev/null 2>&1 || { echo 'systemctl: not found' >&2; exit 127; }
+pub const UNITS_SCRIPT: &str = r#"command -v systemctl >/dev/null 2>&1 || { echo 'systemctl: not found' >&2; exit 127; }
 o=$(systemctl list-units --all --no-legend --no-pager --plain --full) || exit 1
 printf '%s\n.\n' "$o"
 "#;
 
 /// Unit name to its line, split into words.
 #[derive(Debug, Default)]
-pub(crate) struct Table(BTreeMap<String, (String, String)>);
+pub struct Table(BTreeMap<String, (String, String)>);
 
 impl Table {
     /// Returns the state of a unit and the line that says it.
-    pub(crate) fn state(&self, name: &str) -> Option<(&str, &str)> {
+    pub fn state(&self, name: &str) -> Option<(&str, &str)> {
         self.0.get(name).map(|(state, line)| (state.as_str(), line.as_str()))
     }
 
     /// Returns every unit with its state.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, (state, _line))| (name.as_str(), state.as_str()))
     }
 
     /// Returns the state of a unit file; an instance has the state of its template.
-    pub(crate) fn file_state(&self, name: &str) -> Option<(&str, &str)> {
+    pub fn file_state(&self, name: &str) -> Option<(&str, &str)> {
         self.state(name).or_else(|| self.state(&template(name)?))
     }
 }
 
 /// Parses the list of unit files: `NAME STATE [PRESET]`.
-pub(crate) fn parse_files(observation: &Observation, exit: i32) -> Result<Table, Reason> {
+///
+/// # Errors
+/// When `systemctl` failed, or the answer is torn or not what it prints.
+pub fn parse_files(observation: &Observation, exit: i32) -> Result<Table, Reason> {
     parse(observation, exit, 1)
 }
 
 /// Parses the list of units: `NAME LOAD ACTIVE SUB DESCRIPTION`.
-pub(crate) fn parse_units(observation: &Observation, exit: i32) -> Result<Table, Reason> {
+///
+/// # Errors
+/// As [`parse_files`].
+pub fn parse_units(observation: &Observation, exit: i32) -> Result<Table, Reason> {
     parse(observation, exit, 2)
 }
 

@@ -7,11 +7,10 @@ use model::{Observation, Reason, ReasonCode};
 use super::{lossy, unexpected};
 
 /// As a person would type it.
-pub(crate) const COMMAND: &str =
-    "cat /lib/modules/$(uname -r)/modules.dep /lib/modules/$(uname -r)/modules.builtin";
+pub const COMMAND: &str = "cat /lib/modules/$(uname -r)/modules.dep /lib/modules/$(uname -r)/modules.builtin";
 
 /// Writes the script for module names with `_` for `-`.
-pub(crate) fn script(names: &BTreeSet<String>) -> String {
+pub fn script(names: &BTreeSet<String>) -> String {
     let names = names.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
     format!(
         r#"command -v awk >/dev/null 2>&1 || {{ echo 'awk: not found' >&2; exit 127; }}
@@ -26,16 +25,19 @@ END{{print "."}}' "$d/modules.dep" "$d/modules.builtin"
 
 /// How a module can come into the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Origin {
+pub enum Origin {
     Loadable,
     Builtin,
 }
 
 /// Module name to how it can come into the kernel; names that are not here cannot.
-pub(crate) type Available = BTreeMap<String, Origin>;
+pub type Available = BTreeMap<String, Origin>;
 
 /// Parses the answer.
-pub(crate) fn parse(observation: &Observation) -> Result<Available, Reason> {
+///
+/// # Errors
+/// When the answer is torn or does not have the shape that its script gives.
+pub fn parse(observation: &Observation) -> Result<Available, Reason> {
     let mut available = Available::new();
     for line in super::body_lines(&observation.stdout, "module")? {
         let line = lossy(line);

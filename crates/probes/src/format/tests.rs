@@ -1,7 +1,7 @@
+use super::keyvalue::Format;
 use super::keyvalue::{Style, assignments};
 use super::{boot, glob, modprobe, mounts, passwd, sysctl_d};
-use crate::methods::setting::Format;
-use crate::probe::text::TextFile;
+use crate::text::TextFile;
 
 fn file(path: &str, text: &str) -> TextFile {
     TextFile {

@@ -7,7 +7,7 @@ use model::{Observation, Reason, ReasonCode};
 use super::{lossy, unexpected};
 use crate::shown::{bounded, first_line};
 
-pub(crate) const SCRIPT: &str = r#"if [ -s /var/lib/dpkg/status ] && command -v dpkg-query >/dev/null 2>&1; then
+pub const SCRIPT: &str = r#"if [ -s /var/lib/dpkg/status ] && command -v dpkg-query >/dev/null 2>&1; then
   echo dpkg
   dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\n' || exit $?
 elif command -v rpm >/dev/null 2>&1; then
@@ -22,20 +22,23 @@ echo .
 
 /// Which package database answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manager {
+pub enum Manager {
     Dpkg,
     Rpm,
 }
 
 /// Installed packages: name to its lines as they came.
 #[derive(Debug)]
-pub(crate) struct Packages {
-    pub(crate) manager: Manager,
-    pub(crate) installed: BTreeMap<String, Vec<String>>,
+pub struct Packages {
+    pub manager: Manager,
+    pub installed: BTreeMap<String, Vec<String>>,
 }
 
 /// Parses the answer.
-pub(crate) fn parse(observation: &Observation, exit: i32) -> Result<Packages, Reason> {
+///
+/// # Errors
+/// When the package database could not be asked, or the answer is torn or not what it prints.
+pub fn parse(observation: &Observation, exit: i32) -> Result<Packages, Reason> {
     if exit != 0 {
         let text = format!("the package database could not be asked: {}", first_line(&observation.stderr));
         return Err(Reason::new(ReasonCode::ToolFailed, text));

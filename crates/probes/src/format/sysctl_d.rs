@@ -4,7 +4,7 @@
 ///
 /// Source: sysctl.d(5), "either `/` or `.` may be used as separators; if the first separator is a slash,
 /// remaining slashes and dots are left intact; if it is a dot, dots are replaced with slashes".
-pub(crate) fn key_path(key: &str) -> String {
+pub fn key_path(key: &str) -> String {
     match key.find(['.', '/']) {
         Some(at) if key.as_bytes()[at] == b'.' => key
             .chars()
@@ -19,10 +19,10 @@ pub(crate) fn key_path(key: &str) -> String {
 }
 
 use crate::format::glob;
-use crate::probe::text::TextFile;
+use crate::text::TextFile;
 
 /// Drop-in directories, lowest precedence first (sysctl.d(5)).
-pub(crate) const DROP_INS: [&str; 5] = [
+pub const DROP_INS: [&str; 5] = [
     "/lib/sysctl.d/*.conf",
     "/usr/lib/sysctl.d/*.conf",
     "/usr/local/lib/sysctl.d/*.conf",
@@ -30,24 +30,24 @@ pub(crate) const DROP_INS: [&str; 5] = [
     "/etc/sysctl.d/*.conf",
 ];
 /// Applied after all drop-ins, as `sysctl --system` does.
-pub(crate) const MAIN: &str = "/etc/sysctl.conf";
+pub const MAIN: &str = "/etc/sysctl.conf";
 
 /// Where a parameter is set for the next boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Persistent {
-    pub(crate) value: String,
-    pub(crate) file: String,
+pub struct Persistent {
+    pub value: String,
+    pub file: String,
     /// From 1.
-    pub(crate) line: u32,
+    pub line: u32,
     /// The line as it stands.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 /// Returns the assignment of `path` (slash form) that counts; `files` in the order in which they apply.
 ///
 /// The last assignment that names the parameter wins over any that matches it by wildcard; a line
 /// `-key` without value takes the parameter out of all wildcards.
-pub(crate) fn persistent(files: &[&TextFile], path: &str) -> Option<Persistent> {
+pub fn persistent(files: &[&TextFile], path: &str) -> Option<Persistent> {
     let mut exact = None;
     let mut by_wildcard = None;
     let mut left_out = false;
@@ -64,7 +64,7 @@ pub(crate) fn persistent(files: &[&TextFile], path: &str) -> Option<Persistent> 
             // A leading dash says that a failure to set the parameter does not matter.
             let key = key_path(key.trim().trim_start_matches('-').trim());
             let set = || {
-                let value = crate::probe::sysctl::normal(value);
+                let value = crate::sysctl::normal(value);
                 Some(Persistent { value, file: file.path.clone(), line, text: text.clone() })
             };
             if key == path {

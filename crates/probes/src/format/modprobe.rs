@@ -1,9 +1,9 @@
 //! modprobe.d(5): what `modprobe` does instead of loading a module.
 
-use crate::probe::text::TextFile;
+use crate::text::TextFile;
 
 /// Drop-in directories, lowest precedence first.
-pub(crate) const DROP_INS: [&str; 5] = [
+pub const DROP_INS: [&str; 5] = [
     "/lib/modprobe.d/*.conf",
     "/usr/lib/modprobe.d/*.conf",
     "/usr/local/lib/modprobe.d/*.conf",
@@ -13,18 +13,18 @@ pub(crate) const DROP_INS: [&str; 5] = [
 
 /// An `install` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Install {
-    pub(crate) command: String,
-    pub(crate) file: String,
+pub struct Install {
+    pub command: String,
+    pub file: String,
     /// From 1.
-    pub(crate) line: u32,
+    pub line: u32,
     /// The line as it stands.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 impl Install {
     /// Tells whether the command does nothing, so that the module cannot be loaded by name.
-    pub(crate) fn disables(&self) -> bool {
+    pub fn disables(&self) -> bool {
         matches!(
             self.command.as_str(),
             "/bin/false" | "/bin/true" | "/usr/bin/false" | "/usr/bin/true" | "/sbin/false" | "/sbin/true"
@@ -35,7 +35,7 @@ impl Install {
 /// Returns the `install` line of a module that counts: modprobe takes the first.
 ///
 /// `name` has `_` for `-`. A line that ends in a backslash goes on in the next.
-pub(crate) fn install(files: &[&TextFile], name: &str) -> Option<Install> {
+pub fn install(files: &[&TextFile], name: &str) -> Option<Install> {
     for file in files {
         let mut joined = String::new();
         let mut start = None;

@@ -1,27 +1,27 @@
 //! fstab(5) and /proc/self/mounts, which share their form.
 
-use crate::probe::text::TextFile;
+use crate::text::TextFile;
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) point: String,
-    pub(crate) fs: String,
+pub struct Entry {
+    pub point: String,
+    pub fs: String,
     /// Sorted, without repeats.
-    pub(crate) options: Vec<String>,
+    pub options: Vec<String>,
     /// From 1.
-    pub(crate) line: u32,
+    pub line: u32,
     /// The line as it stands.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 /// Returns the entry of a mount point that counts: the last one covers the others.
-pub(crate) fn find(file: &TextFile, point: &str) -> Option<Entry> {
+pub fn find(file: &TextFile, point: &str) -> Option<Entry> {
     entries(file).filter(|entry| entry.point == point).last()
 }
 
 /// Returns the mounts in order.
-pub(crate) fn entries(file: &TextFile) -> impl Iterator<Item = Entry> {
+pub fn entries(file: &TextFile) -> impl Iterator<Item = Entry> {
     file.lines.iter().zip(1_u32..).filter_map(|(text, line)| {
         let mut words = text.split_whitespace();
         let device = words.next()?;
@@ -39,7 +39,7 @@ pub(crate) fn entries(file: &TextFile) -> impl Iterator<Item = Entry> {
 }
 
 /// Splits an option list: sorted, without repeats.
-pub(crate) fn split_options(text: &str) -> Vec<String> {
+pub fn split_options(text: &str) -> Vec<String> {
     let mut options: Vec<String> =
         text.split(',').map(str::trim).filter(|option| !option.is_empty()).map(str::to_owned).collect();
     options.sort();
@@ -75,7 +75,7 @@ fn unescape(text: &str) -> String {
 ///
 /// Source: systemd.unit(5), escaping of paths. The backslash of an escape is written `?`, which the shell
 /// expands to it.
-pub(crate) fn unit_name(point: &str) -> String {
+pub fn unit_name(point: &str) -> String {
     let inner = point.trim_matches('/');
     if inner.is_empty() {
         return "-.mount".to_owned();

@@ -2,42 +2,45 @@
 
 use model::Reason;
 
-use crate::probe::text::TextFile;
-use crate::probe::unexpected;
+use crate::text::TextFile;
+use crate::unexpected;
 
 /// Shells that end at once.
-pub(crate) const NO_SHELLS: [&str; 6] =
+pub const NO_SHELLS: [&str; 6] =
     ["/usr/sbin/nologin", "/sbin/nologin", "/usr/bin/nologin", "/bin/false", "/usr/bin/false", "/dev/null"];
 
 /// An account of passwd(5), without its password field's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct User {
-    pub(crate) name: String,
+pub struct User {
+    pub name: String,
     /// True when the password field is empty, so that no password is asked.
-    pub(crate) empty_password: bool,
+    pub empty_password: bool,
     /// True when the password stands in shadow(5), or none can match.
-    pub(crate) shadowed: bool,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) home: String,
-    pub(crate) shell: String,
+    pub shadowed: bool,
+    pub uid: u32,
+    pub gid: u32,
+    pub home: String,
+    pub shell: String,
     /// From 1.
-    pub(crate) line: u32,
+    pub line: u32,
 }
 
 /// A group of group(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) name: String,
-    pub(crate) gid: u32,
+pub struct Group {
+    pub name: String,
+    pub gid: u32,
     /// Accounts that are in it beside those whose first group it is.
-    pub(crate) members: Vec<String>,
-    pub(crate) line: u32,
+    pub members: Vec<String>,
+    pub line: u32,
 }
 
 /// Parses /etc/passwd. Comments, blank lines and entries of the network services switch (`+`, `-`) are
 /// left out, as the C library does; any other line without seven fields is refused.
-pub(crate) fn users(file: &TextFile) -> Result<Vec<User>, Reason> {
+///
+/// # Errors
+/// When a line is refused; its number is named.
+pub fn users(file: &TextFile) -> Result<Vec<User>, Reason> {
     entries(file, |fields, line| {
         let [name, password, uid, gid, _, home, shell] = fields else {
             return None;
@@ -56,7 +59,10 @@ pub(crate) fn users(file: &TextFile) -> Result<Vec<User>, Reason> {
 }
 
 /// Parses /etc/group, like [`users`].
-pub(crate) fn groups(file: &TextFile) -> Result<Vec<Group>, Reason> {
+///
+/// # Errors
+/// As [`users`].
+pub fn groups(file: &TextFile) -> Result<Vec<Group>, Reason> {
     entries(file, |fields, line| {
         let [name, _, gid, members] = fields else {
             return None;

@@ -10,7 +10,7 @@ use super::{lossy, unexpected};
 use crate::shown::bounded;
 
 /// Only regular files of a sensible size are read: they belong to whoever has the account.
-pub(crate) const SCRIPT: &str = r#"command -v ssh-keygen >/dev/null 2>&1 || { echo 'ssh-keygen: not found' >&2; exit 127; }
+pub const SCRIPT: &str = r#"command -v ssh-keygen >/dev/null 2>&1 || { echo 'ssh-keygen: not found' >&2; exit 127; }
 command -v awk >/dev/null 2>&1 || { echo 'awk: not found' >&2; exit 127; }
 [ -r /etc/passwd ] || { echo '/etc/passwd: permission denied' >&2; exit 126; }
 while IFS=: read -r n p u g c h s || [ -n "$n" ]; do
@@ -29,10 +29,13 @@ echo .
 const NOT_READ: &str = "a file of more than 1048576 bytes was not read";
 
 /// Account to its keys, each a type and a fingerprint, in order.
-pub(crate) type Keys = BTreeMap<String, Vec<String>>;
+pub type Keys = BTreeMap<String, Vec<String>>;
 
 /// Parses the answer.
-pub(crate) fn parse(observation: &Observation) -> Result<Keys, Reason> {
+///
+/// # Errors
+/// When the answer is torn or does not have the shape that its script gives.
+pub fn parse(observation: &Observation) -> Result<Keys, Reason> {
     let mut keys = Keys::new();
     let mut account = None;
     for line in super::body_lines(&observation.stdout, "authorized keys")? {

@@ -13,7 +13,7 @@ use crate::shown::bounded;
 
 /// In state 0A a TCP socket listens, in 07 an UDP socket is bound and not connected. The first line says where ports begin
 /// that programs are given to ask others with.
-pub(crate) const SCRIPT: &str = r#"command -v awk >/dev/null 2>&1 || { echo 'awk: not found' >&2; exit 127; }
+pub const SCRIPT: &str = r#"command -v awk >/dev/null 2>&1 || { echo 'awk: not found' >&2; exit 127; }
 [ -r /proc/net/tcp ] || { echo '/proc/net/tcp: cannot be read' >&2; exit 126; }
 r=$(cat /proc/sys/net/ipv4/ip_local_port_range 2>/dev/null) || r=32768
 echo "${r%%[!0-9]*}"
@@ -29,10 +29,13 @@ END{print "."}' "$@" fds=1 -
 "#;
 
 /// `tcp/22` to each address with the programs that wait there.
-pub(crate) type Listeners = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+pub type Listeners = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
 /// Parses the answer. A little-endian host shows addresses in its own order of bytes.
-pub(crate) fn parse(observation: &Observation, is_little_endian: bool) -> Result<Listeners, Reason> {
+///
+/// # Errors
+/// When the answer is torn or does not have the shape that its script gives.
+pub fn parse(observation: &Observation, is_little_endian: bool) -> Result<Listeners, Reason> {
     let mut lines = super::body_lines(&observation.stdout, "listener")?.into_iter().map(lossy);
     let first = lines.next().and_then(|line| line.trim().parse::<u16>().ok());
     let for_asking = first.ok_or_else(|| unexpected("the listener probe does not begin with a port"))?;

@@ -8,7 +8,7 @@ use super::unexpected;
 use crate::shown::first_line;
 
 /// As a person would type it.
-pub(crate) const COMMAND: &str = "sshd -T";
+pub const COMMAND: &str = "sshd -T";
 
 /// Settings with `Match` blocks are asked for a root login from this machine when the plain question
 /// is refused.
@@ -17,7 +17,7 @@ pub(crate) const COMMAND: &str = "sshd -T";
 /// line as `@`, its number, its file, a tab, and its text. Source: sshd_config(5), Include and Match: a block ends
 /// at the next one or at the end of its file, and a file that is included in a block belongs to it. Files include
 /// others down to 16 levels, as sshd lets them.
-pub(crate) const SCRIPT: &str = r#"s=
+pub const SCRIPT: &str = r#"s=
 for p in /usr/sbin/sshd /usr/local/sbin/sshd; do
   if [ -f "$p" ]; then s=$p; break; fi
 done
@@ -56,25 +56,28 @@ echo .
 
 /// Effective settings.
 #[derive(Debug, Default)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// Lower-case keyword to its values, in order.
-    pub(crate) effective: BTreeMap<String, Vec<String>>,
+    pub effective: BTreeMap<String, Vec<String>>,
     /// What `Match` blocks set instead, by keyword in lower case.
-    pub(crate) in_blocks: BTreeMap<String, Vec<InBlock>>,
+    pub in_blocks: BTreeMap<String, Vec<InBlock>>,
 }
 
 /// A setting in a `Match` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InBlock {
+pub struct InBlock {
     /// As `sshd -T` would print it, where that is known.
-    pub(crate) value: String,
-    pub(crate) file: String,
+    pub value: String,
+    pub file: String,
     /// From 1.
-    pub(crate) line: u32,
+    pub line: u32,
 }
 
 /// Parses the answer.
-pub(crate) fn parse(observation: &Observation, exit: i32, uid: u32) -> Result<Settings, Reason> {
+///
+/// # Errors
+/// When `sshd -T` failed or refuses this user, or the answer is not what it prints.
+pub fn parse(observation: &Observation, exit: i32, uid: u32) -> Result<Settings, Reason> {
     if exit != 0 {
         let said = first_line(&observation.stderr);
         let text = format!("sshd -T left with {exit}: {said}");

@@ -1,30 +1,44 @@
 //! Assignments of keys in configuration files: `key = value`, `key value`, and sections in brackets.
 
-use crate::methods::setting::Format;
-use crate::probe::text::TextFile;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::text::TextFile;
+
+/// How keys and values stand in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// `key = value`
+    Equals,
+    /// `key value`
+    Space,
+    /// `[section]` with `key = value`
+    Ini,
+}
 
 /// How a file is read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Style<'a> {
-    pub(crate) format: Format,
-    pub(crate) section: Option<&'a str>,
+pub struct Style<'a> {
+    pub format: Format,
+    pub section: Option<&'a str>,
     /// First character of a comment.
-    pub(crate) comment: char,
+    pub comment: char,
 }
 
 /// One assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Assignment {
-    pub(crate) file: String,
+pub struct Assignment {
+    pub file: String,
     /// From 1.
-    pub(crate) line: u32,
-    pub(crate) value: String,
+    pub line: u32,
+    pub value: String,
     /// The line as it stands.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 /// Returns every assignment of `key`, in the order of lines.
-pub(crate) fn assignments(file: &TextFile, style: Style<'_>, key: &str) -> Vec<Assignment> {
+pub fn assignments(file: &TextFile, style: Style<'_>, key: &str) -> Vec<Assignment> {
     let mut found = Vec::new();
     let mut section: Option<String> = None;
     for (text, line) in file.lines.iter().zip(1_u32..) {

@@ -7,7 +7,7 @@ use model::{Observation, Reason, ReasonCode};
 use super::{lossy, unexpected};
 
 /// Writes the script for parameters in their path form.
-pub(crate) fn script(paths: &BTreeSet<String>) -> String {
+pub fn script(paths: &BTreeSet<String>) -> String {
     let mut script = String::from(
         r#"[ -d /proc/sys/kernel ] || { echo '/proc/sys: not found' >&2; exit 127; }
 for k in"#,
@@ -33,7 +33,7 @@ echo .
 
 /// A running parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Running {
+pub enum Running {
     /// White space between words is one blank.
     Value(String),
     Absent,
@@ -41,11 +41,14 @@ pub(crate) enum Running {
 
 /// Running parameters by path form.
 #[derive(Debug, Default)]
-pub(crate) struct Parameters(BTreeMap<String, Result<Running, Reason>>);
+pub struct Parameters(BTreeMap<String, Result<Running, Reason>>);
 
 impl Parameters {
     /// Returns a parameter.
-    pub(crate) fn get(&self, path: &str) -> Result<Running, Reason> {
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub fn get(&self, path: &str) -> Result<Running, Reason> {
         self.0.get(path).cloned().unwrap_or_else(|| {
             Err(unexpected(format!("the kernel parameter probe said nothing about {path}")))
         })
@@ -53,7 +56,10 @@ impl Parameters {
 }
 
 /// Parses the answer.
-pub(crate) fn parse(observation: &Observation) -> Result<Parameters, Reason> {
+///
+/// # Errors
+/// When the answer is torn or does not have the shape that its script gives.
+pub fn parse(observation: &Observation) -> Result<Parameters, Reason> {
     let mut parameters = Parameters::default();
     for line in super::body_lines(&observation.stdout, "kernel parameter")? {
         let line = lossy(line);
