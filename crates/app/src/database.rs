@@ -161,7 +161,7 @@ impl Database {
         } else if path.is_empty() {
             "names no file"
         } else {
-            return Ok(Place::File(PathBuf::from(path)));
+            return existing_folder(PathBuf::from(path));
         };
         Err(refused(format!("{} {why}", self.variable("URL"))).hint("write sqlite:///path/to/plumb.db"))
     }
@@ -176,7 +176,7 @@ impl Database {
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let of_url = |text: &str| Some(decoded(text)).filter(|text| !text.is_empty());
         let options = Options::read(&url)?;
-        let host = self.host.clone().or(options.host).or_else(|| url.host_str().and_then(of_url));
+        let host = self.host.clone().or(options.host).or_else(|| url.host_str().map(bare).and_then(of_url));
         let name = self.name.clone().or_else(|| of_url(url.path().trim_start_matches('/')));
         let user = self.user.clone().or_else(|| of_url(url.username()));
         let (Some(host), Some(name), Some(user)) = (&host, &name, &user) else {
@@ -189,14 +189,7 @@ impl Database {
             return Err(refused(message)
                 .hint(format!("write postgres://user@host/name, or set {host}, {name} and {user}")));
         };
-        let port = match &self.port {
-            Some(text) => text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
-                let shown: String = text.chars().take(SHOWN_MAX).collect();
-                let port = self.variable("PORT");
-                refused(format!("{port} is {shown:?}, which is no port from 1 to 65535"))
-            })?,
-            None => url.port().unwrap_or(PORT),
-        };
+        let port = self.port(&url)?;
         let mut server = self.sized(Server::new((host, port), name, user))?;
         if let Some(password) = self.password(url.password().map(decoded))? {
             server = server.password(password.expose_secret());
@@ -207,6 +200,21 @@ impl Database {
         let mode = word.map_or(Ok(SslMode::Prefer), |(what, word)| ssl_mode(what, word))?;
         let root = self.sslrootcert.clone().or(options.sslrootcert);
         Ok(server.ssl(mode, root.as_deref()))
+    }
+
+    fn port(&self, url: &Url) -> Result<u16, Error> {
+        let refused = |what: &str, text: &str| {
+            let shown: String = text.chars().take(SHOWN_MAX).collect();
+            refused(format!("{what} is {shown:?}, which is no port from 1 to 65535"))
+        };
+        match (&self.port, url.port()) {
+            (Some(text), _) => {
+                let port = text.parse().ok().filter(|port| *port > 0);
+                port.ok_or_else(|| refused(&self.variable("PORT"), text))
+            }
+            (None, Some(0)) => Err(refused("the port of the database's address", "0")),
+            (None, port) => Ok(port.unwrap_or(PORT)),
+        }
     }
 
     /// Says how many connections there are, how long one waits for one and how long each is used.
@@ -256,6 +264,18 @@ impl Database {
     }
 }
 
+/// Refuses a file whose folder is not there: a path that was mistyped would begin a new record elsewhere (DBS-24).
+fn existing_folder(path: PathBuf) -> Result<Place, Error> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            let message =
+                format!("there is no folder {} for the database {}", folder.display(), path.display());
+            Err(refused(message).hint("make it, or name another file"))
+        }
+        _ => Ok(Place::File(path)),
+    }
+}
+
 /// Reads an address; what is wrong with it is said without its text, which may hold a password.
 fn parse(text: &str) -> Result<Url, Error> {
     Url::parse(text).map_err(|err| {
@@ -263,6 +283,11 @@ fn parse(text: &str) -> Result<Url, Error> {
         refused(message)
             .hint("write special characters of a password as %XX, or set PLUMB_DATABASE_PASSWORD instead")
     })
+}
+
+/// Takes an IPv6 address out of the brackets that it has in a URL (RFC 3986, section 3.2.2).
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 /// What stands behind the question mark of an address.

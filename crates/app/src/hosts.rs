@@ -1,12 +1,16 @@
 //! The inventory: adding, finding and removing hosts.
 
-use model::HostId;
 use model::record::{AuditPhase, HostRecord, ScanRecord};
+use model::{HostId, Timestamp};
 use serde_json::json;
 pub use store::hosts::Host;
 
 use crate::context::{App, nonces};
 use crate::error::{Error, Kind};
+use crate::targets::shown;
+
+/// Most hosts that an ambiguous address is answered with.
+const NAMES_SHOWN_MAX: usize = 10;
 
 impl App {
     /// Lists hosts by name, without those that were removed.
@@ -18,19 +22,42 @@ impl App {
         Ok(hosts.into_iter().filter(|host| host.record.removed_at.is_none()).collect())
     }
 
-    /// Finds a host by name, address or id; removed ones too, because their findings outlive them.
+    /// Lists the hosts that were removed, by name.
     ///
     /// # Errors
-    /// When there is none.
-    pub async fn load_host(&self, name: &str) -> Result<Host, Error> {
+    /// When the database cannot be read.
+    pub async fn list_removed_hosts(&self) -> Result<Vec<Host>, Error> {
         let hosts = self.db.list_hosts(&self.tenant).await?;
-        let id = name.parse::<HostId>().ok();
-        let matches = |host: &&Host| {
-            host.record.name == name || Some(host.record.host_id) == id || host.record.address == name
+        Ok(hosts.into_iter().filter(|host| host.record.removed_at.is_some()).collect())
+    }
+
+    /// Finds a host by id, name or address; removed ones too, because their findings outlive them.
+    ///
+    /// # Errors
+    /// When there is none, or the address is that of several.
+    pub async fn load_host(&self, name: &str) -> Result<Host, Error> {
+        self.load_host_of(name, self.now()).await
+    }
+
+    /// As [`App::load_host`], for a question about an instant: whoever was in the inventory then comes before whoever has
+    /// the name today (POS-13).
+    pub(crate) async fn load_host_of(&self, name: &str, at: Timestamp) -> Result<Host, Error> {
+        let hosts = self.db.list_hosts(&self.tenant).await?;
+        let is_there = |host: &&Host| is_there(&host.record, at);
+        let is_active = |host: &&Host| host.record.removed_at.is_none();
+        let mut removed: Vec<&Host> = hosts.iter().filter(|host| !is_active(host)).collect();
+        // Who was removed last is the first to be meant.
+        removed.sort_by_key(|host| std::cmp::Reverse(host.record.removed_at));
+        let then = meant(hosts.iter().filter(is_there), name)?;
+        let found = match then {
+            Some(host) => Some(host),
+            None => match meant(hosts.iter().filter(is_active), name)? {
+                Some(host) => Some(host),
+                None => meant(removed.into_iter(), name)?,
+            },
         };
-        let active = hosts.iter().filter(|host| host.record.removed_at.is_none()).find(matches);
-        active.or_else(|| hosts.iter().find(matches)).cloned().ok_or_else(|| {
-            Error::new(Kind::NotFound, format!("there is no host {:?}", crate::targets::shown(name)))
+        found.cloned().ok_or_else(|| {
+            Error::new(Kind::NotFound, format!("there is no host {:?}", shown(name)))
                 .hint("`plumb host list` shows the saved hosts")
         })
     }
@@ -68,5 +95,33 @@ impl App {
         }
         let record = HostRecord { removed_at: Some(self.now()), ..host.record };
         self.save_host(&record, "host.removed").await
+    }
+}
+
+/// Tells whether a host was in the inventory at an instant.
+pub(crate) fn is_there(host: &HostRecord, at: Timestamp) -> bool {
+    host.added_at <= at && host.removed_at.is_none_or(|removed| removed > at)
+}
+
+/// Returns the host that somebody means: the one with this id, else the first with this name, else the only one with this
+/// address, so that nobody's address is taken for another one's name.
+fn meant<'h>(hosts: impl Iterator<Item = &'h Host> + Clone, name: &str) -> Result<Option<&'h Host>, Error> {
+    let id = name.parse::<HostId>().ok();
+    if let Some(host) = id.and_then(|id| hosts.clone().find(|host| host.record.host_id == id)) {
+        return Ok(Some(host));
+    }
+    if let Some(host) = hosts.clone().find(|host| host.record.name == name) {
+        return Ok(Some(host));
+    }
+    let there: Vec<&Host> = hosts.filter(|host| host.record.address == name).collect();
+    match there[..] {
+        [] => Ok(None),
+        [host] => Ok(Some(host)),
+        [..] => {
+            let names: Vec<&str> =
+                there.iter().take(NAMES_SHOWN_MAX).map(|host| &*host.record.name).collect();
+            Err(Error::new(Kind::Usage, format!("{:?} is the address of {} hosts", shown(name), there.len()))
+                .hint(format!("name the host that you mean: {}", names.join(", "))))
+        }
     }
 }

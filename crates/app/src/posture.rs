@@ -16,6 +16,7 @@ use store::posture::RuleState;
 
 use crate::context::App;
 use crate::error::{Error, Kind};
+use crate::hosts::is_there;
 
 /// Two instants and a framework.
 #[derive(Debug, Clone, Default)]
@@ -140,7 +141,7 @@ impl App {
     /// # Errors
     /// When there is no such host or framework.
     pub async fn posture(&self, host: &str, as_of: &AsOf) -> Result<Posture, Error> {
-        let host = self.load_host(host).await?.record;
+        let host = self.load_host_of(host, as_of.valid_at.unwrap_or_else(|| self.now())).await?.record;
         self.posture_of(&host, as_of).await
     }
 
@@ -159,9 +160,7 @@ impl App {
     /// Returns the hosts that were in the inventory at an instant.
     async fn hosts_at(&self, at: Timestamp) -> Result<Vec<HostRecord>, Error> {
         let hosts = self.db.list_hosts(&self.tenant).await?;
-        let here =
-            |host: &HostRecord| host.added_at <= at && host.removed_at.is_none_or(|removed| removed > at);
-        Ok(hosts.into_iter().map(|host| host.record).filter(here).collect())
+        Ok(hosts.into_iter().map(|host| host.record).filter(|host| is_there(host, at)).collect())
     }
 
     async fn posture_of(&self, host: &HostRecord, as_of: &AsOf) -> Result<Posture, Error> {
@@ -183,7 +182,11 @@ impl App {
         let lens = match &as_of.framework {
             Some(framework) => {
                 let mapping = then.as_ref().filter(|_| !as_of.today_mapping);
-                Some(self.lens(framework, mapping, &recorded::platform(host))?)
+                let platform = match &full {
+                    Some(scan) => self.platform_of(host, scan).await?,
+                    None => recorded::platform(host),
+                };
+                Some(self.lens(framework, mapping, &platform)?)
             }
             None => None,
         };
@@ -293,8 +296,9 @@ impl App {
     /// # Errors
     /// When there is no such host.
     pub async fn diff(&self, host: &str, from: Timestamp, to: Timestamp) -> Result<DiffView, Error> {
-        let before = self.posture(host, &AsOf { valid_at: Some(from), ..AsOf::default() }).await?;
-        let after = self.posture(host, &AsOf { valid_at: Some(to), ..AsOf::default() }).await?;
+        let host = self.load_host_of(host, to).await?.record;
+        let before = self.posture_of(&host, &AsOf { valid_at: Some(from), ..AsOf::default() }).await?;
+        let after = self.posture_of(&host, &AsOf { valid_at: Some(to), ..AsOf::default() }).await?;
         let rows = decide::diff(&rows(&before), &rows(&after));
         let changes = self.changes_between(before.host_id, from, to).await?;
         Ok(DiffView { host: after.host, from, to, rules: rows, changes })

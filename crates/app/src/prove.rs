@@ -6,11 +6,12 @@ use ledger::proof::{
     inclusion_from_tiles, inclusion_tiles,
 };
 use ledger::tile::TileError;
+use ledger::{VerifierKey, checkpoint};
 use model::Classification;
 use store::log::StoredCheckpoint;
 use store::rebuild::Registry;
 
-use crate::checkpoint;
+use crate::checkpoint::cut;
 use crate::context::App;
 use crate::error::{Error, Kind};
 
@@ -34,14 +35,22 @@ pub enum Shown {
     UpTo(Classification),
 }
 
+/// A proof, and the public keys that it verifies with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    pub text: String,
+    /// One for each of its checkpoints, each named once: of a log that this one goes on with, or that has another key since,
+    /// it is not today's.
+    pub vkeys: Vec<String>,
+}
+
 impl App {
     /// Proves a claim under the newest checkpoint, or under the one of `size`.
-    ///
     ///
     /// # Errors
     /// When there is no such entry, row or checkpoint, or the stored tiles do not lead to the signed root: then
     /// nothing is proven.
-    pub async fn prove(&self, claim: &Claim, size: Option<u64>, shown: Shown) -> Result<Vec<u8>, Error> {
+    pub async fn prove(&self, claim: &Claim, size: Option<u64>, shown: Shown) -> Result<Proven, Error> {
         match claim {
             Claim::Index(position) => self.prove_at(*position, size, shown).await,
             Claim::Row { table, key } => {
@@ -53,7 +62,7 @@ impl App {
     }
 
     /// Proves an entry of this log, or of one that it goes on with, under a checkpoint of that one.
-    async fn prove_at(&self, position: u64, size: Option<u64>, shown: Shown) -> Result<Vec<u8>, Error> {
+    async fn prove_at(&self, position: u64, size: Option<u64>, shown: Shown) -> Result<Proven, Error> {
         let (log, index) = self.entry_at(position).await?;
         let has_ended = log.tenant.log != self.tenant.log;
         if has_ended && log.db.first_checkpoint_over(&log.tenant, index + 1).await?.is_none() {
@@ -75,7 +84,7 @@ impl App {
         position.ok_or_else(|| Error::new(Kind::NotFound, format!("{table} has no recorded row {key:?}")))
     }
 
-    async fn prove_entry(&self, index: u64, size: Option<u64>, shown: Shown) -> Result<Vec<u8>, Error> {
+    async fn prove_entry(&self, index: u64, size: Option<u64>, shown: Shown) -> Result<Proven, Error> {
         let head = self.head(size, index.saturating_add(1)).await?;
         if index >= head.size {
             let message =
@@ -98,13 +107,15 @@ impl App {
                 Some(Receipt { entry: stored.entry, body }.to_extra())
             }
         };
-        let proof = InclusionProof::new(index, hashes, &self.text_of(&head).await?, extra)
-            .map_err(|err| broken(&err.to_string()))?;
-        proof.verify(&leaf, &self.keys().await?).map_err(|err| broken(&err.to_string()))?;
-        Ok(proof.to_text().into_bytes())
+        let note = self.text_of(&head).await?;
+        let proof =
+            InclusionProof::new(index, hashes, &note, extra).map_err(|err| broken(&err.to_string()))?;
+        let keys = self.keys().await?;
+        proof.verify(&leaf, &keys).map_err(|err| broken(&err.to_string()))?;
+        Ok(Proven { text: proof.to_text(), vkeys: signers([&note], &keys) })
     }
 
-    async fn prove_growth(&self, older: u64, size: Option<u64>) -> Result<Vec<u8>, Error> {
+    async fn prove_growth(&self, older: u64, size: Option<u64>) -> Result<Proven, Error> {
         let newer = self.head(size, older).await?;
         if older == 0 || older > newer.size {
             let message = format!("a log of {older} entries cannot have grown to {}", newer.size);
@@ -117,10 +128,12 @@ impl App {
         let hashes =
             consistency_from_tiles(older.size, newer.size, &tiles).map_err(|err| unreadable(&err))?;
         let hashes = hashes.ok_or_else(|| broken("there is no such tree"))?;
-        let proof = ConsistencyProof::new(hashes, &self.text_of(&older).await?, &self.text_of(&newer).await?)
-            .map_err(|err| broken(&err.to_string()))?;
-        proof.verify(&self.keys().await?).map_err(|err| broken(&err.to_string()))?;
-        Ok(proof.to_text().into_bytes())
+        let notes = [self.text_of(&older).await?, self.text_of(&newer).await?];
+        let proof =
+            ConsistencyProof::new(hashes, &notes[0], &notes[1]).map_err(|err| broken(&err.to_string()))?;
+        let keys = self.keys().await?;
+        proof.verify(&keys).map_err(|err| broken(&err.to_string()))?;
+        Ok(Proven { text: proof.to_text(), vkeys: signers(&notes, &keys) })
     }
 
     /// Returns a checkpoint with its cosignatures.
@@ -143,10 +156,21 @@ impl App {
         if let Some(newest) = newest.filter(|newest| newest.size >= needed) {
             return Ok(newest);
         }
-        checkpoint::cut(self).await?;
+        cut(self).await?;
         let newest = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
         newest.ok_or_else(|| Error::new(Kind::NotFound, "the log has no checkpoint yet"))
     }
+}
+
+/// Returns the first key that signed each checkpoint.
+fn signers<'n>(notes: impl IntoIterator<Item = &'n String>, keys: &[VerifierKey]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for note in notes {
+        let signer =
+            keys.iter().find(|key| checkpoint::open(note.as_bytes(), std::slice::from_ref(key)).is_ok());
+        found.extend(signer.map(ToString::to_string).filter(|signer| !found.contains(signer)));
+    }
+    found
 }
 
 /// Tells whether a body may be shown. What cannot be read as a body may not, below the highest classification.

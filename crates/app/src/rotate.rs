@@ -51,15 +51,17 @@ impl App {
         let next = Signer::from_seed(&self.tenant.origin, &seed)
             .map_err(|err| Error::internal(format!("could not make a signing key: {err}")))?;
         let new_vkey = next.verifier().to_string();
-        if !self.is_announced(&new_vkey).await? {
-            let rotated = KeyRotated {
-                old_vkey: self.tenant.vkey.clone(),
-                new_vkey: new_vkey.clone(),
-                old_revoked,
-                reason: reason.to_owned(),
-            };
-            self.record(&[LogEvent::KeyRotated(rotated)], "ledger.key_rotated", &json!({"reason": reason}))
-                .await?;
+        let rotated = LogEvent::KeyRotated(KeyRotated {
+            old_vkey: self.tenant.vkey.clone(),
+            new_vkey: new_vkey.clone(),
+            old_revoked,
+            reason: reason.to_owned(),
+        });
+        // One that was stopped half-way is gone on with. What it was not asked for, such as that the old key is revoked, is
+        // recorded beside it.
+        let newest = self.db.newest_event(&self.tenant, EntryKind::KeyRotated).await?;
+        if newest.is_none_or(|newest| newest.record.event != rotated) {
+            self.record(&[rotated], "ledger.key_rotated", &json!({"reason": reason})).await?;
         }
         for attempt in 0..CUTS_MAX {
             if cut_signed(self, Some(&next)).await? {
@@ -108,14 +110,6 @@ impl App {
             found.extend(first.filter(|first| found.iter().all(|other| other.size != first.size)));
         }
         Ok(found)
-    }
-
-    /// Tells whether the newest rotation names this key.
-    async fn is_announced(&self, vkey: &str) -> Result<bool, Error> {
-        let newest = self.db.newest_event(&self.tenant, EntryKind::KeyRotated).await?;
-        Ok(newest.is_some_and(
-            |newest| matches!(newest.record.event, LogEvent::KeyRotated(rotated) if rotated.new_vkey == vkey),
-        ))
     }
 
     /// Records events of the log with the audit record of the act.

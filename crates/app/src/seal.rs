@@ -1,6 +1,7 @@
 //! Sealing: a closed range of the log leaves as a bundle that verifies, and the log says so (LED-37).
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use ledger::bundle::{MANIFEST, Options, Range, SMALL_FILE_BYTES_MAX};
 use ledger::verify::{ROOT_STEP, Seal};
@@ -44,19 +45,29 @@ impl App {
             return Ok(None);
         }
         let folder = archive.join(format!("{from}-{to}"));
-        let exported = self.export_range(&folder, Some(Range { from, to }), up_to).await?;
+        if folder.exists() {
+            let message = format!("{} is there, and entries {from}..{to} are not sealed", folder.display());
+            return Err(Error::new(Kind::Conflict, message)
+                .hint("if a seal was stopped here, remove that folder; if the archive is another ledger's, name another"));
+        }
+        let part = archive.join(format!("{from}-{to}.part"));
+        if part.exists() {
+            // Of a seal that was stopped.
+            fs::remove_dir_all(&part).map_err(|err| unusable(&part, &err))?;
+        }
+        let exported = self.export_range(&part, Some(Range { from, to }), up_to).await?;
         let root = exported.root_at_end.ok_or_else(|| Error::internal("the range has no root"))?;
         let keys = self.keys_of_all().await?;
-        let report = verify_folder(&folder, &Options::new(&keys), &[])?;
+        let report = verify_folder(&part, &Options::new(&keys), &[])?;
         if let Some(first) = report.findings.first() {
-            // It was empty or not there before.
-            let removed = std::fs::remove_dir_all(&folder);
-            removed
-                .map_err(|err| Error::internal(format!("could not remove {}: {err}", folder.display())))?;
+            fs::remove_dir_all(&part).map_err(|err| unusable(&part, &err))?;
             let message =
                 format!("the bundle of {from}..{to} does not verify; nothing is sealed: {}", first.detail);
             return Err(Error::new(Kind::Internal, message).hint("run `plumb ledger verify`"));
         }
+        fs::rename(&part, &folder)
+            .and_then(|()| fs::File::open(archive)?.sync_all())
+            .map_err(|err| unusable(&folder, &err))?;
         let bundle_sha256 = bundle_digest(&folder)?
             .ok_or_else(|| Error::internal(format!("{} has no {MANIFEST}", folder.display())))?;
         let sealed = SegmentSealed {
@@ -130,6 +141,10 @@ impl App {
         }
         Ok(low)
     }
+}
+
+fn unusable(path: &Path, err: &io::Error) -> Error {
+    Error::new(Kind::Unavailable, format!("could not use {}: {err}", path.display()))
 }
 
 /// Returns the digest of a bundle's manifest, from which every other file of it follows; nothing without one.

@@ -361,11 +361,20 @@ pub(crate) enum HostCommand {
     /// Save a host
     Add(HostAddArgs),
     /// List the saved hosts
-    List(ListArgs),
+    List(HostListArgs),
     /// Show one host and its last scans
     Show(HostNameArgs),
     /// Remove a host; its history stays
     Remove(HostRemoveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostListArgs {
+    /// Those that were removed, with their ids: other commands find their history by these
+    #[arg(long)]
+    pub(crate) removed: bool,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
 }
 
 #[derive(Debug, Args)]

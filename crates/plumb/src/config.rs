@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use app::credentials::Secrets;
 use app::{Clock, Config, Database, Error, Kind, Login, Retention};
+use nix::unistd::{Uid, User};
 use secrecy::SecretString;
 
 use crate::cli::Global;
@@ -30,9 +31,12 @@ fn default_data_dir() -> PathBuf {
         .map_or_else(|| PathBuf::from("/var/lib/plumbline"), |base| base.join("plumbline"))
 }
 
-/// Returns the name of the invoking user.
+/// Returns the name of whom this process runs as; the number where the system has no name for it, as in a container. Not
+/// what a variable says: it is recorded as who did something (TEN-15).
 fn login_name() -> String {
-    read("USER").or_else(|| read("LOGNAME")).unwrap_or_else(|| "root".to_owned())
+    let uid = Uid::effective();
+    let user = User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 /// Builds the configuration from the command line and the environment.
@@ -58,11 +62,14 @@ pub(crate) fn load(global: &Global) -> Config {
 }
 
 /// Builds the configuration of what only the owner of the tables may do: variables with `PLUMB_OWNER_DATABASE_` take the
-/// place of all that begin with `PLUMB_DATABASE_`.
+/// place of all that begin with `PLUMB_DATABASE_`. An address on the command line wins over those of either.
 pub(crate) fn load_of_owner(global: &Global) -> Config {
-    let own = database_of("PLUMB_OWNER_DATABASE");
+    let prefix = "PLUMB_OWNER_DATABASE";
     let config = Config { login: Login::Owner, ..load(global) };
-    if own.is_default() { config } else { Config { database: own, ..config } }
+    if database_of(prefix).is_default() {
+        return config;
+    }
+    Config { database: said(global.database.as_deref(), prefix), ..config }
 }
 
 /// Builds the configuration of a copy, with where it goes. Each end has variables of its own; without a word it comes from

@@ -46,26 +46,34 @@ pub(crate) fn print(bytes: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// Writes data to a file, whole or not at all: beside it first, then in its place.
+/// Writes data to a file, whole or not at all: beside it first, then in its place. Into a device, a pipe or what a link
+/// points to it is written as a shell would: putting a file in their place would destroy them.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |err: io::Error| {
-        Error::new(Kind::Unavailable, format!("could not write {}: {err}", path.display()))
-            .hint("nothing was left half-written; check the folder and the space on the disk")
+    let failed = |err: io::Error, hint: &str| {
+        Error::new(Kind::Unavailable, format!("could not write {}: {err}", path.display())).hint(hint)
     };
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&part)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&part, path));
-    written.map_err(|err| {
-        // The part may not exist; what matters is that it does not stay.
-        drop(fs::remove_file(&part));
-        failed(err)
+    let is_plain = fs::symlink_metadata(path).map_or(true, |meta| meta.is_file());
+    if !is_plain {
+        let opened = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+        return match opened.and_then(|mut file| file.write_all(bytes)) {
+            // As on standard output: a reader that went away is fine.
+            Err(err) if err.kind() != io::ErrorKind::BrokenPipe => {
+                Err(failed(err, "name a file in a folder that can be written"))
+            }
+            _ => Ok(()),
+        };
+    }
+    write_beside(path, bytes).map_err(|err| {
+        failed(err, "nothing was left half-written; check the folder and the space on the disk")
     })
+}
+
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A name that nobody can have guessed, and that goes when this fails.
+    let mut part = tempfile::Builder::new().suffix(".part").tempfile_in(folder)?;
+    part.write_all(bytes)?;
+    part.as_file().sync_all()?;
+    part.persist(path).map_err(|err| err.error)?;
+    Ok(())
 }

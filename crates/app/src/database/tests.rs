@@ -56,6 +56,7 @@ fn dbs_24_addresses_and_single_settings_come_together_and_single_ones_win() {
         (url("sqlite:///tmp/x.db"), "/tmp/x.db"),
         (url("postgres://ann@db/plumb"), "plumb on db:5432 as ann"),
         (url("postgresql://ann:p%40ss@db:99/plumb?sslmode=require"), "plumb on db:99 as ann"),
+        (url("postgres://ann@[::1]:99/plumb"), "plumb on [::1]:99 as ann"),
         (url("postgres://ann@localhost/plumb?host=/run/pg"), "plumb on /run/pg:5432 as ann"),
         (host(url("postgres://ann@db/plumb")), "plumb on db2:5432 as ann"),
     ] {
@@ -79,6 +80,11 @@ fn dbs_24_what_is_missing_unknown_or_out_of_range_is_named() {
         ("postgres://db/plumb", "names no user"),
         ("postgres://ann@db", "names no database name"),
         ("postgres://ann@db:99999/plumb", "invalid port number"),
+        (
+            "postgres://ann@db:0/plumb",
+            "port of the database's address is \"0\", which is no port from 1 to 65535",
+        ),
+        ("sqlite:///nowhere/at/all/x.db", "there is no folder /nowhere/at/all for the database"),
         ("postgres://ann@db/plumb?sslmode=perhaps", "sslmode is \"perhaps\""),
         ("postgres://ann@db/plumb?ssl=on", "unknown option \"ssl\""),
         ("mysql://ann@db/plumb", "unknown scheme \"mysql\""),

@@ -6,9 +6,12 @@ use decide::{Counts, CriticalFailure};
 use formats::report::{
     Cause, ControlRef, HostScan, Measured, NotMeasured, Outcome, ResultView, ScanReport, essence, seen,
 };
+use model::fact::{ClaimKind, Classification, FactType, Subject};
 use model::record::{HostRecord, ScanRecord};
 use model::{Digest, Evidence, Platform, Reason, RuleId, RunStatus, Timestamp};
+use serde::Deserialize;
 use store::blobs::Store;
+use store::facts::read::{Instants, Wanted};
 use store::posture::RuleState;
 
 use super::{AsOf, StoredMapping, StoredRule, read_corpus};
@@ -30,7 +33,7 @@ impl App {
         let now = self.now();
         let at = (as_of.valid_at.unwrap_or(now), as_of.recorded_at.unwrap_or(now));
         let records = match host {
-            Some(name) => vec![self.load_host(name).await?.record],
+            Some(name) => vec![self.load_host_of(name, at.0).await?.record],
             None => self.hosts_at(at.0).await?,
         };
         if records.is_empty() {
@@ -73,14 +76,14 @@ impl App {
         let then = self.stored_corpus(scan.corpus_digest).await?;
         let today = if as_of.today_mapping { Some(read_corpus(&self.content.document.bytes)?) } else { None };
         let mappings = &today.as_ref().unwrap_or(&then).mappings;
+        let of_host = self.platform_of(host, &scan).await?;
         if let Some(framework) = &as_of.framework {
             // One that no rule is mapped to is refused there.
-            self.lens(framework, today.is_none().then_some(&then), &platform(host))?;
+            self.lens(framework, today.is_none().then_some(&then), &of_host)?;
         }
         let counts = Counts::of(states.iter().map(|state| state.status));
         let critical = CriticalFailure::among(states.iter().map(|state| (state.status, state.severity)));
         let rules = then.rules();
-        let of_host = platform(host);
         let mut results = Vec::with_capacity(states.len());
         for state in states {
             let controls = controls(mappings, &state.rule_id, &of_host);
@@ -183,7 +186,7 @@ fn controls(mappings: &[StoredMapping], rule: &RuleId, platform: &Platform) -> V
     mappings.iter().filter(|mapping| mapping.applies_to(platform)).filter_map(of).collect()
 }
 
-/// Returns what the inventory says of a host's platform. It keeps no kernel.
+/// Returns what the inventory says of a host's platform today. It keeps no kernel.
 pub(crate) fn platform(host: &HostRecord) -> Platform {
     Platform {
         id: host.os_id.clone(),
@@ -192,5 +195,44 @@ pub(crate) fn platform(host: &HostRecord) -> Platform {
         name: host.os_name.clone(),
         arch: host.arch.clone(),
         kernel: String::new(),
+    }
+}
+
+/// The fact that every scan puts about the operating system (FCT-29).
+const OS: &str = "os";
+/// A position behind every entry.
+const BEHIND_ALL: u64 = i64::MAX as u64;
+
+/// What that fact says.
+#[derive(Deserialize)]
+struct Os {
+    id: String,
+    version: String,
+    name: String,
+    arch: String,
+}
+
+impl App {
+    /// Returns the platform that a scan found, whatever later ones found (POS-13); what the inventory says where the scan
+    /// put no fact about it.
+    pub(super) async fn platform_of(&self, host: &HostRecord, scan: &ScanRecord) -> Result<Platform, Error> {
+        let instants = scan.measured_at.zip(scan.recorded_at);
+        let Some((valid_at, recorded_at)) = instants else { return Ok(platform(host)) };
+        let subject = Subject::host(host.host_id);
+        let wanted = Wanted {
+            kind: ClaimKind::Fact,
+            subject: &subject,
+            name: Some(OS),
+            last: Some(FactType::Observed.as_str()),
+            up_to: Classification::Restricted,
+        };
+        let then = Instants { valid_at, recorded_at, position: BEHIND_ALL };
+        let found = self.db.list_as_of(&self.tenant, &wanted, then).await?.pop();
+        // Somebody may have put a value of another shape there.
+        let os = found.and_then(|found| serde_json::from_str::<Os>(&found.version.value).ok());
+        Ok(match os {
+            Some(Os { id, version, name, arch }) => Platform { id, version, name, arch, ..platform(host) },
+            None => platform(host),
+        })
     }
 }

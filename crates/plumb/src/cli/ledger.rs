@@ -55,7 +55,7 @@ pub(crate) struct ContinueArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ProveArgs {
-    /// Prove the entry at this index
+    /// Prove the entry at this index, counted on through the logs that this one goes on with
     #[arg(long, value_name = "N", group = "claim")]
     pub(crate) index: Option<u64>,
     /// Prove the newest entry of a recorded row, such as transactions/0190b2e5-...

@@ -1,10 +1,11 @@
 //! `plumb host`: the inventory.
 
+use app::hosts::Host;
 use app::targets::{Aliases, Overrides, parse};
 use app::{App, Error, Kind};
 use serde_json::{Value, json};
 
-use crate::cli::{HostAddArgs, HostCommand, HostNameArgs, ListArgs, ListFormat};
+use crate::cli::{HostAddArgs, HostCommand, HostListArgs, HostNameArgs, ListFormat};
 use crate::exit::Exit;
 use crate::output::Table;
 use crate::{config, console};
@@ -12,7 +13,7 @@ use crate::{config, console};
 pub(super) async fn run(app: &App, command: HostCommand) -> Result<Exit, Error> {
     match command {
         HostCommand::Add(args) => add(app, &args).await,
-        HostCommand::List(args) => list(app, args).await,
+        HostCommand::List(args) => list(app, &args).await,
         HostCommand::Show(args) => show(app, &args).await,
         HostCommand::Remove(args) => {
             let host = app.remove_host(&args.name).await?;
@@ -52,7 +53,7 @@ async fn add(app: &App, args: &HostAddArgs) -> Result<Exit, Error> {
     Ok(Exit::Success)
 }
 
-fn document(host: &app::hosts::Host) -> Value {
+fn document(host: &Host) -> Value {
     let posture = host.posture.as_ref().map(|posture| {
         json!({
             "state": posture.state,
@@ -68,11 +69,26 @@ fn document(host: &app::hosts::Host) -> Value {
     json!({"host": host.record, "posture": posture})
 }
 
-async fn list(app: &App, args: ListArgs) -> Result<Exit, Error> {
-    let hosts = app.list_hosts().await?;
-    if args.format == ListFormat::Json {
+async fn list(app: &App, args: &HostListArgs) -> Result<Exit, Error> {
+    let hosts = if args.removed { app.list_removed_hosts().await? } else { app.list_hosts().await? };
+    if args.list.format == ListFormat::Json {
         let hosts: Vec<Value> = hosts.iter().map(document).collect();
         console::print(&super::json(&hosts)?)?;
+        return Ok(Exit::Success);
+    }
+    if args.removed {
+        let mut table = Table::new(["name", "address", "port", "added", "removed", "id"]);
+        for Host { record, .. } in &hosts {
+            table.row([
+                record.name.clone(),
+                record.address.clone(),
+                record.port.to_string(),
+                record.added_at.to_string(),
+                record.removed_at.map_or_else(String::new, |at| at.to_string()),
+                record.host_id.to_string(),
+            ]);
+        }
+        console::print(table.render(console::stdout_is_terminal()).as_bytes())?;
         return Ok(Exit::Success);
     }
     let mut table =

@@ -60,7 +60,9 @@ pub(super) async fn seal(app: &App, args: &SealArgs) -> Result<Exit, Error> {
             ));
             console::print(format!("{}\n", sealed.bundle_sha256).as_bytes())?;
         }
-        None => console::note("fewer than 256 entries are old enough and not sealed; nothing was done"),
+        None => console::note(
+            "nothing was done: fewer than 256 entries are old enough and not sealed, or the erasure of one is recorded behind them",
+        ),
     }
     Ok(Exit::Success)
 }

@@ -20,11 +20,12 @@ pub(super) async fn run(app: &App, args: &ProveArgs) -> Result<Exit, Error> {
     let shown = if args.bare { Shown::Nothing } else { Shown::UpTo(args.sight.up_to()) };
     let proof = app.prove(&claim(args)?, args.size, shown).await?;
     let Some(path) = &args.output else {
-        console::print(&proof)?;
+        console::print(proof.text.as_bytes())?;
         return Ok(Exit::Success);
     };
-    console::write_file(path, &proof)?;
-    let line = format!("plumb verify {} --vkey '{}'\n", path.display(), app.vkey());
+    console::write_file(path, proof.text.as_bytes())?;
+    let keys: String = proof.vkeys.iter().map(|key| format!(" --vkey '{key}'")).collect();
+    let line = format!("plumb verify {}{keys}\n", path.display());
     console::print(line.as_bytes())?;
     Ok(Exit::Success)
 }

@@ -194,7 +194,9 @@ fn led_39_after_a_restore_a_new_log_goes_on_and_the_report_names_exactly_what_is
     let new = text(&status["vkey"]);
     for (index, key) in [(changes[0].2, &new), (changes[4].2, &drill.key)] {
         let (proof, index) = (drill.path(&format!("{index}.proof")), index.to_string());
-        assert_code(&drill.plumb(&["ledger", "prove", "--index", &index, "--output", &proof]), 0);
+        let proven = drill.plumb(&["ledger", "prove", "--index", &index, "--output", &proof]);
+        assert_code(&proven, 0);
+        assert_eq!(proven.stdout, format!("plumb verify {proof} --vkey '{key}'\n"));
         assert_code(&drill.plumb(&["verify", &proof, "--vkey", key]), 0);
     }
 }

@@ -222,3 +222,25 @@ fn what_does_not_verify_is_said_of_the_copy() {
     assert!(done.stdout.contains("NOT VERIFIED") && done.stdout.contains("hosts"), "{done:?}");
     assert!(done.stderr.contains("was so there"), "{done:?}");
 }
+
+/// What only the owner may do is done where the command line says, whatever the owner's variables say: an erasure in another
+/// database could not be undone.
+#[test]
+fn an_address_on_the_command_line_wins_over_the_owners_variables() {
+    let world = world();
+    assert_code(&world.plumb(&["host", "add", "192.0.2.7", "--name", "one"]), 0);
+    let [one, other] = ["one.db", "other.db"].map(|name| format!("sqlite:{}", world.path(name).display()));
+    for to in [&one, &other] {
+        assert_code(&world.plumb(&["db", "copy", "--to", to]), 0);
+    }
+    let world = world.env("PLUMB_OWNER_DATABASE_URL", &one);
+    let erase = ["--database", &other, "ledger", "erase", "1", "--reason", "asked", "--approved-by", "ann"];
+    assert_code(&world.plumb(&erase), 0);
+    let erased = |database: &str| {
+        let done = world.plumb(&["--database", database, "ledger", "verify", "--format", "json"]);
+        json(&done)["erased"].as_u64().unwrap()
+    };
+    assert_eq!((erased(&one), erased(&other)), (0, 1));
+    let migrated = world.plumb(&["--database", &other, "migrate"]);
+    assert!(migrated.stdout.contains("other.db") || migrated.stderr.contains("other.db"), "{migrated:?}");
+}

@@ -5,12 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use app::registry::TABLES;
+use ledger::note::Note;
+use ledger::{Signer, TreeHead};
 use serde_json::Value;
 use testkit::process::Output;
 
 use crate::database::{sql, tamper};
 use crate::ours::{closed, folder};
-use crate::support::{World, assert_code, assert_refused, json, world};
+use crate::support::{World, assert_code, assert_refused, json, tool, world};
 use crate::tampering::{edited, last_row, types};
 
 /// A world whose data directory is that of the demo: two hosts, two dates, some 440 entries.
@@ -185,6 +187,46 @@ fn led_22_a_rotation_that_was_stopped_between_database_and_key_file_is_finished(
     assert!(!key.with_extension("key.next").exists());
 }
 
+/// LED-22: a rotation was recorded and stopped before the handover. The next one goes on with it, and what it is asked for
+/// beyond it is not lost: the stolen key is revoked, for the reason that was given.
+#[test]
+fn led_22_a_rotation_that_goes_on_with_another_one_revokes_as_it_was_asked() {
+    let kept = kept(world());
+    let old = kept.vkey();
+    let [ahead, anchor] = ["ahead", "anchor"].map(|name| kept.world.path(name).to_str().unwrap().to_owned());
+    tool("cp", &["-a", &kept.data, &ahead]);
+    let hold = ["ledger", "hold", "add", "one", "--reason", "r", "--ledger-anchor", &anchor];
+    assert_code(&kept.world.plumb(&[&["--data-dir", &ahead], &hold[..]].concat()), 0);
+    // An anchor of a longer log stops the signing, behind the entry of the rotation.
+    let stopped = ["ledger", "rotate-key", "--reason", "yearly", "--ledger-anchor", &anchor];
+    assert_code(&kept.plumb(&stopped), 70);
+    assert_eq!(kept.vkey(), old);
+    assert_code(&kept.plumb(&["ledger", "rotate-key", "--reason", "laptop stolen", "--revoke-old"]), 0);
+    let new = kept.vkey();
+    assert_ne!(old, new);
+    let events = kept.plumb(&["ledger", "events"]).stdout;
+    assert!(events.contains("yearly") && events.contains("laptop stolen"), "{events}");
+    assert_code(&kept.plumb(&["ledger", "hold", "add", "one", "--reason", "r"]), 0);
+    let bundle = kept.export("after");
+    assert_code(&kept.plumb(&["verify", &bundle, "--vkey", &new]), 0);
+    // Who still has the old private key signs the same log once more.
+    let forged = kept.world.path("forged").to_str().unwrap().to_owned();
+    tool("cp", &["-a", &bundle, &forged]);
+    sign_again(&forged, &fs::read_to_string(Path::new(&ahead).join("ledger.key")).unwrap());
+    let report = json(&kept.plumb(&["verify", &forged, "--vkey", &old, "--format", "json"]));
+    assert!(codes(&report).contains(&"key_revoked"), "{report:#}");
+}
+
+/// Has the checkpoint of a bundle signed by the key of a key file alone.
+fn sign_again(bundle: &str, key_file: &str) {
+    let path = Path::new(bundle).join("checkpoint");
+    let note = Note::parse(&fs::read(&path).unwrap()).unwrap();
+    let (head, _extensions) = TreeHead::parse_foreign(&note.text).unwrap();
+    let seed = ledger::hex::decode(key_file.split_whitespace().nth(1).unwrap()).unwrap();
+    let signer = Signer::from_seed(&head.origin, &seed).unwrap();
+    fs::write(&path, head.sign(&signer).unwrap().to_text()).unwrap();
+}
+
 #[test]
 fn led_63_an_older_checkpoint_finds_a_log_that_was_cut_back() {
     let kept = kept(world());
@@ -242,6 +284,25 @@ fn led_37_segments_are_sealed_one_after_the_other_and_a_missing_or_swapped_one_i
     fs::rename(archive.join("256-512"), archive.join("0-256")).unwrap();
     fs::rename(archive.join("away"), archive.join("256-512")).unwrap();
     assert_eq!(codes(&check()), ["segment_link", "segment_link"]);
+}
+
+/// LED-37: what a seal that was killed left behind stops no later one; what it does not know is not touched.
+#[test]
+fn led_37_a_seal_that_was_stopped_is_made_anew() {
+    let kept = kept(world());
+    let archive = kept.world.path("archive");
+    let seal = || kept.plumb(&["ledger", "seal", "--output", archive.to_str().unwrap()]);
+    fs::create_dir_all(archive.join("0-256.part/bodies")).unwrap();
+    fs::write(archive.join("0-256.part/bodies/half"), "half").unwrap();
+    fs::create_dir(archive.join("0-256")).unwrap();
+    let refused = seal();
+    assert_refused(&refused, 64, "entries 0..256 are not sealed");
+    assert!(archive.join("0-256.part/bodies/half").exists());
+    fs::remove_dir(archive.join("0-256")).unwrap();
+    assert_code(&seal(), 0);
+    let names: Vec<_> = fs::read_dir(&archive).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["0-256"]);
+    assert_code(&kept.plumb(&["verify", archive.join("0-256").to_str().unwrap(), "--vkey", &kept.vkey()]), 0);
 }
 
 #[test]

@@ -59,6 +59,56 @@ fn an_answer_for_a_past_instant_keeps_the_mapping_of_its_time() {
     assert_eq!(controls(&ask(&[])), ["B-2"]);
 }
 
+/// POS-13: a host's system is upgraded after a scan. What was so at an instant is told by the edition for what it was then,
+/// with the same words as before, and today's by the one for what it is now.
+#[test]
+fn pos_13_an_answer_for_a_past_instant_keeps_the_platform_of_its_time() {
+    let (world, host) = (world(), host());
+    let content = folder(&world, "content", &[closed("one", "high"), closed("two", "high")]);
+    for rule in ["one", "two"] {
+        let path = std::path::Path::new(&content).join(format!("rules/ours/{rule}.yaml"));
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("max: \"12\"", "max: \"13\"")).unwrap();
+    }
+    let dir = std::path::Path::new(&content).join("mappings");
+    fs::create_dir_all(&dir).unwrap();
+    for (edition, version, control) in [("of-12", "12", "D-12"), ("of-13", "13", "D-13")] {
+        let text = format!(
+            "framework: house\nedition: {edition}\ntitle: House rules\nsource: this test\n\
+             platforms:\n  - {{id: debian, min: \"{version}\", max: \"{version}\"}}\nrules:\n  one: [{control}]\n"
+        );
+        fs::write(dir.join(format!("house-{edition}.yaml")), text).unwrap();
+    }
+    let with = ["--content", content.as_str()];
+    assert_code(&world.scan(&host, &with), 2);
+    let name = crate::support::at("root", &host);
+    let then = world.last_scan(&name)["recorded_at"].as_str().unwrap().to_owned();
+    let ask = |more: &[&str]| {
+        let mut words = vec!["posture", name.as_str(), "--framework", "house", "--format", "json"];
+        words.extend(with);
+        words.extend(more);
+        world.plumb(&words)
+    };
+    let past = ["--at", then.as_str(), "--recorded-at", then.as_str()];
+    let csv = |words: &[&str]| {
+        world.plumb(&[&["posture", name.as_str(), "--format", "csv"], &with[..], words].concat())
+    };
+    let (before, before_csv) = (ask(&past), csv(&past));
+    assert_eq!(controls(&json(&before)), ["D-12"]);
+    assert!(before_csv.stdout.contains("D-12"), "{}", before_csv.stdout);
+    host.must(
+        "rm /etc/os-release; printf 'ID=debian\\nVERSION_ID=13\\nPRETTY_NAME=Debian\\n' >/etc/os-release",
+    )
+    .unwrap();
+    // Of one rule alone, so that the newest whole scan is the first.
+    assert_code(&world.scan(&host, &[&with[..], &["--rule", "two"]].concat()), 2);
+    assert_eq!(ask(&past).stdout, before.stdout);
+    assert_eq!(csv(&past).stdout, before_csv.stdout);
+    assert_code(&world.scan(&host, &with), 2);
+    assert_eq!(ask(&past).stdout, before.stdout);
+    assert_eq!(controls(&json(&ask(&[]))), ["D-13"]);
+}
+
 /// EXE-10: while a host accepts and says nothing, other commands read and write the database at once.
 #[test]
 fn a_host_that_says_nothing_holds_no_database_lock() {

@@ -41,6 +41,7 @@ mod facts;
 mod faults;
 mod formats;
 mod homes;
+mod inventory;
 mod keeper;
 mod lens;
 mod live;

@@ -2,6 +2,7 @@
 //! has nothing but the file and a public key (LED-23).
 
 use std::fs;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -301,4 +302,42 @@ fn edit(text: &mut Value, from: &str, to: &str) {
     let edited = text.as_str().unwrap().replacen(from, to, 1);
     assert_ne!(text.as_str().unwrap(), edited);
     *text = edited.into();
+}
+
+/// What `-o` names may be a device, a pipe or a link: it is written into, and it is what it was afterwards.
+#[test]
+fn what_an_output_option_names_is_never_replaced_by_a_file() {
+    let world = world();
+    assert_code(&world.plumb(&["ledger", "init"]), 0);
+    let place = |name: &str| world.path(name).to_str().unwrap().to_owned();
+    let [null, fifo, link, dangling, plain] = ["null", "fifo", "link", "dangling", "plain"].map(place);
+    crate::support::tool("mknod", &["-m", "666", &null, "c", "1", "3"]);
+    crate::support::tool("mkfifo", &[&fifo]);
+    fs::write(place("behind"), "what was there is much longer than a proof, ".repeat(200)).unwrap();
+    std::os::unix::fs::symlink("behind", &link).unwrap();
+    std::os::unix::fs::symlink("not-there-yet", &dangling).unwrap();
+    let prove = |to: &str| world.plumb(&["ledger", "prove", "--index", "0", "-o", to]);
+    assert_code(&prove(&plain), 0);
+    let proof = fs::read(&plain).unwrap();
+    assert_code(&prove(&null), 0);
+    assert!(fs::symlink_metadata(&null).unwrap().file_type().is_char_device());
+    let reader = std::thread::spawn({
+        let fifo = fifo.clone();
+        move || fs::read(fifo).unwrap()
+    });
+    assert_code(&prove(&fifo), 0);
+    assert_eq!(reader.join().unwrap(), proof);
+    assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
+    for (link, behind) in [(&link, "behind"), (&dangling, "not-there-yet")] {
+        assert_code(&prove(link), 0);
+        assert!(fs::symlink_metadata(link).unwrap().is_symlink());
+        assert_eq!(fs::read(place(behind)).unwrap(), proof);
+    }
+    // What cannot be written is said, and nothing is left beside it.
+    assert_refused(&prove(&place("no/such/folder/proof")), 69, "could not write");
+    assert!(
+        fs::read_dir(world.path(""))
+            .unwrap()
+            .all(|entry| { !entry.unwrap().file_name().to_str().unwrap().contains(".part") })
+    );
 }

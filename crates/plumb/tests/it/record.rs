@@ -375,3 +375,15 @@ fn ten_15_a_fresh_install_has_one_tenant_and_saves_its_first_host(on: On) {
     assert_eq!(actors, [format!("local:{}", login.trim())]);
 }
 on_each!(ten_15_a_fresh_install_has_one_tenant_and_saves_its_first_host);
+
+/// TEN-15: who did something is who the process runs as, whatever a variable says, and also where none says anything.
+#[test]
+fn ten_15_no_variable_changes_who_acted() {
+    let login = tool("id", &["-un"]);
+    for name in ["somebody-else", ""] {
+        let world = world().env("USER", name).env("LOGNAME", name);
+        assert_code(&world.plumb(&["host", "add", "192.0.2.7", "--name", "one"]), 0);
+        let actors = world.by_hand("SELECT DISTINCT actor FROM audit_events;");
+        assert_eq!(actors, [format!("local:{}", login.trim())]);
+    }
+}

@@ -96,7 +96,11 @@ impl Server {
             .options(SESSION);
         Self {
             options,
-            place: format!("{database} on {host}:{port} as {user}"),
+            place: match host.contains(':') {
+                // An IPv6 address, which ends where the bracket does.
+                true => format!("{database} on [{host}]:{port} as {user}"),
+                false => format!("{database} on {host}:{port} as {user}"),
+            },
             size: Size {
                 base: CONNECTIONS,
                 overflow: OVERFLOW,
