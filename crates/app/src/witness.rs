@@ -1,8 +1,7 @@
 //! Witnesses (docs/formats/witness.md): a server that cosigns checkpoints of other logs, and the client that has
 //! ours cosigned.
 //!
-//! Plain HTTP only: put a proxy in front where a witness is reached over a network. What may be cosigned is
-//! decided in `ledger::witness`.
+//! With TLS or without. What may be cosigned is decided in `ledger::witness`.
 
 mod configured;
 mod folder;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::db::{Login, Row, Server, query};
+use crate::db::{APPLICATION_ID, Login, Row, Server, query};
 use crate::error::{Problem, StoreError};
 use crate::{Db, SCHEMA_VERSION, files, migrate};
 
@@ -48,6 +48,7 @@ impl Db {
     pub async fn check_file(path: &Path) -> Result<Vec<Check>, StoreError> {
         let db = Self::at_file(path)?;
         let mut checks = vec![file(path), of("pages", "restore a backup beside it", pages(&db).await)];
+        checks.push(of("mark", "name a database of plumb", mark(&db).await));
         checks.push(of("write-ahead log", "open it once with any other command", journal(&db).await));
         checks.push(of("schema", "name a database of plumb", schema(&db).await));
         checks.push(of("writing", "check owner and mode of file and folder", write_to_file(&db).await));
@@ -154,6 +155,20 @@ async fn pages(db: &Db) -> Result<Check, sqlx::Error> {
         let hint =
             "keep the file as it is, restore a backup beside it and compare with `plumb ledger verify`";
         wrong("pages", found.join("; "), hint)
+    })
+}
+
+/// Tells whether the file says that it is ours: else every other command refuses it.
+async fn mark(db: &Db) -> Result<Check, sqlx::Error> {
+    let found: i64 = row(db, "PRAGMA application_id").await?.get("application_id")?;
+    Ok(if found == APPLICATION_ID {
+        fine("mark", "of plumb")
+    } else {
+        wrong(
+            "mark",
+            format!("of another program: {found}"),
+            "restore a backup beside it, or name another file",
+        )
     })
 }
 

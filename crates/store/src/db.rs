@@ -38,6 +38,7 @@ pub(crate) use pool::Exhausted;
 pub use postgres::{Server, SslMode};
 pub(crate) use query::{Each, On, Row, Rows, Sql, Tx, Value, query};
 pub use roles::Login;
+pub(crate) use sqlite::APPLICATION_ID;
 
 /// A database. Cheap to clone; the pools close when the last clone goes.
 ///

@@ -16,6 +16,10 @@ use crate::cli::ProveArgs;
 use crate::console;
 use crate::exit::Exit;
 
+/// Where a tar archive says that it is one, and how (POSIX.1-2017, pax, "ustar Interchange Format").
+const TAR_MARK_AT: usize = 257;
+const TAR_MARK: &[u8] = b"ustar";
+
 pub(super) async fn run(app: &App, args: &ProveArgs) -> Result<Exit, Error> {
     let shown = if args.bare { Shown::Nothing } else { Shown::UpTo(args.sight.up_to()) };
     let proof = app.prove(&claim(args)?, args.size, shown).await?;
@@ -50,6 +54,10 @@ pub(super) fn verify(
     entry: Option<&Path>,
 ) -> Result<Report, Error> {
     let bytes = read(path, REPORT_BYTES_MAX)?;
+    if bytes.get(TAR_MARK_AT..).is_some_and(|rest| rest.starts_with(TAR_MARK)) {
+        return Err(Error::new(Kind::Usage, format!("{} is a tar archive", path.display()))
+            .hint("unpack it, and name the folder that `plumb ledger export` wrote"));
+    }
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     if is_report(&bytes) {
         if entry.is_some() {

@@ -53,6 +53,7 @@ fn dbs_20_a_file_is_checked_without_being_touched() {
     for line in [
         "file\tyes\t",
         "pages\tyes\twhole",
+        "mark\tyes\tof plumb",
         "write-ahead log\tyes\ton",
         "schema\tyes\tversion",
         "writing\tyes\t",
@@ -70,6 +71,8 @@ fn dbs_20_a_file_is_checked_without_being_touched() {
         "INSERT INTO schema_migrations VALUES (9999, 'later', 'x'); PRAGMA journal_mode = DELETE;",
     );
     assert_wrong(&wrong(&world, &[]), &[("write-ahead log", "delete"), ("schema", "version 9999")]);
+    sql(&world.database(), "PRAGMA application_id = 7;");
+    assert!(wrong(&world, &[]).contains(&("mark".to_owned(), "of another program: 7".to_owned())));
     // A page in the middle is overwritten.
     let mut bytes = fs::read(world.database()).unwrap();
     let middle = bytes.len() / 2 / 8_192 * 8_192;

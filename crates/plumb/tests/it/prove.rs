@@ -341,3 +341,16 @@ fn what_an_output_option_names_is_never_replaced_by_a_file() {
             .all(|entry| { !entry.unwrap().file_name().to_str().unwrap().contains(".part") })
     );
 }
+
+/// A good bundle that is still packed is no tampered one.
+#[test]
+fn a_bundle_in_a_tar_is_not_judged() {
+    let world = world();
+    assert_code(&world.plumb(&["ledger", "init"]), 0);
+    let [bundle, tar] = ["bundle", "bundle.tar"].map(|name| world.path(name).to_str().unwrap().to_owned());
+    assert_code(&world.plumb(&["ledger", "export", "-o", &bundle]), 0);
+    crate::support::tool("tar", &["-cf", &tar, "-C", &bundle, "."]);
+    let status = json(&world.plumb(&["ledger", "status", "--format", "json"]));
+    let done = world.plumb(&["verify", &tar, "--vkey", status["vkey"].as_str().unwrap()]);
+    assert_refused(&done, 64, "is a tar archive");
+}

@@ -17,7 +17,7 @@ use crate::error::{Problem, StoreError, doing};
 use crate::{files, migrate};
 
 /// Marks a database file as ours (`PRAGMA application_id`): "PLMB".
-const APPLICATION_ID: i64 = 0x504c_4d42;
+pub(crate) const APPLICATION_ID: i64 = 0x504c_4d42;
 /// How long a statement waits for another process's write lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most attempts to switch a new file to the write-ahead log, each after another process did something to it.
