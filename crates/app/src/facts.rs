@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use model::{ClaimKey, ClaimKind, Classification, FactType, Subject, Timestamp};
 pub use store::facts::read::PAGE_MAX;
-use store::facts::read::{Instants, Wanted};
+use store::facts::read::Wanted;
 pub use store::facts::{Expected, Stored};
 use store::facts::{Put, Written};
 
 use crate::context::{App, nonces};
 use crate::error::{Error, Kind};
 
+pub(crate) mod points;
 mod results;
 
+use points::Point;
 use results::Asked;
 
 /// A value that somebody wants to be recorded.
@@ -43,7 +45,7 @@ pub struct Claim {
 pub enum Recorded {
     Now,
     At(Timestamp),
-    /// The first so many entries of the ledger.
+    /// The first so many entries of the ledger, counted on through all its logs.
     TreeSize(u64),
 }
 
@@ -87,7 +89,7 @@ impl Filter {
 pub struct AsOf {
     pub valid_at: Timestamp,
     pub recorded_at: Timestamp,
-    /// Entries of the ledger that the answer rests on: asked for at this size it is the same for ever.
+    /// Entries of the ledger that the answer rests on, counted on through all its logs: asked for at this size it is the same for ever.
     pub tree_size: u64,
     pub claims: Vec<Claim>,
 }
@@ -238,7 +240,7 @@ impl App {
     /// Without `valid_at` it is asked for the recorded instant, now where that is now.
     ///
     /// # Errors
-    /// When the ledger has fewer entries, or there are too many versions for one answer.
+    /// When the ledger has fewer entries or lost some of these, or there are too many versions for one answer.
     pub async fn claims_as_of(
         &self,
         filter: &Filter,
@@ -247,7 +249,7 @@ impl App {
         let point = self.recorded_point(recorded).await?;
         let valid_at = self.valid_at((valid_at, recorded), &point);
         let claims = self.claims_at(filter, valid_at, &point).await?;
-        Ok(AsOf { valid_at, recorded_at: point.recorded_at, tree_size: point.tree_size, claims })
+        Ok(AsOf { valid_at, recorded_at: point.recorded_at, tree_size: point.position, claims })
     }
 
     /// Compares the facts of a subject that were active at two recorded points, with the results of rules (FCT-13).
@@ -261,7 +263,7 @@ impl App {
     ) -> Result<Differences, Error> {
         let (from, to) = (self.recorded_point(from).await?, self.recorded_point(to).await?);
         if from.position > to.position {
-            let message = format!("tree size {} is before {}", to.tree_size, from.tree_size);
+            let message = format!("tree size {} is before {}", to.position, from.position);
             return Err(Error::new(Kind::Usage, message).hint("name the earlier point by --from"));
         }
         let wanted = Wanted { kind: ClaimKind::Fact, subject, name: None, last: None, up_to };
@@ -273,7 +275,7 @@ impl App {
         }
         differences.extend(self.result_differences(subject, (&from, &to)).await?);
         differences.sort_by(|left, right| left.key.cmp(&right.key));
-        Ok(Differences { from_tree_size: from.tree_size, to_tree_size: to.tree_size, differences })
+        Ok(Differences { from_tree_size: from.position, to_tree_size: to.position, differences })
     }
 
     async fn claims_at(
@@ -304,56 +306,6 @@ impl App {
             Recorded::At(at) => at,
             Recorded::TreeSize(_) => point.recorded_at,
         })
-    }
-
-    /// Finds the tree size that stands for a recorded instant: the entries that were there then.
-    pub(crate) async fn recorded_point(&self, recorded: Recorded) -> Result<Point, Error> {
-        let size = self.db.log_size(&self.tenant).await?;
-        let tree_size = match recorded {
-            Recorded::Now => size,
-            Recorded::TreeSize(asked) if asked <= size => asked,
-            Recorded::TreeSize(asked) => {
-                let message = format!("the ledger has {size} entries, not {asked}");
-                return Err(Error::new(Kind::NotFound, message));
-            }
-            Recorded::At(at) => self.size_at(at, size).await?,
-        };
-        let logs = self.db.list_logs(self.tenant.id).await?;
-        let first = logs.last().map_or(0, |log| log.first_position);
-        let recorded_at = match tree_size.checked_sub(1) {
-            Some(newest) => self.entry_time(newest).await?,
-            None => Timestamp::MIN,
-        };
-        Ok(Point { recorded_at, tree_size, position: first + tree_size })
-    }
-
-    /// Returns how many of the first `size` entries were recorded at or before an instant; times never decrease.
-    async fn size_at(&self, at: Timestamp, size: u64) -> Result<u64, Error> {
-        let (mut known, mut beyond) = (0, size);
-        while known < beyond {
-            let middle = known + (beyond - known) / 2;
-            if self.entry_time(middle).await? <= at {
-                known = middle + 1;
-            } else {
-                beyond = middle;
-            }
-        }
-        Ok(known)
-    }
-}
-
-/// A point on the recorded axis.
-pub(crate) struct Point {
-    pub(crate) recorded_at: Timestamp,
-    pub(crate) tree_size: u64,
-    /// As `tree_size`, counted on through the logs of the tenant.
-    pub(crate) position: u64,
-}
-
-impl Point {
-    /// Returns the point with a valid time.
-    pub(crate) const fn at(&self, valid_at: Timestamp) -> Instants {
-        Instants { valid_at, recorded_at: self.recorded_at, position: self.position }
     }
 }
 

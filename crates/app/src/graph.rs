@@ -61,7 +61,7 @@ impl App {
         });
         let hops_max = usize::try_from(EDGES_MAX).unwrap_or(usize::MAX);
         let walked = bounded(&way.start, hops.collect(), (NODES_MAX, hops_max));
-        Ok(Told { valid_at, recorded_at: point.recorded_at, tree_size: point.tree_size, walked })
+        Ok(Told { valid_at, recorded_at: point.recorded_at, tree_size: point.position, walked })
     }
 
     /// Finds the shortest way from the start to a node; nothing where there is none.

@@ -1,6 +1,8 @@
 //! The restore drill (LED-39): a database is set back behind a head that left the machine, or lost, and a new log
 //! goes on with the old one. What is missing is named to the entry, live and from bundles.
 
+mod recorded;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
