@@ -7,7 +7,7 @@ pub use store::facts::graph::Direction;
 use store::facts::graph::{EDGES_MAX, Walk};
 
 use crate::context::App;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::facts::Recorded;
 
 /// Deepest walk. Edges in a row.
@@ -43,6 +43,30 @@ impl App {
     /// # Errors
     /// As [`App::claims_as_of`].
     pub async fn traverse(&self, way: &Way) -> Result<Told, Error> {
+        self.walk(way, NODES_MAX).await
+    }
+
+    /// Finds the shortest way from the start to a node, among all edges that a walk reads; nothing where there is none.
+    /// What is told of the walk counts the nodes that were searched.
+    ///
+    /// # Errors
+    /// As [`App::claims_as_of`]; also when the search was cut before it came to the node: then nobody knows.
+    pub async fn find_path(&self, way: &Way, goal: &Subject) -> Result<(Told, Option<Vec<Hop>>), Error> {
+        let told = self.walk(way, usize::MAX).await?;
+        let path = shortest_path(&way.start, goal, &told.walked.hops);
+        if path.is_none() && told.walked.truncated {
+            let message = format!(
+                "no way from {} to {goal} was found among the nearest {EDGES_MAX} edges, and there are more",
+                way.start
+            );
+            return Err(Error::new(Kind::Usage, message)
+                .hint("search fewer: follow one relation by --relation, or go less deep by --depth"));
+        }
+        Ok((told, path))
+    }
+
+    /// Walks from a node, and tells of so many nodes at most.
+    async fn walk(&self, way: &Way, nodes_max: usize) -> Result<Told, Error> {
         let point = self.recorded_point(way.recorded).await?;
         let valid_at = self.valid_at((way.valid_at, way.recorded), &point);
         let walk = Walk {
@@ -60,17 +84,7 @@ impl App {
             target: reached.target,
         });
         let hops_max = usize::try_from(EDGES_MAX).unwrap_or(usize::MAX);
-        let walked = bounded(&way.start, hops.collect(), (NODES_MAX, hops_max));
+        let walked = bounded(&way.start, hops.collect(), (nodes_max, hops_max));
         Ok(Told { valid_at, recorded_at: point.recorded_at, tree_size: point.position, walked })
-    }
-
-    /// Finds the shortest way from the start to a node; nothing where there is none.
-    ///
-    /// # Errors
-    /// As [`App::claims_as_of`].
-    pub async fn find_path(&self, way: &Way, goal: &Subject) -> Result<(Told, Option<Vec<Hop>>), Error> {
-        let told = self.traverse(way).await?;
-        let path = shortest_path(&way.start, goal, &told.walked.hops);
-        Ok((told, path))
     }
 }

@@ -36,6 +36,9 @@ async fn way(app: &App, (start, depth): (&str, u32), args: &WalkArgs) -> Result<
 async fn traverse(app: &App, args: &TraverseArgs) -> Result<Exit, Error> {
     let way = way(app, (&args.start, args.depth), &args.walk).await?;
     let told = app.traverse(&way).await?;
+    if told.walked.truncated {
+        console::note("there is more: what follows is the nearest part");
+    }
     show(&told, ("edges", &told.walked.hops), args.walk.format)?;
     Ok(Exit::Success)
 }
@@ -69,9 +72,6 @@ fn document(told: &Told, (name, hops): (&str, Value)) -> Value {
 }
 
 fn show(told: &Told, (name, hops): (&str, &[Hop]), format: ListFormat) -> Result<(), Error> {
-    if told.walked.truncated {
-        console::note("there is more: what follows is the nearest part");
-    }
     if format == ListFormat::Json {
         let one = |hop: &Hop| json!({"depth": hop.depth, "subject": hop.subject, "relation": hop.relation, "target": hop.target});
         let document = document(told, (name, hops.iter().map(one).collect()));

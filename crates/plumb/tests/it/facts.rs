@@ -2,6 +2,7 @@
 
 mod restricted;
 mod scanned;
+mod searched;
 
 use serde_json::{Value, json};
 use testkit::process::Output;
