@@ -314,7 +314,7 @@ fn claim(stored: Stored, last_seen_at: Option<Timestamp>) -> Result<Claim, Error
 }
 
 /// Returns when a value was last seen again: by a put of its own, or by a scan that collected its predicate, which is
-/// named by what stands before the first slash.
+/// named by what stands before the first slash. Below that name a scan speaks of what scans put.
 fn last_seen(seen: &BTreeMap<String, Timestamp>, stored: &Stored) -> Option<Timestamp> {
     let name = stored.version.key.name();
     let family = name.split_once('/').map_or(name, |(family, _item)| family);
@@ -323,7 +323,8 @@ fn last_seen(seen: &BTreeMap<String, Timestamp>, stored: &Stored) -> Option<Time
     let scans = seen.iter().filter(|(claim, at)| {
         claim.split(' ').any(|told| told == family) && **at >= stored.version.t_recorded
     });
-    let observed = stored.version.key.last() == model::FactType::Observed.as_str();
-    let scanned = scans.map(|(_claim, at)| at).max().filter(|_at| observed);
+    let is_told = stored.version.key.last() == FactType::Observed.as_str()
+        && (name == family || stored.version.is_of_scan());
+    let scanned = scans.map(|(_claim, at)| at).max().filter(|_at| is_told);
     own.max(scanned).copied()
 }

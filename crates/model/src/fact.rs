@@ -10,7 +10,7 @@ use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::status::closed_names;
-use crate::{FactId, HostId, Timestamp, UnknownName};
+use crate::{FactId, HostId, ScanId, Timestamp, UnknownName};
 
 /// Longest subject. Bytes.
 pub const SUBJECT_BYTES_MAX: usize = 512;
@@ -289,6 +289,13 @@ impl Version {
             superseded_reason: None,
             ..self.clone()
         }
+    }
+
+    /// Tells whether a scan put it, by its reason: `scan` and the scan's id.
+    #[must_use]
+    pub fn is_of_scan(&self) -> bool {
+        let scan = self.reason.as_deref().and_then(|reason| reason.strip_prefix("scan "));
+        scan.is_some_and(|scan| scan.parse::<ScanId>().is_ok())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use decide::observed::{Change as Differing, Known, Told, changes as compare, family};
-use model::{ClaimKey, ClaimKind, Classification, FactType, HostId, ScanId, Subject, Version};
+use model::{ClaimKey, ClaimKind, Classification, FactType, HostId, Subject, Version};
 use rules::{Masker, Plan};
 use serde::Serialize;
 use store::StoreError;
@@ -63,9 +63,11 @@ pub(super) async fn changes(app: &App, host: HostId, found: &Found) -> Result<Ob
     let known: BTreeMap<String, Known> = active
         .into_iter()
         .map(|stored| {
+            let is_of_scan = stored.version.is_of_scan();
             let Version { key, value, seq, .. } = stored.version;
             let name = key.name().to_owned();
-            let family = Some(family(&name).to_owned());
+            // What somebody put is a scan's to replace under the very name that it tells, and nowhere below.
+            let family = Some(family(&name).to_owned()).filter(|family| is_of_scan || *family == name);
             (name, Known { value, seq, family })
         })
         .collect();
@@ -101,8 +103,9 @@ async fn changed_edges(
 
 /// Returns the family that a scan read an edge from; none for one that somebody put.
 fn source(edge: &Version) -> Option<String> {
-    let scan = edge.reason.as_deref()?.strip_prefix("scan ")?;
-    scan.parse::<ScanId>().ok()?;
+    if !edge.is_of_scan() {
+        return None;
+    }
     let value: serde_json::Value = serde_json::from_str(&edge.value).ok()?;
     value["source"].as_str().map(str::to_owned)
 }

@@ -169,6 +169,33 @@ fn fct_29_a_scan_records_edges_and_then_only_what_changes(on: On) {
 }
 on_each!(fct_29_a_scan_records_edges_and_then_only_what_changes);
 
+/// FCT-29: a scan ends what scans recorded, and not what somebody put, whatever that begins with; a put under the
+/// very name that it tells is replaced.
+fn fct_29_a_scan_ends_no_fact_that_somebody_put(on: On) {
+    let (world, host) = (world_on(on), host());
+    let scan = || world.scan(&host, &["--rule", "sshd_permit_root_login"]);
+    scan();
+    let subject = format!("host:{}", at("root", &host));
+    let put = |predicate: &str| {
+        let words = ["fact", "put", &subject, predicate, "\"noted\"", "--type", "observed"];
+        assert_code(&world.plumb(&words), 0);
+    };
+    let told = |predicate: &str| {
+        let answer = asked(&world, &["fact", "get", &subject, predicate]);
+        facts(&answer).first().cloned().unwrap_or_default()
+    };
+    let measured = told("os")["value"].clone();
+    put("os/x");
+    put("os");
+    scan();
+    assert_eq!((&told("os/x")["value"], &told("os")["value"]), (&json!("noted"), &measured));
+    assert_eq!(told("os/x")["last_seen_at"], Value::Null, "no scan saw it");
+    let retire = ["fact", "retire", &subject, "os/x", "--type", "observed", "--reason", "by hand"];
+    assert_eq!(asked(&world, &retire)["superseded_reason"], "by hand");
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
+}
+on_each!(fct_29_a_scan_ends_no_fact_that_somebody_put);
+
 /// FCT-29: what a rule said of a host is read as a fact under `rule/<id>`, now, as of then and through time, without a row
 /// of its own; nobody writes it.
 fn fct_29_results_of_rules_are_read_as_facts_and_never_copied(on: On) {
