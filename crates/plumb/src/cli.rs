@@ -327,7 +327,7 @@ pub(crate) struct HistoryArgs {
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub(crate) limit: u32,
     /// Rows before this ledger index: the next page begins where the last one ended
-    #[arg(long, value_name = "INDEX")]
+    #[arg(long, value_name = "INDEX", value_parser = values::position)]
     pub(crate) before: Option<u64>,
     /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]

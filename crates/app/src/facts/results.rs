@@ -102,9 +102,12 @@ impl App {
         (before, limit): (Option<u64>, u32),
     ) -> Result<Vec<Claim>, Error> {
         // The last of the page before this one closed the first of this one.
-        let newer = match before.and_then(|before| before.checked_add(1)) {
-            Some(behind) => self.changes(asked, (Some(behind), 1)).await?,
-            None => Vec::new(),
+        let newer = match before {
+            // Nothing can stand at the last place, so that nothing closed there.
+            Some(before) if before < i64::MAX.cast_unsigned() => {
+                self.changes(asked, (Some(before + 1), 1)).await?
+            }
+            Some(_) | None => Vec::new(),
         };
         let mut next = newer.first().filter(|row| Some(row.log_index) == before);
         let rows = self.changes(asked, (before, limit)).await?;

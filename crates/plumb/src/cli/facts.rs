@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use model::{Classification, Digest, FactType, Timestamp};
 
+use super::values::position;
 use super::{ListFormat, digest, instant};
 
 #[derive(Debug, Subcommand)]
@@ -183,7 +184,7 @@ pub(crate) struct FactHistoryArgs {
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub(crate) limit: u32,
     /// Versions before this seq: the next page begins where the last one ended
-    #[arg(long, value_name = "SEQ")]
+    #[arg(long, value_name = "SEQ", value_parser = position)]
     pub(crate) before: Option<u64>,
     #[command(flatten)]
     pub(crate) sight: Sight,
@@ -212,9 +213,10 @@ pub(crate) enum Point {
 
 fn point(text: &str) -> Result<Point, String> {
     // An instant never consists of digits alone.
-    match text.parse::<u64>() {
-        Ok(size) => Ok(Point::TreeSize(size)),
-        Err(_not_a_number) => instant(text).map(Point::At),
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        position(text).map(Point::TreeSize)
+    } else {
+        instant(text).map(Point::At)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::values::position;
 use super::{ListArgs, ListFormat, Sight, instant};
 
 #[derive(Debug, Subcommand)]
@@ -56,16 +57,16 @@ pub(crate) struct ContinueArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ProveArgs {
     /// Prove the entry at this index, counted on through the logs that this one goes on with
-    #[arg(long, value_name = "N", group = "claim")]
+    #[arg(long, value_name = "N", group = "claim", value_parser = position)]
     pub(crate) index: Option<u64>,
     /// Prove the newest entry of a recorded row, such as transactions/0190b2e5-...
     #[arg(long, value_name = "TABLE/KEY", group = "claim")]
     pub(crate) row: Option<String>,
     /// Prove that the log extends the one of this many entries, of which a checkpoint was signed
-    #[arg(long, value_name = "OLD", group = "claim")]
+    #[arg(long, value_name = "OLD", group = "claim", value_parser = position)]
     pub(crate) consistency: Option<u64>,
     /// Under the checkpoint of this many entries [default: the newest]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = position)]
     pub(crate) size: Option<u64>,
     /// Leave the entry and its body out: whoever verifies must have the entry
     #[arg(long, conflicts_with = "consistency")]
@@ -111,6 +112,7 @@ pub(crate) struct RotateKeyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct EraseArgs {
     /// Index of the entry
+    #[arg(value_parser = position)]
     pub(crate) index: u64,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]

@@ -6,6 +6,8 @@ use ledger::policy::{LAG_SECONDS_MAX, LAG_SECONDS_MIN};
 
 /// Longest value of a variable. Bytes.
 const VALUE_BYTES_MAX: usize = 4_096;
+/// The last place that a ledger can have: databases count in 64 bits with a sign.
+const POSITION_MAX: u64 = i64::MAX.cast_unsigned();
 /// Longest retention. Days.
 const DAYS_MAX: u32 = 36_500;
 
@@ -31,6 +33,12 @@ pub(super) fn lag_seconds(text: &str) -> Result<u64, String> {
     lag.ok_or_else(|| {
         format!("it is not a whole number of seconds from {LAG_SECONDS_MIN} to {LAG_SECONDS_MAX}")
     })
+}
+
+/// Reads a place in the ledger, or a number of its entries.
+pub(super) fn position(text: &str) -> Result<u64, String> {
+    let position = text.parse().ok().filter(|position| *position <= POSITION_MAX);
+    position.ok_or_else(|| format!("it is not a whole number from 0 to {POSITION_MAX}"))
 }
 
 /// Reads `NAME=VALUE`; a value may be empty and may hold `=`.

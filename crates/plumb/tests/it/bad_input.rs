@@ -69,6 +69,45 @@ fn a_command_line_that_makes_no_sense_is_a_usage_error() {
     assert!(!world.data().exists());
 }
 
+/// A place that no ledger can have is a usage error that names the argument and the range, and no fault of ours; the
+/// last one that it can have is an ordinary question (LIF-08).
+#[test]
+fn a_place_beyond_every_ledger_is_a_usage_error() {
+    let world = world();
+    let commands: &[(&[&str], &str)] = &[
+        (&["history", "localhost", "--before"], "--before <INDEX>"),
+        (&["fact", "history", "fleet:web", "n", "--before"], "--before <SEQ>"),
+        (&["fact", "history", "host:localhost", "rule/yes_rule", "--before"], "--before <SEQ>"),
+        (&["fact", "as-of", "fleet:web", "--recorded-at"], "--recorded-at <POINT>"),
+        (&["fact", "diff", "fleet:web", "--from"], "--from <POINT>"),
+        (&["fact", "diff", "fleet:web", "--from", "1", "--to"], "--to <POINT>"),
+        (&["edge", "list", "fleet:web", "--recorded-at"], "--recorded-at <POINT>"),
+        (&["ledger", "prove", "--index"], "--index <N>"),
+        (&["ledger", "prove", "--consistency"], "--consistency <OLD>"),
+        (&["ledger", "prove", "--index", "1", "--size"], "--size <N>"),
+        (&["ledger", "erase", "--reason", "r", "--approved-by", "ada"], "<INDEX>"),
+    ];
+    let content = yes(&world);
+    let run = |words: &[&str], number: &str| {
+        world.plumb(&[&["--content", content.as_str()], words, &[number]].concat())
+    };
+    for (words, argument) in commands {
+        for beyond in ["9223372036854775808", "18446744073709551615", "18446744073709551616"] {
+            let done = run(words, beyond);
+            assert_code(&done, 64);
+            let named =
+                done.stderr.contains(argument) && done.stderr.contains("from 0 to 9223372036854775807");
+            assert!(named, "{words:?}: {}", done.stderr);
+        }
+    }
+    assert!(!world.data().exists());
+    assert_code(&world.plumb(&["--content", &content, "scan", "localhost"]), 0);
+    for (words, _argument) in commands {
+        let done = run(words, "9223372036854775807");
+        assert!([Some(0), Some(64)].contains(&done.code), "{words:?}: {done:?}");
+    }
+}
+
 #[test]
 fn a_database_address_that_cannot_be_used_is_refused_without_its_password() {
     let table = [
