@@ -147,6 +147,7 @@ pub(crate) struct FactPutArgs {
     /// What is said of it
     pub(crate) predicate: String,
     /// JSON, or - to read it from standard input
+    #[arg(allow_negative_numbers = true)]
     pub(crate) value: String,
     /// observed, desired, known_good or drift
     #[arg(long = "type", short = 't', value_name = "TYPE", value_parser = fact_type)]
@@ -293,7 +294,7 @@ pub(crate) struct EdgePutArgs {
     /// KIND:ID
     pub(crate) target: String,
     /// JSON, or - to read it from standard input
-    #[arg(default_value = "{}")]
+    #[arg(default_value = "{}", allow_negative_numbers = true)]
     pub(crate) value: String,
     #[command(flatten)]
     pub(crate) put: PutArgs,

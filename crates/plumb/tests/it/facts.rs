@@ -174,6 +174,26 @@ fn fct_06_what_cannot_be_recorded_is_refused_in_one_line(on: On) {
 }
 on_each!(fct_06_what_cannot_be_recorded_is_refused_in_one_line);
 
+/// FCT-15, FCT-19: a value may be any JSON, a negative number too; what looks like no number is an option still.
+#[test]
+fn fct_19_a_negative_number_is_a_value() {
+    let world = crate::support::world();
+    let fact = ["fact", "put", "fleet:web", "n"];
+    let edge = ["edge", "put", "fleet:web", "reaches", "network:x"];
+    for (text, value) in [("-5", json!(-5)), ("-0.25", json!(-0.25)), ("-1e3", json!(-1000))] {
+        let put = asked(&world, &[&fact[..], &[text, "-t", "desired"]].concat());
+        assert_eq!(put["value"], value);
+        assert_eq!(asked(&world, &[&edge[..], &[text]].concat())["value"], value);
+    }
+    let words = [&fact[..], &["-t", "desired", "--format", "json", "--", "-1e-2"]].concat();
+    assert_eq!(parsed(&world.plumb(&words))["value"], json!(-0.01));
+    for words in [[&fact[..], &["--tpye", "desired"]].concat(), [&edge[..], &["-x"]].concat()] {
+        let done = world.plumb(&words);
+        assert_code(&done, 64);
+        assert!(done.stderr.contains("unexpected argument"), "{done:?}");
+    }
+}
+
 /// FCT-12, FCT-13: an answer names its tree size, and at that size it stays as it is, to the byte.
 fn fct_12_fct_13_an_answer_at_a_tree_size_never_changes(on: On) {
     let world = world_on(on);
