@@ -81,7 +81,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "SECONDS", env = "PLUMB_STAMP_MAX_LAG_SECONDS", default_value_t = 86_400,
         value_parser = values::lag_seconds, hide_env_values = true)]
     pub(crate) stamp_max_lag_seconds: u64,
-    /// No progress and no notes; results and errors only
+    /// No progress and no notes; results, warnings and errors only
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
 }

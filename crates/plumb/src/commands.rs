@@ -32,7 +32,7 @@ pub(crate) async fn run(cli: Cli) -> Exit {
     let done = match config::echo() {
         Ok(is_on) => {
             if is_on {
-                app::echo(console::note);
+                app::echo(console::warn);
             }
             dispatch(cli).await
         }
@@ -256,7 +256,7 @@ async fn created(global: &Global) -> Result<App, Error> {
     let app = app::open(&config::load(global), Mode::Create).await?;
     // Whatever comes of the command, the log has a checkpoint and verifies.
     app::checkpoint::begin(&app).await?;
-    if app.is_new() && !global.quiet {
+    if app.is_new() {
         console::note(&format!("made {} with a new ledger and signing key", app.database()));
         console::note(&format!("public key of the ledger: {}", app.vkey()));
     }

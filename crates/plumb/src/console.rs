@@ -4,8 +4,17 @@ use std::fs;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use app::{Error, Kind};
+
+/// No notes are wanted.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Leaves notes out from here on.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
 
 /// Writes one line about a problem, and one about what to do.
 pub(crate) fn error(message: &str, hint: Option<&str>) {
@@ -19,8 +28,15 @@ pub(crate) fn error(message: &str, hint: Option<&str>) {
     drop(written);
 }
 
-/// Writes a line for people, on standard error.
+/// Writes a line for people, on standard error, unless notes are not wanted.
 pub(crate) fn note(line: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        warn(line);
+    }
+}
+
+/// Writes a line for people, on standard error, wanted or not: something is wrong, or an answer is less than it seems.
+pub(crate) fn warn(line: &str) {
     let written = writeln!(io::stderr().lock(), "{}", crate::output::clean(line));
     // As above: a closed standard error has no reader.
     drop(written);

@@ -33,6 +33,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(err) => return usage(&err).into(),
     };
+    if cli.global.quiet {
+        console::be_quiet();
+    }
     let mut runtime = if cli.command.is_work() {
         tokio::runtime::Builder::new_multi_thread()
     } else {

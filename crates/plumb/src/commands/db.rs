@@ -61,10 +61,10 @@ pub(super) async fn copy(global: &Global, args: &CopyArgs) -> Result<Exit, Error
     }
     console::print(text.as_bytes())?;
     if exit == Exit::AnswerIsNo {
-        console::note(&format!(
+        console::warn(&format!(
             "every value of the copy is the one in {from}: what does not verify was so there"
         ));
-    } else if !global.quiet {
+    } else {
         console::note(&format!(
             "use only {to} from here on, with the same data directory: it holds the signing key"
         ));

@@ -37,7 +37,7 @@ async fn traverse(app: &App, args: &TraverseArgs) -> Result<Exit, Error> {
     let way = way(app, (&args.start, args.depth), &args.walk).await?;
     let told = app.traverse(&way).await?;
     if told.walked.truncated {
-        console::note("there is more: what follows is the nearest part");
+        console::warn("there is more: what follows is the nearest part");
     }
     show(&told, ("edges", &told.walked.hops), args.walk.format)?;
     Ok(Exit::Success)

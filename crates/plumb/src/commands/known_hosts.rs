@@ -54,7 +54,7 @@ async fn import(app: &App, args: &ImportArgs) -> Result<(), Error> {
     let also = args.hosts.iter().map(|host| endpoint(host)).collect::<Result<Vec<_>, _>>()?;
     let imported = app.import_known_hosts(&String::from_utf8_lossy(&bytes), &also, &args.reason).await?;
     for skipped in &imported.skipped {
-        console::note(&format!(
+        console::warn(&format!(
             "{}:{}: passed over: {}",
             args.file.display(),
             skipped.number,

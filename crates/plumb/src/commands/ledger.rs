@@ -89,7 +89,7 @@ fn witnessed(lag: &WitnessLag) -> String {
 /// Warns when witnesses are behind for too long. Nothing is lost by it, so the exit status stays.
 fn warn_of(lag: Option<&WitnessLag>) {
     if let Some(lag) = lag.filter(|lag| lag.alarm) {
-        console::note(&format!(
+        console::warn(&format!(
             "warning: no quorum of witnesses cosigned a checkpoint beyond {} entries for {} s, which is more than {} s",
             lag.size,
             lag.seconds,

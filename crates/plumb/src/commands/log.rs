@@ -26,7 +26,7 @@ pub(super) async fn go_on(global: &Global, args: &ContinueArgs) -> Result<App, E
     let (old, reason, without_loss) = (&args.old, &args.reason, args.without_loss);
     let request = Request { old, keys: &keys, reason, without_loss };
     let (app, continued) = app::continued::continue_log(&config::load(global), &request).await?;
-    console::note(super::ledger::said(&continued).trim_end());
+    console::warn(super::ledger::said(&continued).trim_end());
     console::note("give the new public key to whoever verifies, to the witnesses, and to their policy");
     Ok(app)
 }
@@ -96,7 +96,7 @@ pub(super) async fn prune(app: &App, args: &PruneArgs) -> Result<Exit, Error> {
         console::note(&format!("{} evidence documents are held and stay", evidence.held));
     }
     if evidence.is_full {
-        console::note("warning: the log takes no more removals; what is left of old evidence stays");
+        console::warn("warning: the log takes no more removals; what is left of old evidence stays");
     }
     let segments = pruned.segments.iter().map(|segment| format!("{}\t{}\n", segment.from, segment.to));
     let blobs = evidence.blobs.iter().map(|sha256| format!("evidence\t{sha256}\n"));

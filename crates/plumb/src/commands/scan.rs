@@ -32,9 +32,7 @@ pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Error> 
 
 async fn run_with(app: &App, (global, args): (&Global, &ScanArgs), secrets: Secrets) -> Result<Exit, Error> {
     let request = request(app, args, secrets).await?;
-    if !global.quiet {
-        tell_import(app);
-    }
+    tell_import(app);
     let report = scan(app, request, global.quiet).await?;
     show(args, &report)?;
     if !report.is_unstored() {
@@ -91,10 +89,8 @@ pub(super) async fn scan(app: &App, mut request: ScanRequest, quiet: bool) -> Re
     let report = app.scan(request, &mut ask, Arc::clone(&notices), listener).await;
     interrupts.abort();
     display.finish();
-    if !quiet {
-        let notices = notices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        notices.iter().for_each(|line| console::note(line));
-    }
+    let notices = notices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    notices.iter().for_each(|line| console::note(line));
     report
 }
 

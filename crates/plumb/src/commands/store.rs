@@ -36,9 +36,11 @@ async fn over(app: &App, args: &RepairArgs) -> Result<Exit, Error> {
     app::checkpoint::cut(app).await?;
     console::note(&format!("moved {moves} rows to quarantine and made the keys again"));
     let (report, differences) = (app.verify_ledger(None).await?, app.verify_state().await?);
-    console::note(ledger::text(&report)?.trim_end());
-    console::note(ledger::state_text(&differences).trim_end());
-    Ok(if report.ok && differences.is_empty() { Exit::Success } else { Exit::AnswerIsNo })
+    let is_sound = report.ok && differences.is_empty();
+    let tell = if is_sound { console::note } else { console::warn };
+    tell(ledger::text(&report)?.trim_end());
+    tell(ledger::state_text(&differences).trim_end());
+    Ok(if is_sound { Exit::Success } else { Exit::AnswerIsNo })
 }
 
 fn show(app: &App, plan: &Plan, (applies, format): (bool, ListFormat)) -> Result<(), Error> {
@@ -56,7 +58,7 @@ fn show(app: &App, plan: &Plan, (applies, format): (bool, ListFormat)) -> Result
         return console::print(&super::json(&document)?);
     }
     for table in &plan.tables {
-        console::note(&format!("{}: {table} has no key (tenant_id, seq)", clean(&app.database())));
+        console::warn(&format!("{}: {table} has no key (tenant_id, seq)", clean(&app.database())));
     }
     let mut shown = Table::new(["table", "seq", "row", "fate", "why", "tenant"]);
     for row in &plan.rows {

@@ -37,7 +37,7 @@ async fn serve(args: WitnessServeArgs) -> Result<Exit, Error> {
         }
         stop.send_replace(true);
     });
-    let served = server.run(stopped, console::note).await;
+    let served = server.run(stopped, console::warn).await;
     waiting.abort();
     served.map(|()| Exit::Success)
 }
@@ -74,6 +74,6 @@ pub(super) async fn first(
 /// does not hold.
 async fn submit(app: &App) -> Result<bool, Error> {
     let submitted = app.witness().await?;
-    submitted.iter().filter_map(app::witness::Submitted::warning).for_each(|line| console::note(&line));
+    submitted.iter().filter_map(app::witness::Submitted::warning).for_each(|line| console::warn(&line));
     Ok(!submitted.iter().any(|one| one.outcome.is_alarming()))
 }

@@ -52,6 +52,7 @@ mod posture;
 mod profiles;
 mod proof;
 mod prove;
+mod quiet;
 mod record;
 mod repair;
 mod retention;

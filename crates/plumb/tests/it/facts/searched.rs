@@ -26,6 +26,11 @@ fn fct_17_a_search_that_was_cut_never_says_no() {
     grow(&world, 10_500);
     let walked = asked(&world, &["graph", "traverse", "fleet:a"]);
     assert_eq!((&walked["node_count"], &walked["truncated"]), (&10_000.into(), &true.into()));
+    let quiet = world.plumb(&["graph", "traverse", "fleet:a", "--quiet"]);
+    assert_eq!(
+        quiet.stderr, "there is more: what follows is the nearest part\n",
+        "no note: the answer is a part"
+    );
     let path = |goal: &str| world.plumb(&["graph", "path", "fleet:a", goal]);
     let found = |goal: &str| {
         let hops: Value = asked(&world, &["graph", "path", "fleet:a", goal])["path"].clone();

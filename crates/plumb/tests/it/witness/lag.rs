@@ -27,6 +27,7 @@ fn led_32_status_and_verify_say_since_when_witnesses_are_behind_and_alarm_after_
     assert!(line.contains("since 2026-03-01T10:00:00.000000Z") && line.ends_with(": ALARM"), "{line:?}");
     let warning = "warning: no quorum of witnesses cosigned a checkpoint beyond 0 entries for ";
     assert!(done.stderr.starts_with(warning), "{:?}", done.stderr);
+    assert!(with(&["ledger", "status", "--quiet"]).stderr.starts_with(warning), "an alarm is no note");
     let said = lag(&["ledger", "status"]);
     assert_eq!((&said["size"], &said["alarm"]), (&0.into(), &true.into()), "{said}");
     assert!(said["seconds"].as_u64().unwrap() > 600, "{said}");
