@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use ledger::bundle::{MANIFEST, Options, Range, SMALL_FILE_BYTES_MAX};
-use ledger::verify::{ROOT_STEP, Seal};
-use ledger::{EntryKind, Finding, FindingCode};
+use ledger::bundle::{Folder, MANIFEST, Options, Range, SMALL_FILE_BYTES_MAX};
+use ledger::verify::{ROOT_STEP, Verifier};
+use ledger::{EntryKind, Finding, FindingCode, Report};
 use model::record::{LogEvent, SegmentSealed};
 use model::{Classification, Digest, Timestamp};
 use serde_json::json;
@@ -141,6 +141,31 @@ impl App {
         }
         Ok(low)
     }
+
+    /// Checks that the archive has the bundle of every sealed segment in its place, and that each of them verifies.
+    ///
+    /// # Errors
+    /// When one cannot be read to its end; whatever is in it is a finding.
+    pub(crate) async fn check_archive(&self, archive: &Path, verifier: &mut Verifier) -> Result<(), Error> {
+        let keys = self.keys_of_all().await?;
+        for seal in verifier.events().seals.clone() {
+            let name = format!("{}-{}", seal.from, seal.to);
+            let folder = archive.join(&name);
+            let (code, detail) = match bundle_digest(&folder)? {
+                Some(digest) if digest == Digest(seal.bundle_sha256) => {
+                    let report = verify_folder(&folder, &Options::new(&keys), &[])?;
+                    add_findings(report, (&name, &folder), verifier);
+                    continue;
+                }
+                Some(_) => {
+                    (FindingCode::SegmentLink, format!("the bundle {name} is not the one that was sealed"))
+                }
+                None => (FindingCode::SegmentMissing, format!("the bundle {name} is not in the archive")),
+            };
+            verifier.add(Finding::new(code, detail).index(seal.index));
+        }
+        Ok(())
+    }
 }
 
 fn unusable(path: &Path, err: &io::Error) -> Error {
@@ -155,19 +180,26 @@ pub(crate) fn bundle_digest(folder: &Path) -> Result<Option<Digest>, Error> {
     Ok(bytes.map(|bytes| Digest(ledger::sha256(&bytes))))
 }
 
-/// Checks that the archive has the bundle of every sealed segment, in its place.
-pub(crate) fn check_archive(archive: &Path, seals: &[Seal]) -> Result<Vec<Finding>, Error> {
-    let mut findings = Vec::new();
-    for seal in seals {
-        let name = format!("{}-{}", seal.from, seal.to);
-        let (code, detail) = match bundle_digest(&archive.join(&name))? {
-            Some(digest) if digest == Digest(seal.bundle_sha256) => continue,
-            Some(_) => {
-                (FindingCode::SegmentLink, format!("the bundle {name} is not the one that was sealed"))
-            }
-            None => (FindingCode::SegmentMissing, format!("the bundle {name} is not in the archive")),
-        };
-        findings.push(Finding::new(code, detail).index(seal.index));
+/// Adds what verifying the bundle of a segment found. Bytes that an entry behind the segment erased may have been removed
+/// from the bundle, too.
+fn add_findings(report: Report, (name, folder): (&str, &Path), verifier: &mut Verifier) {
+    let is_missing = |finding: &Finding| finding.code == FindingCode::BodyMissing;
+    let is_erased = |finding: &Finding| {
+        let path = finding.file.as_deref().filter(|_path| is_missing(finding));
+        let digest = path.and_then(Folder::parse);
+        digest.is_some_and(|(_folder, digest)| verifier.erased().contains_key(&digest))
+    };
+    // The manifest is the sealed one: it counts more files than are there, which is said of each of them.
+    let counts_more = report.findings.iter().any(is_missing);
+    let is_count = |finding: &Finding| {
+        counts_more && finding.code == FindingCode::Malformed && finding.file.as_deref() == Some(MANIFEST)
+    };
+    let mut findings = report.findings;
+    findings.retain(|finding| !is_erased(finding) && !is_count(finding));
+    for finding in findings {
+        let file = finding.file.as_ref().map(|file| folder.join(file).display().to_string());
+        let detail = format!("in the segment {name}: {}", finding.detail);
+        verifier.add(Finding { file, detail, ..finding });
     }
-    Ok(findings)
+    verifier.report_mut().findings_dropped += report.findings_dropped;
 }

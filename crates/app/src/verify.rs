@@ -88,6 +88,9 @@ impl App {
         let root = self.db.list_checkpoints(&self.tenant, 1).await?.pop().map(|newest| newest.root.0);
         let tiles = TileCheck::begin(self, verifier, (covered, root)).await?;
         let pruned = self.db.pruned(&self.tenant).await?;
+        if archive.is_some() {
+            verifier.demand_pruned();
+        }
         let kept = Archive { folder: archive.map(Path::to_owned), pruned };
         let mut commitments = Commitments::default();
         let into = (first_position, &mut commitments);
@@ -191,13 +194,10 @@ impl App {
         archive: Option<&Path>,
     ) -> Result<(), Error> {
         check_revoked(verifier, signed);
-        let events = verifier.events().clone();
         if let Some(archive) = archive {
-            for finding in crate::seal::check_archive(archive, &events.seals)? {
-                verifier.add(finding);
-            }
+            self.check_archive(archive, verifier).await?;
         }
-        if let Some(expected) = events.expected.filter(|expected| expected.anchor)
+        if let Some(expected) = verifier.events().expected.filter(|expected| expected.anchor)
             && self.anchor.is_none()
         {
             let detail = "the log promises an anchor and none was named: set PLUMB_LEDGER_ANCHOR";

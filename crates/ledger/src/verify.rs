@@ -49,6 +49,8 @@ pub struct Verifier {
     heads: BTreeMap<u64, Vec<Claim>>,
     newest_head: u64,
     absent: Vec<Absent>,
+    /// True when bodies that retention removed are looked for where they are kept.
+    wants_pruned: bool,
     erased: Erased,
     /// Correlation ids of intents that no outcome closed.
     intents: BTreeSet<String>,
@@ -126,6 +128,7 @@ impl Verifier {
             heads: BTreeMap::new(),
             newest_head: 0,
             absent: Vec::new(),
+            wants_pruned: false,
             erased: Erased::new(),
             intents: BTreeSet::new(),
             events: LogEvents::default(),
@@ -155,6 +158,11 @@ impl Verifier {
     /// Returns the report so far, for what only the caller can check and count.
     pub fn report_mut(&mut self) -> &mut Report {
         &mut self.report
+    }
+
+    /// Demands the bodies that retention removed, too: the caller looks for them in the archive.
+    pub fn demand_pruned(&mut self) {
+        self.wants_pruned = true;
     }
 
     /// Takes over what the entries of another log of the same records erased.
@@ -291,7 +299,14 @@ impl Verifier {
                     Gone::Expired => self.report.expired += 1,
                 }
             } else if absent.folder == Folder::Bodies && self.events.is_pruned(absent.index) {
-                self.report.pruned += 1;
+                if self.wants_pruned {
+                    let digest = hex::encode(&absent.digest);
+                    let detail = format!("retention removed {digest}, and the archive does not have it");
+                    let finding = Finding::new(FindingCode::BodyMissing, detail);
+                    self.report.add(finding.index(absent.index));
+                } else {
+                    self.report.pruned += 1;
+                }
             } else {
                 self.report.add(absent.finding());
             }
