@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Verifies a bundle of a Plumbline log: verify.py FOLDER VKEY [VKEY OF THE LOG BEFORE ..]. Prints `ok` or the first
-finding; exits with 0 or 1. Written from the pages of this folder alone. Holds all hashes; `plumb verify` does not."""
+"""Verifies a bundle of a Plumbline log: verify.py FOLDER [FROM..TO] VKEY [VKEY OF THE LOG BEFORE ..]. Prints `ok` or
+the first finding; exits with 0 or 1. Written from the pages here alone. Holds all hashes; `plumb verify` does not."""
 import base64, decimal, hashlib, json, math, os, re, sys
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -30,8 +30,8 @@ def canonical(value, depth=0):
     demand(depth < 64, "JSON", "it is nested too deep")
     if isinstance(value, list):
         return "[" + ",".join(canonical(item, depth + 1) for item in value) + "]"
-    pairs = [(key, value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))]
-    return "{" + ",".join(f"{canonical(key)}:{canonical(item, depth + 1)}" for key, item in pairs) + "}"
+    names = sorted(value, key=lambda name: name.encode("utf-16-be"))
+    return "{" + ",".join(f"{canonical(name)}:{canonical(value[name], depth + 1)}" for name in names) + "}"
 def parse(data, place):
     value = json.loads(data.decode("utf-8"))  # a key that stands twice is lost here, and then the bytes differ
     demand(canonical(value).encode("utf-8") == data, place, "this is not canonical JSON")
@@ -78,16 +78,16 @@ class Bundle:  # bundle.md, entry.md
         data = open(os.path.join(self.folder, path), "rb").read(limit + 1)
         demand(len(data) <= limit, path, "the file is too long")
         return self.seen.add(path) or data
-    def verify(self, trusted):
+    def verify(self, trusted, part=None):
         files = {path: self.read(path, 65_536) for path in ("checkpoint", "vkeys", "manifest.json")}
         manifest = parse(raw := files.pop("manifest.json"), "manifest.json")
         origin, size, root, _ = checkpoint(files["checkpoint"], [], "checkpoint")
         first, last = manifest["range"]["from"], manifest["range"]["to"]
         fits = 0 <= first <= last <= size and first % 256 == 0 and (last % 256 == 0 or last == size)
-        demand(fits, "manifest.json", "the range does not end where entry bundles do")
-        lines = files["vkeys"].decode("utf-8").split("\n")
-        demand(lines.pop() == "", "vkeys", "the last line is not ended")
-        demand(trusted in [vkey(line, "vkeys") for line in lines], "vkeys", "the trusted key is not among them")
+        demand(fits and (first < last or size == 0), "manifest.json", "no range that ends where entry bundles do")
+        demand((part or f"0..{size}") == f"{first}..{last}", "manifest.json", f"{first}..{last} of {size} are here")
+        *lines, rest = files["vkeys"].decode("utf-8").split("\n")
+        demand(not rest and trusted in [vkey(line, "vkeys") for line in lines], "vkeys", "no line is the trusted key")
         leaves = self.tiles(size, root)
         for bundle in range(first // 256, -(-last // 256)):
             self.entries(bundle, origin.rpartition("/")[2], leaves)
@@ -109,9 +109,8 @@ class Bundle:  # bundle.md, entry.md
         for path in self.paths - self.seen:
             demand(re.fullmatch(r"(evidence|manifests)/../[0-9a-f]{64}", path), path, "the file belongs to no entry")
             self.blob(*path.split("/")[::2])
-        counts = {name: sum(path.startswith(name + "/") for path in self.paths) for name in [*LIMITS, "tile"]}
-        counts["entry_bundles"] = sum(path.startswith("tile/entries/") for path in self.paths)
-        counts["tiles"] = counts.pop("tile") - counts["entry_bundles"]
+        kinds = {**{name: name for name in LIMITS}, "entry_bundles": "tile/entries", "tiles": "tile/[0-9]+"}
+        counts = {kind: sum(bool(re.match(f"{name}/", at)) for at in self.paths) for kind, name in kinds.items()}
         lines = [{"path": at, "sha256": sha256(files[at]).hex(), "size": len(files[at])} for at in sorted(files)]
         derived = {"format": "plumbline.bundle/1", "origin": origin, "size": size, "root": root.hex(), "files": lines,
                    "range": {"from": first, "to": last}, "counts": counts}
@@ -180,9 +179,9 @@ class Bundle:  # bundle.md, entry.md
         demand(sha256(data).hex() == digest, path, "the file does not have the digest in its name")
         return data
 
-def verify(folder, keys):  # the log, and those that it goes on with (bundle.md, Logs that go on with others)
+def verify(folder, keys, part=None):  # the log, and those that it goes on with (bundle.md, Logs that go on with others)
     bundle, older = Bundle(folder), os.path.join(folder, "continues")
-    head, named = bundle.verify(vkey(keys[0], "the key to trust")), bundle.continues
+    head, named = bundle.verify(vkey(keys[0], "the key to trust"), part), bundle.continues
     demand(named or not os.path.exists(older), older, "the log goes on with no other")
     if named:
         demand(keys[1:2] == [named["vkey"]], folder, "the key of the log before is not given")
@@ -195,6 +194,7 @@ def verify(folder, keys):  # the log, and those that it goes on with (bundle.md,
     return head
 if __name__ == "__main__":
     try:
-        print(verify(sys.argv[1], sys.argv[2:]) and "ok")
+        part = [word for word in sys.argv[2:3] if re.fullmatch(r"[0-9]+[.][.][0-9]+", word)]
+        print(verify(sys.argv[1], sys.argv[2 + len(part):], *part) and "ok")
     except (InvalidSignature, ValueError, KeyError, TypeError, AttributeError, RecursionError) as finding:
         sys.exit(print(f"{type(finding).__name__}: {finding}") or 1)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use ledger::bundle::{Options, verify_bundle};
+use ledger::bundle::{Extent, Options, verify_bundle};
 use ledger::canonical::{is_canonical, parse, parse_canonical, to_bytes};
 use ledger::checkpoint::{self, TreeHead};
 use ledger::note::Note;
@@ -102,7 +102,7 @@ pub(crate) fn bundle(bytes: &[u8]) {
         let file = given.get(path).map(|file| file[..file.len().min(max.saturating_add(1))].to_vec());
         Ok::<_, Infallible>(file)
     };
-    let Ok(report) = verify_bundle(paths, read, &Options::new(&keys));
+    let Ok(report) = verify_bundle(paths, read, &Options { extent: Extent::Whole, ..Options::new(&keys) });
     assert_eq!(report.ok, given == original, "{:?}", report.findings);
 }
 

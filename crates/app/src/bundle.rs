@@ -25,8 +25,8 @@ const READERS: usize = 16;
 /// of `earlier`.
 ///
 /// # Errors
-/// When a folder cannot be read to its end, or one of `earlier` is not a whole bundle of such a log; whatever else
-/// the bytes are is a finding.
+/// When a folder cannot be read to its end, or one of `earlier` is not a bundle of such a log; whatever else the bytes
+/// are is a finding.
 pub fn verify_folder(folder: &Path, options: &Options<'_>, earlier: &[PathBuf]) -> Result<Report, Error> {
     spanning::verify(folder, options, earlier)
 }

@@ -18,7 +18,7 @@ use crate::{Hash, hex};
 
 pub use manifest::{Counts, FileLine, MANIFEST_FORMAT, Manifest, Range};
 pub(crate) use verify::checkpoint_code;
-pub use verify::{Options, Verified, verify_bundle, verify_one_of};
+pub use verify::{Extent, Options, Verified, verify_bundle, verify_one_of};
 pub use writer::{BundleFile, BundleWriter, WriteError};
 
 /// The signed checkpoint, with the cosignatures that it has.

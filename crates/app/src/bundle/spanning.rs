@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ledger::bundle::{CHECKPOINT, CONTINUES, Options, SMALL_FILE_BYTES_MAX, Verified};
+use ledger::bundle::{CHECKPOINT, CONTINUES, Extent, Options, SMALL_FILE_BYTES_MAX, Verified};
 use ledger::note::Note;
 use ledger::verify::{Continuation, Continued, Erased, Place};
 use ledger::{Finding, FindingCode, Report, TreeHead};
@@ -115,12 +115,8 @@ fn verify_older(
         let against = known.iter().chain(others).chain([&continuation.head]);
         let against: Vec<TreeHead> =
             against.filter(|known| known.size <= size && known.origin == *origin).cloned().collect();
-        let options = Options { against: &against, ..Options::new(options.keys) };
+        let options = Options { against: &against, extent: Extent::Whole, ..Options::new(options.keys) };
         let verified = verify_one(path, &options, erased)?;
-        if verified.report.ok && verified.report.entries != verified.report.tree_size {
-            let message = format!("{} is a part of its log", path.display());
-            return Err(Error::new(Kind::Usage, message).hint("name a bundle of the whole log"));
-        }
         let folder = path.display();
         for finding in &verified.report.findings {
             let file = finding.file.as_ref().map(|file| format!("{folder}/{file}"));

@@ -27,7 +27,7 @@ pub struct Manifest {
     pub files: Vec<FileLine>,
 }
 
-/// The entries that a bundle holds: `from..to`. Both stand at ends of entry bundles.
+/// The entries that a bundle holds: `from..to`, at least one of a log that has any. Both stand at ends of entry bundles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
@@ -77,7 +77,8 @@ impl Range {
     /// Tells whether the range can be one of a bundle of a log of `size` entries.
     #[must_use]
     pub const fn fits(self, size: u64) -> bool {
-        self.from <= self.to
+        (self.from < self.to || size == 0)
+            && self.from <= self.to
             && self.to <= size
             && self.from.is_multiple_of(256)
             && (self.to.is_multiple_of(256) || self.to == size)
@@ -124,7 +125,7 @@ impl Manifest {
             return Err((0, format!("the format is not {MANIFEST_FORMAT}")));
         }
         if !manifest.range.fits(manifest.size) {
-            return Err((0, "the range does not stand at ends of entry bundles".to_owned()));
+            return Err((0, "the range is empty or does not stand at ends of entry bundles".to_owned()));
         }
         Ok(manifest)
     }

@@ -16,8 +16,20 @@ use crate::note::{Note, NoteError, VerifierKey};
 use crate::policy::{Policy, Window};
 use crate::tile::{TileId, read_root};
 use crate::verify::{
-    Continuation, Erased, Finding, FindingCode, LogEvents, Place, Report, Verifier, judge_witnesses,
+    Continuation, Erased, EvidenceState, Finding, FindingCode, LogEvents, Place, Report, Verifier,
+    judge_witnesses,
 };
+
+/// Which entries a bundle must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Those that its manifest names. For who knows the manifest by its digest: anybody can write another one.
+    Named,
+    /// Every entry behind the checkpoint.
+    Whole,
+    /// These and no other.
+    Part(Range),
+}
 
 /// What a bundle is verified against.
 #[derive(Debug, Clone, Copy)]
@@ -28,15 +40,17 @@ pub struct Options<'a> {
     pub against: &'a [TreeHead],
     /// How many witnesses must have cosigned the checkpoint; without it, cosignatures are passed over.
     pub policy: Option<&'a Policy>,
+    /// Which entries it must hold.
+    pub extent: Extent,
     /// How many threads read entries and bodies ahead. The report does not depend on it.
     pub threads: NonZero<usize>,
 }
 
 impl<'a> Options<'a> {
-    /// Verifies against these keys and nothing else, on one thread.
+    /// Verifies what the manifest names against these keys and nothing else, on one thread.
     #[must_use]
     pub const fn new(keys: &'a [VerifierKey]) -> Self {
-        Self { keys, against: &[], policy: None, threads: NonZero::<usize>::MIN }
+        Self { keys, against: &[], policy: None, extent: Extent::Named, threads: NonZero::<usize>::MIN }
     }
 }
 
@@ -112,6 +126,9 @@ pub fn verify_one_of<E: Send>(
             let window = window(&verifier, &claim, range);
             let place = Place::file(CHECKPOINT, 0);
             judge_witnesses(verifier.report_mut(), policy, &read.bytes, window, &place);
+            if window.is_none() && range != Range::whole(claim.size) {
+                doubt_stamps(verifier.report_mut(), &place);
+            }
         }
     }
 
@@ -121,6 +138,9 @@ pub fn verify_one_of<E: Send>(
     if counts.bodies > bodies && verifier.report_mut().first_bad_index.is_none() {
         let detail = format!("{} files in bodies belong to no entry", counts.bodies - bodies);
         verifier.add(Finding::new(FindingCode::RowExtra, detail).at(&Place::file("bodies", 0)));
+    }
+    if manifest.is_some() {
+        compare_extent(options.extent, range, claim.size, &mut verifier);
     }
     if let Some(raw) = raw {
         let lines = head.into_iter().map(|read| read.line).chain(vkeys).chain(handovers.lines);
@@ -139,12 +159,42 @@ pub fn verify_one_of<E: Send>(
 }
 
 /// Returns when the checkpoint must have been cosigned. A range that ends before it does not tell when its newest
-/// entry was written, nor does one without a start tell what an earlier one declared: then nothing is compared.
+/// entry was written, nor does one without a start tell what an earlier one declared.
 fn window(verifier: &Verifier, head: &TreeHead, range: Range) -> Option<Window> {
     let events = verifier.events();
     let is_told = range.to == head.size && (range.from == 0 || events.expected.is_some());
     let newest_entry = instant_seconds(verifier.last_at()).filter(|_seconds| is_told)?;
     Some(Window { newest_entry, lag: events.lag_before(head.size) })
+}
+
+/// Takes back what cosignatures show when the range does not tell whether they are in time: otherwise a log that was
+/// stamped again would pass by whoever leaves its newest entries out.
+fn doubt_stamps(report: &mut Report, place: &Place) {
+    if report.witness == EvidenceState::Verified {
+        report.witness = EvidenceState::Failed;
+        let detail = "this part of the log does not show by when the checkpoint was to be cosigned";
+        report.add(Finding::new(FindingCode::StampWindow, detail).at(place));
+    }
+}
+
+/// Demands that the bundle is of the range that it is to be of.
+fn compare_extent(extent: Extent, range: Range, size: u64, verifier: &mut Verifier) {
+    let wanted = match extent {
+        Extent::Named => return,
+        Extent::Whole => Range::whole(size),
+        Extent::Part(wanted) => wanted,
+    };
+    if range == wanted {
+        return;
+    }
+    let missing =
+        if wanted.from < range.from { Some(wanted.from) } else { (range.to < wanted.to).then_some(range.to) };
+    let detail = format!(
+        "it is of the entries {}..{}, not of {}..{}; the checkpoint covers {size}",
+        range.from, range.to, wanted.from, wanted.to
+    );
+    let finding = Finding { index: missing, ..Finding::new(FindingCode::Truncated, detail) };
+    verifier.add(finding.at(&Place::file(MANIFEST, 0)));
 }
 
 /// The checkpoint of a bundle, read. A head that is not trusted is still used to locate damage.

@@ -24,7 +24,7 @@ pub enum WriteError {
     Note(#[from] NoteError),
     #[error("could not read the checkpoint to export")]
     Checkpoint(#[from] CheckpointError),
-    #[error("an export range begins and ends at multiples of 256 or at the tree size")]
+    #[error("an export range has entries, and begins and ends at multiples of 256 or at the tree size")]
     Range,
     #[error("could not write an entry")]
     Entry(#[from] BundleError),

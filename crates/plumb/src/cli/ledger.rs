@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use ledger::bundle::Range;
 
 use super::values::position;
 use super::{ListArgs, ListFormat, Sight, instant};
@@ -197,6 +198,9 @@ pub(crate) struct VerifyArgs {
     /// Policy file: the logs to trust, and which witnesses must have cosigned the checkpoint
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// The bundle is of these entries only, the first and the one behind the last; without it, of the whole log
+    #[arg(long, value_name = "FROM..TO", value_parser = range)]
+    pub(crate) range: Option<Range>,
     /// An older checkpoint or bundle that the log must extend; may be repeated
     #[arg(long, value_name = "OLDER")]
     pub(crate) against: Vec<PathBuf>,
@@ -234,4 +238,12 @@ pub(crate) struct WitnessServeArgs {
     /// Name for a new key, like a URL without its scheme [default: witness.local/ and random digits]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+}
+
+/// Reads `FROM..TO`, which has at least one entry.
+fn range(text: &str) -> Result<Range, String> {
+    let (from, to) = text.split_once("..").ok_or("write it as 0..256")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|err| format!("{text:?}: {err}"));
+    let range = Range { from: number(from)?, to: number(to)? };
+    if range.from < range.to { Ok(range) } else { Err("no entry lies in it".to_owned()) }
 }

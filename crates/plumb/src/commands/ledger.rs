@@ -8,7 +8,7 @@ use std::path::Path;
 use app::bundle::verify_folder;
 use app::state::Difference;
 use app::{App, Error, Kind};
-use ledger::bundle::{CHECKPOINT, Options, Range, SMALL_FILE_BYTES_MAX};
+use ledger::bundle::{CHECKPOINT, Extent, Options, Range, SMALL_FILE_BYTES_MAX};
 use ledger::verify::{Continued, EvidenceState, WitnessLag};
 use ledger::{Policy, Report, TreeHead, VerifierKey};
 use serde_json::json;
@@ -149,10 +149,10 @@ pub(super) fn state_text(differences: &[Difference]) -> String {
 pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
     let policy = args.policy.as_deref().map(app::witness::read_policy).transpose()?;
     let keys = trusted(args, policy.as_ref())?;
-    if args.bundle.is_file() && !args.earlier.is_empty() {
+    if args.bundle.is_file() && (args.range.is_some() || !args.earlier.is_empty()) {
         return Err(Error::new(
             Kind::Usage,
-            "--earlier belongs to bundles: a single file does not hold the log",
+            "--range and --earlier belong to bundles: a single file does not hold the log",
         ));
     }
     if args.bundle.is_file() {
@@ -170,7 +170,8 @@ pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
         return Err(Error::new(Kind::Usage, "--entry belongs to the file of a bare proof"));
     }
     let against = args.against.iter().map(|path| known_head(path, &keys)).collect::<Result<Vec<_>, _>>()?;
-    let options = Options { against: &against, policy: policy.as_ref(), ..Options::new(&keys) };
+    let extent = args.range.map_or(Extent::Whole, Extent::Part);
+    let options = Options { against: &against, policy: policy.as_ref(), extent, ..Options::new(&keys) };
     show(&verify_folder(&args.bundle, &options, &args.earlier)?, args.format)
 }
 
@@ -242,9 +243,10 @@ pub(super) fn text(report: &Report) -> Result<String, Error> {
     let failed = |err: std::fmt::Error| Error::new(Kind::Internal, format!("could not write: {err}"));
     writeln!(
         out,
-        "{}  {} entries, {} bodies, {} rows, {} checkpoints; {} erased; {} pruned; {} evidence removed by retention; {} uncovered\nroot {}  keys {}{}",
+        "{}  {} of {} entries, {} bodies, {} rows, {} checkpoints; {} erased; {} pruned; {} evidence removed by retention; {} uncovered\nroot {}  keys {}{}",
         if report.ok { "verified" } else { "NOT VERIFIED" },
         report.entries,
+        report.tree_size,
         report.bodies_checked,
         report.rows_checked,
         report.checkpoints,

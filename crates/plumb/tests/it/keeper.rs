@@ -268,7 +268,8 @@ fn led_37_segments_are_sealed_one_after_the_other_and_a_missing_or_swapped_one_i
     let again = seal();
     assert_code(&again, 0);
     assert!(again.stderr.contains("nothing was done"), "{again:#?}");
-    assert_code(&kept.plumb(&["verify", archive.join("0-256").to_str().unwrap(), "--vkey", &kept.vkey()]), 0);
+    let first = archive.join("0-256").to_str().unwrap().to_owned();
+    assert_code(&kept.plumb(&["verify", &first, "--vkey", &kept.vkey(), "--range", "0..256"]), 0);
     // Enough for a second segment.
     let rules: Vec<_> = (0..140).map(|n| closed(&format!("missing_{n}"), "low")).collect();
     let content = folder(&kept.world, "ours", &rules);
@@ -321,7 +322,8 @@ fn led_37_an_erased_body_waits_for_its_erasure_and_then_is_sealed_with_it() {
     assert_code(&kept.plumb(&["scan", "localhost", "--content", &content]), 2);
     assert_code(&seal(), 0);
     let bundle = Path::new(&archive).join("0-512");
-    assert_code(&kept.plumb(&["verify", bundle.to_str().unwrap(), "--vkey", &kept.vkey()]), 0);
+    let words = ["verify", bundle.to_str().unwrap(), "--vkey", &kept.vkey(), "--range", "0..512"];
+    assert_code(&kept.plumb(&words), 0);
     assert_eq!(codes(&kept.verify()), [""; 0]);
 }
 

@@ -11,7 +11,7 @@ use testkit::process::{self, Output};
 use testkit::wait;
 
 use crate::ours::{closed, folder};
-use crate::support::{World, assert_code, json, world};
+use crate::support::{World, assert_code, assert_refused, json, world};
 
 /// A key that signed nothing.
 const STRANGE: &str = "log.example/log-1+aa9c5cbd+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
@@ -22,10 +22,10 @@ fn vkey(world: &World, data: &[&str]) -> String {
 }
 
 /// Runs the stranger's program with Debian's Python, which finds Debian's packages.
-fn theirs(bundle: &Path, vkey: &str) -> Output {
+fn theirs(bundle: &Path, part: Option<&str>, vkey: &str) -> Output {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/verify.py");
     let mut command = Command::new("/usr/bin/python3");
-    command.arg(program).arg(bundle).arg(vkey);
+    command.arg(program).arg(bundle).args(part).arg(vkey);
     process::run(command, b"", wait::LONG)
         .unwrap_or_else(|err| panic!("install python3 and python3-cryptography: {err}"))
 }
@@ -33,11 +33,20 @@ fn theirs(bundle: &Path, vkey: &str) -> Output {
 /// Asserts that both programs say of a bundle what they should.
 #[track_caller]
 fn agree(world: &World, bundle: &Path, vkey: &str, sound: bool) {
-    let ours = world.plumb(&["verify", bundle.to_str().unwrap(), "--vkey", vkey]);
+    agree_on(world, (bundle, None), vkey, sound);
+}
+
+/// As [`agree`], of a part of a log when one is asked for; returns what ours said.
+#[track_caller]
+fn agree_on(world: &World, (bundle, part): (&Path, Option<&str>), vkey: &str, sound: bool) -> String {
+    let mut words = vec!["verify", bundle.to_str().unwrap(), "--vkey", vkey];
+    words.extend(part.iter().flat_map(|part| ["--range", part]));
+    let ours = world.plumb(&words);
     assert_code(&ours, if sound { 0 } else { 2 });
-    let theirs = theirs(bundle, vkey);
+    let theirs = theirs(bundle, part, vkey);
     assert_code(&theirs, i32::from(!sound));
     assert_eq!(theirs.stdout == "ok\n", sound, "{theirs:?}");
+    ours.stdout
 }
 
 /// Returns every file below a folder.
@@ -97,6 +106,50 @@ fn a_program_of_200_lines_verifies_the_bundle_of_whole_scans_led_24() {
     let words = ["--data-dir", &data, "ledger", "export", "--output", bundle.to_str().unwrap()];
     assert_code(&world.plumb(&words), 0);
     agree(&world, &bundle, &vkey(&world, &["--data-dir", &data]), true);
+}
+
+/// LED-26: who gets a part of a log and asks for the log is told.
+#[test]
+fn a_part_of_a_log_is_taken_for_nothing_else_led_26_led_62() {
+    let world = world();
+    assert_code(&world.plumb(&["demo"]), 0);
+    let data = world.data().join("demo").to_str().unwrap().to_owned();
+    let vkey = vkey(&world, &["--data-dir", &data]);
+    let archive = world.path("archive");
+    let words = ["--data-dir", &data, "ledger", "seal", "--output", archive.to_str().unwrap()];
+    assert_code(&world.plumb(&words), 0);
+    let segment = archive.join("0-256");
+    let of = |part: Option<&str>, sound| agree_on(&world, (&segment, part), &vkey, sound);
+    let said = of(None, false);
+    assert!(said.contains("truncated  entry 256  manifest.json"), "{said}");
+    let size = fs::read_to_string(segment.join("checkpoint")).unwrap();
+    let size = size.lines().nth(1).unwrap();
+    let said = of(Some("0..256"), true);
+    assert!(said.starts_with(&format!("verified  256 of {size} entries,")), "{said}");
+    for other in ["0..512", "256..512", &format!("0..{size}"), "0..255"] {
+        of(Some(other), false);
+    }
+    for wrong in ["0..0", "256..0", "0-256", "..256", "0..+x", ""] {
+        let words = ["verify", segment.to_str().unwrap(), "--vkey", &vkey, "--range", wrong];
+        assert_code(&world.plumb(&words), 64);
+    }
+    // Without any entry, as whoever has no key can rewrite it.
+    for folder in ["tile/entries", "bodies", "evidence", "manifests"] {
+        fs::remove_dir_all(segment.join(folder)).unwrap();
+    }
+    let path = segment.join("manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    manifest["range"]["to"] = 0.into();
+    for folder in ["entry_bundles", "bodies", "evidence", "manifests"] {
+        manifest["counts"][folder] = 0.into();
+    }
+    fs::write(&path, ledger::canonical::to_bytes(&manifest).unwrap()).unwrap();
+    of(None, false);
+    let proof = world.path("proof").to_str().unwrap().to_owned();
+    let words = ["--data-dir", &data, "ledger", "prove", "--index", "0", "--output", &proof];
+    assert_code(&world.plumb(&words), 0);
+    let words = ["verify", &proof, "--vkey", &vkey, "--range", "0..256"];
+    assert_refused(&world.plumb(&words), 64, "--range");
 }
 
 #[test]

@@ -123,6 +123,10 @@ pub(super) fn verify(files: &Files) -> Report {
 }
 
 pub(super) fn verify_with(files: &Files, keys: &[VerifierKey], against: &[TreeHead]) -> Report {
+    verify_by(files, &Options { against, ..Options::new(keys) })
+}
+
+pub(super) fn verify_by(files: &Files, options: &Options<'_>) -> Report {
     let paths = files.keys().cloned().map(Ok::<_, Infallible>);
     let read = |path: &str, max: usize| {
         let bytes = files.get(path);
@@ -130,8 +134,7 @@ pub(super) fn verify_with(files: &Files, keys: &[VerifierKey], against: &[TreeHe
     };
     let verified = |threads| {
         let threads = NonZero::new(threads).unwrap();
-        let Ok(report) =
-            verify_bundle(paths.clone(), read, &Options { against, threads, ..Options::new(keys) });
+        let Ok(report) = verify_bundle(paths.clone(), read, &Options { threads, ..*options });
         report
     };
     let report = verified(1);

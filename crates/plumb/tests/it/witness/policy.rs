@@ -153,8 +153,21 @@ fn led_37_a_sealed_segment_carries_the_cosignatures_of_its_checkpoint() {
     let segment = archive.join("0-256");
     let checkpoint = std::fs::read_to_string(segment.join("checkpoint")).unwrap();
     assert_eq!(checkpoint.matches('\u{2014}').count(), 2, "{checkpoint}");
-    // The range ends before the checkpoint, so that the newest entry is not there and its time not compared.
-    assert_code(&world.plumb(&["verify", segment.to_str().unwrap(), "--policy", &policy]), 0);
+    // The range ends before the checkpoint: whether it was cosigned in time does not show in it, and in the whole log.
+    let segment = segment.to_str().unwrap();
+    assert_code(&world.plumb(&["verify", segment, "--vkey", &log, "--range", "0..256"]), 0);
+    let done =
+        world.plumb(&["verify", segment, "--policy", &policy, "--range", "0..256", "--format", "json"]);
+    assert_code(&done, 2);
+    let report = json(&done);
+    assert_eq!(
+        (&report["findings"][0]["code"], &report["witness"]),
+        (&"stamp_window".into(), &"failed".into())
+    );
+    assert_eq!(report["findings"].as_array().unwrap().len(), 1, "{report:#}");
+    let whole = world.path("whole").to_str().unwrap().to_owned();
+    assert_code(&world.plumb(&["--ledger-policy", &policy, "ledger", "export", "--output", &whole]), 0);
+    assert_code(&world.plumb(&["verify", &whole, "--policy", &policy, "--against", segment]), 0);
     let after = world.plumb(&["--ledger-policy", &policy, "ledger", "checkpoint"]);
     assert_eq!(after.stdout.matches('\u{2014}').count(), 2, "{after:#?}");
 }
