@@ -305,7 +305,8 @@ fn led_37_a_seal_that_was_stopped_is_made_anew() {
     assert_code(&seal(), 0);
     let names: Vec<_> = fs::read_dir(&archive).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["0-256"]);
-    assert_code(&kept.plumb(&["verify", archive.join("0-256").to_str().unwrap(), "--vkey", &kept.vkey()]), 0);
+    let bundle = archive.join("0-256").to_str().unwrap().to_owned();
+    assert_code(&kept.plumb(&["verify", &bundle, "--vkey", &kept.vkey(), "--range", "0..256"]), 0);
 }
 
 #[test]
