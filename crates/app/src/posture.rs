@@ -78,6 +78,8 @@ pub struct Posture {
     pub not_applicable_count: u32,
     /// Newest check at or before the instant; none when it was never checked.
     pub last_checked_at: Option<Timestamp>,
+    /// False where rules came from a directory instead of the shipped ones, in the newest full scan or in one since.
+    pub content_signed: bool,
     /// From that check to `valid_at`. Seconds.
     pub age_seconds: Option<i64>,
     pub framework: Option<String>,
@@ -191,11 +193,16 @@ impl App {
             None => None,
         };
         let stored = then.as_ref().map(CorpusDocument::rules).unwrap_or_default();
+        // Also where no rule is in the lens.
+        let last_checked_at = states.iter().map(|state| state.last_checked_at).max();
+        let content_signed = match &full {
+            Some(full) => self.is_content_signed(full, at).await?,
+            None => true,
+        };
         let rules: Vec<RuleView> =
             states.into_iter().filter_map(|state| view(state, &stored, lens.as_ref())).collect();
         let counts = Counts::of(rules.iter().map(|rule| rule.status));
         let critical = CriticalFailure::among(rules.iter().map(|rule| (rule.status, rule.severity)));
-        let last_checked_at = rules.iter().map(|rule| rule.last_checked_at).max();
         Ok(Posture {
             host: host.name.clone(),
             host_id: host.host_id,
@@ -211,6 +218,7 @@ impl App {
             error_count: counts.error,
             not_applicable_count: counts.not_applicable,
             last_checked_at,
+            content_signed,
             age_seconds: last_checked_at.map(|checked| at.0.micros_since(checked) / 1_000_000),
             framework: as_of.framework.clone(),
             controls: lens.as_ref().map(|lens| controls(lens, &rules)).unwrap_or_default(),

@@ -3,6 +3,8 @@
 
 mod table;
 
+use std::path::Path;
+
 use app::{Error, Kind};
 use formats::Options;
 use formats::report::ScanReport;
@@ -22,6 +24,20 @@ pub(crate) fn render(report: &ScanReport, options: &Options<'_>) -> Result<Vec<u
     formats::write(&mut bytes, report, options)
         .map_err(|err| Error::new(Kind::Internal, format!("could not write the results: {err}")))?;
     Ok(bytes)
+}
+
+/// Refuses to write two things to one file, of which one would be lost.
+///
+/// # Errors
+/// When a path is named twice.
+pub(crate) fn refuse_same(output: Option<&Path>, files: &[ReportFile]) -> Result<(), Error> {
+    let mut paths: Vec<&Path> = output.into_iter().chain(files.iter().map(|file| &*file.path)).collect();
+    paths.sort_unstable();
+    match paths.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => Err(Error::new(Kind::Usage, format!("two results are to go to {}", pair[0].display()))
+            .hint("give each a file of its own")),
+    }
 }
 
 /// Writes results to each of these files, in its format.

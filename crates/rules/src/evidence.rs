@@ -4,7 +4,7 @@ use model::{
     Digest, EVIDENCE_BYTES_MAX, Evidence, EvidenceCheck, OUTPUT_EXCERPT_BYTES_MAX, Output, Reason, Source,
 };
 
-use crate::mask::Masker;
+use crate::mask::{MASK, Masker};
 use crate::outcome::{Answer, Finding, Verdict};
 use probes::shown::{floor, shown, shown_command};
 
@@ -27,7 +27,7 @@ pub(crate) fn build(verdict: &Verdict, findings: &[Finding<'_>], masker: &Masker
         Verdict::Error(reason) => Some(Reason::new(reason.code, mask(&reason.text))),
         Verdict::Pass | Verdict::Fail | Verdict::NotApplicable(_) => None,
     };
-    let detail = mask(&sentence(verdict, findings));
+    let detail = mask(&sentence(verdict, findings, masker));
     // What failed comes first: it is what a reader looks for, and there may be more than fits.
     let mut order: Vec<&Finding<'_>> = findings.iter().collect();
     order.sort_by_key(|finding| finding.holds != Some(false));
@@ -80,7 +80,7 @@ fn check(finding: &Finding<'_>, masker: &Masker, limit: usize) -> (EvidenceCheck
         text
     };
     let command = shown_command(&mask(&finding.command), COMMAND_BYTES_MAX);
-    let (expected, actual) = (shown(&mask(&finding.expected)), shown(&mask(&finding.actual)));
+    let (expected, actual) = (shown(&mask(&finding.expected)), shown(&mask(actual_of(finding, masker))));
     let source =
         finding.source.as_ref().map(|source| Source { file: shown(&mask(&source.file)), line: source.line });
     let (bytes, output_sha256, output_len, answer_hit) = answer(&finding.answer, masker);
@@ -150,9 +150,19 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-fn sentence(verdict: &Verdict, findings: &[Finding<'_>]) -> String {
+/// Returns what was found, or the mask where it is the value of something that is named like a secret: alone, without its
+/// name, it does not look like one.
+fn actual_of<'f>(finding: &'f Finding<'_>, masker: &Masker) -> &'f str {
+    let (named, is_masked) = masker.mask_text(&format!("{}={}", finding.subject, finding.actual));
+    if is_masked && !finding.actual.is_empty() && !named.contains(&finding.actual) {
+        return MASK;
+    }
+    &finding.actual
+}
+
+fn sentence(verdict: &Verdict, findings: &[Finding<'_>], masker: &Masker) -> String {
     let said = |finding: &Finding<'_>| {
-        format!("{}: found {}, expected {}", finding.subject, finding.actual, finding.expected)
+        format!("{}: found {}, expected {}", finding.subject, actual_of(finding, masker), finding.expected)
     };
     let of = |holds: bool| findings.iter().find(|finding| finding.holds == Some(holds)).map(said);
     match verdict {

@@ -6,7 +6,7 @@ use model::Digest;
 use regex::bytes::{Regex, RegexBuilder};
 
 /// What stands in the place of a secret.
-const MASK: &[u8] = b"<masked>";
+pub(crate) const MASK: &str = "<masked>";
 /// Shortest credential that is searched for. Bytes; shorter ones would blot out common words.
 const SECRET_BYTES_MIN: usize = 4;
 
@@ -70,7 +70,7 @@ impl Masker {
             if let std::borrow::Cow::Owned(replaced) =
                 shape.replace_all(&out, |found: &regex::bytes::Captures<'_>| {
                     let mut kept = found.get(1).map_or_else(Vec::new, |kept| kept.as_bytes().to_vec());
-                    kept.extend_from_slice(MASK);
+                    kept.extend_from_slice(MASK.as_bytes());
                     kept
                 })
             {
@@ -100,7 +100,7 @@ fn replace(bytes: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
     while let Some(at) = rest.windows(secret.len()).position(|window| window == secret) {
         found = true;
         out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(MASK);
+        out.extend_from_slice(MASK.as_bytes());
         rest = &rest[at + secret.len()..];
     }
     out.extend_from_slice(rest);

@@ -31,14 +31,19 @@ impl Given {
             without_variables(variables)?;
             return Ok(Self { files: shipped_files()?, import: None });
         };
-        let files = read_files(dir)?;
+        let mut files = read_files(dir)?;
         if import::is_kensa(&files) {
+            files.retain(|(path, _bytes)| path.ends_with(".yaml") || path.ends_with(".yml"));
             let import::Import { files, report } = import::load(&files, variables).map_err(refused)?;
             return Ok(Self { files, import: Some(report) });
         }
         without_variables(variables)?;
-        let own = files.into_iter().filter(|(path, _bytes)| path.ends_with(".yaml"));
-        let files: Result<Vec<(String, String)>, Error> = own
+        // A rule that is passed over would pass for one that does not fail.
+        if let Some((path, _bytes)) = files.iter().find(|(path, _bytes)| !path.ends_with(".yaml")) {
+            return Err(unreadable(&dir.join(path), &"the name of a rule, profile or mapping ends in .yaml"));
+        }
+        let files: Result<Vec<(String, String)>, Error> = files
+            .into_iter()
             .map(|(path, bytes)| match String::from_utf8(bytes) {
                 Ok(text) if text.len() as u64 <= FILE_BYTES_MAX => Ok((path, text)),
                 Ok(_) => {
@@ -113,8 +118,11 @@ fn walk(root: &Path, dir: &Path, depth: usize, files: &mut Vec<(String, Vec<u8>)
             walk(root, &path, depth - 1, files)?;
             continue;
         }
-        // Ours end in `yaml`; those of others also in `yml`.
-        if path.extension().is_none_or(|extension| extension != "yaml" && extension != "yml") {
+        // Ours end in `yaml`; those of others also in `yml`. Any other spelling is a mistake that is to be seen.
+        let is_yaml = |extension: &std::ffi::OsStr| {
+            ["yaml", "yml"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+        };
+        if !path.extension().is_some_and(is_yaml) {
             continue;
         }
         if files.len() >= rules::FILES_MAX {

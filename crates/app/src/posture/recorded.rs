@@ -17,6 +17,7 @@ use store::posture::RuleState;
 use super::{AsOf, StoredMapping, StoredRule, read_corpus};
 use crate::context::App;
 use crate::error::{Error, Kind};
+use crate::report::counts_at;
 
 /// What stands for evidence that is not there any more.
 const ERASED: &str = "the evidence was erased";
@@ -45,7 +46,10 @@ impl App {
         let mut content_signed = true;
         for record in records {
             let full = self.db.find_full_scan(&self.tenant, record.host_id, at).await?;
-            content_signed &= full.as_ref().is_none_or(|scan| scan.content_signed);
+            content_signed &= match &full {
+                Some(full) => self.is_content_signed(full, at).await?,
+                None => true,
+            };
             let outcome = match full {
                 Some(scan) => self.recorded_results(&record, scan, (at, as_of)).await?,
                 None => Outcome::NotMeasured(self.why_not(&record, at).await?),
@@ -81,8 +85,6 @@ impl App {
             // One that no rule is mapped to is refused there.
             self.lens(framework, today.is_none().then_some(&then), &of_host)?;
         }
-        let counts = Counts::of(states.iter().map(|state| state.status));
-        let critical = CriticalFailure::among(states.iter().map(|state| (state.status, state.severity)));
         let rules = then.rules();
         let mut results = Vec::with_capacity(states.len());
         for state in states {
@@ -95,6 +97,9 @@ impl App {
                 results.push(self.recorded_result(state, &rules, controls).await?);
             }
         }
+        // As `plumb posture` counts: what is in the lens.
+        let counts = Counts::of(results.iter().map(|result| result.status));
+        let critical = CriticalFailure::among(results.iter().map(|result| (result.status, result.severity)));
         let took = scan.finished_at.zip(scan.started_at).map(|(end, start)| end.micros_since(start) / 1_000);
         Ok(Outcome::Measured(Box::new(Measured {
             platform: of_host,
@@ -213,6 +218,19 @@ struct Os {
 }
 
 impl App {
+    /// Tells whether the results of a host at two instants all come from shipped rules: those of the newest full scan, and
+    /// those that partial ones measured since.
+    pub(super) async fn is_content_signed(
+        &self,
+        full: &ScanRecord,
+        at: (Timestamp, Timestamp),
+    ) -> Result<bool, Error> {
+        let scans = self.db.list_scans(&self.tenant, full.host_id).await?;
+        let mut since =
+            scans.iter().filter(|scan| counts_at(scan, at) && scan.measured_at >= full.measured_at);
+        Ok(since.all(|scan| scan.content_signed))
+    }
+
     /// Returns the platform that a scan found, whatever later ones found (POS-13); what the inventory says where the scan
     /// put no fact about it.
     pub(super) async fn platform_of(&self, host: &HostRecord, scan: &ScanRecord) -> Result<Platform, Error> {

@@ -42,8 +42,8 @@ const ENGINE: &str = concat!("plumbline/", env!("CARGO_PKG_VERSION"));
 enum PlanError {
     #[error("{0}")]
     Select(#[from] SelectError),
-    #[error("no rule applies to {0}")]
-    NoRules(String),
+    #[error("no rule applies to {platform}")]
+    NoRules { platform: String, narrowed: bool },
 }
 
 /// Why a host was not measured.
@@ -186,7 +186,8 @@ async fn talk(
     let plan = |hello: &model::Hello| -> Result<Vec<model::Command>, PlanError> {
         let selected = app.content.corpus().select(&selection, &hello.platform)?;
         if selected.is_empty() {
-            return Err(PlanError::NoRules(hello.platform.name.clone()));
+            let narrowed = !shared.narrowing.is_full(&host.profile_id);
+            return Err(PlanError::NoRules { platform: hello.platform.name.clone(), narrowed });
         }
         let mut plan = rules::plan(selected, rules::TIMEOUT_MS);
         // Who asks for a few rules is not kept waiting for the rest.
@@ -259,7 +260,17 @@ async fn target(app: &App, host: &HostRecord, login: Login, shared: &Shared) -> 
 
 fn failure_of(err: ConverseError<PlanError>) -> Failure {
     match err {
-        ConverseError::Plan(PlanError::NoRules(platform)) => Failure {
+        ConverseError::Plan(PlanError::NoRules { platform, narrowed: true }) => Failure {
+            reason: FailureReason::NoApplicableRules,
+            message: format!(
+                "no rule is left that was asked for and applies to {}",
+                crate::targets::shown(&platform)
+            ),
+            hint: Some(
+                "the options together may leave none; `plumb rules list` shows what there is".to_owned(),
+            ),
+        },
+        ConverseError::Plan(PlanError::NoRules { platform, narrowed: false }) => Failure {
             reason: FailureReason::NoApplicableRules,
             message: format!("no rule applies to {}", crate::targets::shown(&platform)),
             hint: Some("`plumb rules list` shows the platforms that rules are for".to_owned()),

@@ -21,6 +21,7 @@ pub(super) async fn show(app: &App, args: &PostureArgs) -> Result<Exit, Error> {
         framework: args.framework.clone(),
         today_mapping: args.todays_mapping,
     };
+    output::refuse_same(args.output.as_deref(), &args.reports)?;
     let terminal = args.output.is_none() && console::stdout_is_terminal();
     let bytes = match (&args.host, args.format) {
         (Some(host), _) if args.prove => app.prove_posture(host, &as_of).await?,
@@ -29,9 +30,17 @@ pub(super) async fn show(app: &App, args: &PostureArgs) -> Result<Exit, Error> {
             output::render(&app.results_on_record(host.as_deref(), &as_of).await?, &options)?
         }
         (Some(host), PostureFormat::Json) => super::json(&app.posture(host, &as_of).await?)?,
-        (Some(host), PostureFormat::Text) => one(&app.posture(host, &as_of).await?, terminal).into_bytes(),
+        (Some(host), PostureFormat::Text) => {
+            let posture = app.posture(host, &as_of).await?;
+            warn_of_unsigned(std::slice::from_ref(&posture));
+            one(&posture, terminal).into_bytes()
+        }
         (None, PostureFormat::Json) => super::json(&app.fleet_posture(&as_of).await?)?,
-        (None, PostureFormat::Text) => fleet(&app.fleet_posture(&as_of).await?, terminal).into_bytes(),
+        (None, PostureFormat::Text) => {
+            let postures = app.fleet_posture(&as_of).await?;
+            warn_of_unsigned(&postures);
+            fleet(&postures, terminal).into_bytes()
+        }
     };
     match &args.output {
         None => console::print(&bytes)?,
@@ -41,6 +50,16 @@ pub(super) async fn show(app: &App, args: &PostureArgs) -> Result<Exit, Error> {
         output::write_files(&app.results_on_record(args.host.as_deref(), &as_of).await?, &args.reports)?;
     }
     Ok(Exit::Success)
+}
+
+/// Says of which hosts results came from rules of a directory, as the report of a scan does.
+fn warn_of_unsigned(postures: &[Posture]) {
+    for posture in postures.iter().filter(|posture| !posture.content_signed) {
+        console::warn(&format!(
+            "unsigned content: rules for {} came from a directory, not from the shipped corpus",
+            posture.host
+        ));
+    }
 }
 
 fn score(posture: &Posture) -> String {

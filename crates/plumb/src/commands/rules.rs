@@ -1,6 +1,6 @@
 //! `plumb rules`: looking at rules, checking them, testing them.
 
-use app::content::{Content, ImportItemKind, ImportReport, RuleSummary, import_report, lint};
+use app::content::{Content, ImportItemKind, ImportReport, RuleSummary, Source, import_report, lint};
 use app::{Error, Kind};
 use serde_json::json;
 
@@ -121,6 +121,10 @@ fn lint_folder(global: &Global, args: &LintArgs) -> Result<Exit, Error> {
         console::print(format!("{}\n", clean(&error.to_string())).as_bytes())?;
     }
     if errors.is_empty() {
+        if global.tailoring.is_some() {
+            // Its profile is laid over these rules.
+            Content::open(Source { dir: folder.map(std::path::PathBuf::as_path), ..global.rules() })?;
+        }
         console::note("every file loads");
         return Ok(Exit::Success);
     }

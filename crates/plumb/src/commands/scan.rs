@@ -25,6 +25,11 @@ use crate::{config, console};
 const KNOWN_HOSTS_BYTES_MAX: u64 = 16 << 20;
 
 pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Error> {
+    output::refuse_same(args.output.as_deref(), &args.reports)?;
+    if args.profile.is_some() && global.tailoring.is_some() {
+        return Err(Error::new(Kind::Usage, "--profile and --tailoring each name a profile, and one is run")
+            .hint("leave one of them out"));
+    }
     let secrets = secrets(&args)?;
     let app = super::created(global).await?;
     super::signing(app, async |app| run_with(app, (global, &args), secrets).await).await
@@ -49,16 +54,18 @@ fn tell_import(app: &App) {
     let Some(report) = app.content().import() else {
         return;
     };
-    console::note(&super::rules::import_summary(report));
     let refused: Vec<&ImportItem> = report.refused().collect();
+    // A rule that is not there passes for one that does not fail.
+    let tell = if refused.is_empty() { console::note } else { console::warn };
+    tell(&super::rules::import_summary(report));
     for item in refused.iter().take(NOT_IMPORTED_NAMED_MAX) {
         let name = if item.rule.is_empty() { item.kind.as_str() } else { &item.rule };
         let place = format!("{}:{}:{}", item.file, item.line, item.column);
-        console::note(&output::clean(&format!("not imported: {name}: {} ({place})", item.message)));
+        tell(&output::clean(&format!("not imported: {name}: {} ({place})", item.message)));
     }
     if refused.len() > NOT_IMPORTED_NAMED_MAX {
         let more = refused.len() - NOT_IMPORTED_NAMED_MAX;
-        console::note(&format!("and {more} more: `plumb rules import-report DIR` names them"));
+        tell(&format!("and {more} more: `plumb rules import-report DIR` names them"));
     }
 }
 

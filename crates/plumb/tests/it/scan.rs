@@ -1,6 +1,7 @@
 //! Scans of real hosts: what is shown, what is recorded, what it costs, and what the exit status says.
 
 mod ending;
+mod given;
 mod hosts;
 mod imported;
 mod output;
