@@ -70,7 +70,9 @@ class Bundle:  # bundle.md, entry.md
     def __init__(self, folder):
         self.folder, self.last, self.absent, self.rotations, self.continues = folder, "", {}, [], None
         self.paths, self.seen, self.erased, self.expired, self.sealed, self.pruned = (set() for _ in range(6))
-        for root, _, names in os.walk(folder):
+        for root, folders, names in os.walk(folder):
+            links = [name for name in folders + names if os.path.islink(os.path.join(root, name))]
+            demand(not links, root, f"{links} are links")
             self.paths.update(os.path.relpath(os.path.join(root, name), folder) for name in names)
         self.paths -= {path for path in self.paths if path.startswith("continues/")}  # a bundle of its own
     def read(self, path, limit):
@@ -106,9 +108,7 @@ class Bundle:  # bundle.md, entry.md
         signers = checkpoint(files["checkpoint"], known, "checkpoint")[3]
         revoked = [old for index, old, _, gone in self.rotations if gone and size > index + 1]
         demand(any(key not in revoked for key in signers), "checkpoint", "no trusted key signed it, or a revoked one")
-        for path in self.paths - self.seen:
-            demand(re.fullmatch(r"(evidence|manifests)/../[0-9a-f]{64}", path), path, "the file belongs to no entry")
-            self.blob(*path.split("/")[::2])
+        demand(self.paths == self.seen, min(self.paths - self.seen, default=""), "the file belongs to no entry")
         kinds = {**{name: name for name in LIMITS}, "entry_bundles": "tile/entries", "tiles": "tile/[0-9]+"}
         counts = {kind: sum(bool(re.match(f"{name}/", at)) for at in self.paths) for kind, name in kinds.items()}
         lines = [{"path": at, "sha256": sha256(files[at]).hex(), "size": len(files[at])} for at in sorted(files)]
@@ -170,10 +170,10 @@ class Bundle:  # bundle.md, entry.md
                 self.expired.discard(member)
             elif isinstance(member, (dict, list)):
                 self.references(member.items() if isinstance(member, dict) else enumerate(member), place)
-    def blob(self, folder, digest, place=None, index=None):  # nothing when it is not there
+    def blob(self, folder, digest, place, index=None):  # nothing when it is not there
         demand(re.fullmatch(r"[0-9a-f]{64}", digest), place, "that is no digest")
         path = f"{folder}/{digest[:2]}/{digest}"
-        if place and (path not in self.paths or os.path.getsize(os.path.join(self.folder, path)) == 0):
+        if path not in self.paths or os.path.getsize(os.path.join(self.folder, path)) == 0:
             return self.absent.__setitem__(digest, (place, index))
         data = self.read(path, LIMITS[folder])
         demand(sha256(data).hex() == digest, path, "the file does not have the digest in its name")

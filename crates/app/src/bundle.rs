@@ -74,11 +74,12 @@ impl Walk {
         let mut found = Vec::new();
         for entry in fs::read_dir(self.root.join(below))? {
             let entry = entry?;
+            let is_dir = entry.file_type()?.is_dir();
             // A bundle of another log lies there, which is verified as such.
-            if below == Path::new("") && entry.file_name() == CONTINUES {
+            if is_dir && below == Path::new("") && entry.file_name() == CONTINUES {
                 continue;
             }
-            found.push(Found { path: below.join(entry.file_name()), is_dir: entry.file_type()?.is_dir() });
+            found.push(Found { path: below.join(entry.file_name()), is_dir });
         }
         // They differ in their names alone, and a path is compared part by part.
         found.sort_unstable_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));

@@ -8,6 +8,7 @@ mod files;
 mod handover;
 mod log;
 mod manifest;
+mod named;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -16,9 +17,9 @@ mod writer;
 
 use crate::{Hash, hex};
 
-pub use manifest::{Counts, FileLine, MANIFEST_FORMAT, Manifest, Range};
+pub use manifest::{Counts, Extent, FileLine, MANIFEST_FORMAT, Manifest, Range};
 pub(crate) use verify::checkpoint_code;
-pub use verify::{Extent, Options, Verified, verify_bundle, verify_one_of};
+pub use verify::{Options, Verified, verify_bundle, verify_one_of};
 pub use writer::{BundleFile, BundleWriter, WriteError};
 
 /// The signed checkpoint, with the cosignatures that it has.

@@ -64,7 +64,7 @@ pub(super) fn verify(folder: &Path, options: &Options<'_>, earlier: &[PathBuf]) 
         let finding = Finding::new(FindingCode::CheckpointInconsistent, detail);
         report.add(finding.at(&Place::file(CHECKPOINT, 0)));
     }
-    if folders.iter().any(|folder| folder.exists()) {
+    if folders.iter().any(|folder| folder.is_dir()) {
         let detail = "a bundle lies here of a log that none of these goes on with";
         report.add(Finding::new(FindingCode::Malformed, detail).at(&Place::file(CONTINUES, 0)));
     }
@@ -79,7 +79,7 @@ fn bundles_of(
     unused: &mut Vec<PathBuf>,
 ) -> Result<Vec<(PathBuf, Option<TreeHead>)>, Error> {
     let mut bundles = Vec::new();
-    for folder in std::mem::take(folders).into_iter().filter(|folder| folder.exists()) {
+    for folder in std::mem::take(folders).into_iter().filter(|folder| folder.is_dir()) {
         let head = peek(&folder)?;
         bundles.push((folder, head));
     }

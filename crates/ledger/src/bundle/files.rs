@@ -1,12 +1,12 @@
 //! Reading the files of a bundle through the caller, and the pass over all of them: is each one a file of the
-//! format, is it where it belongs, and does a file that is named by its digest have it.
+//! format, is it where it belongs, and does an entry name it.
 
 use std::collections::BTreeSet;
 
+use super::named::Named;
 use super::{CHECKPOINT, Counts, Folder, MANIFEST, Range, VKEYS, handover};
-use crate::sha256;
 use crate::tile::{TILE_WIDTH, TileId, parse_bundle_path};
-use crate::verify::{Finding, FindingCode, Place, Verifier};
+use crate::verify::{FINDINGS_MAX, Finding, FindingCode, Place, Verifier};
 
 /// Longest piece of a foreign path that a finding quotes. Characters.
 const QUOTE_MAX: usize = 200;
@@ -14,6 +14,14 @@ const QUOTE_MAX: usize = 200;
 /// The files of a bundle, read through the caller's closure.
 pub(super) struct Files<R> {
     read: R,
+}
+
+/// What came of the pass over all files.
+#[derive(Default)]
+pub(super) struct Survey {
+    pub(super) counts: Counts,
+    /// Paths of blobs that are none of the named ones; no more than a report lists.
+    pub(super) unnamed: Vec<String>,
 }
 
 /// What was found where a file belongs.
@@ -65,15 +73,16 @@ impl<E, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
         Ok(None)
     }
 
-    /// Looks at every file of the bundle and counts them.
+    /// Looks at the path of every file of the bundle and counts them. Those that are named by their digest are read
+    /// with the entries that name them.
     pub(super) fn survey(
         &self,
         paths: impl IntoIterator<Item = Result<String, E>>,
-        size: u64,
-        range: Range,
+        (size, range): (u64, Range),
+        named: &mut Named,
         verifier: &mut Verifier,
-    ) -> Result<Counts, E> {
-        let mut counts = Counts::default();
+    ) -> Result<Survey, E> {
+        let Survey { mut counts, mut unnamed } = Survey::default();
         let mut fixed = BTreeSet::new();
         for path in paths {
             let path = path?;
@@ -85,9 +94,9 @@ impl<E, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
                     Folder::Manifests => &mut counts.manifests,
                 };
                 *count += 1;
-                // Bodies are read with their entries; one that no entry names shows in the count.
-                if folder != Folder::Bodies {
-                    self.check_blob(&path, folder, sha256, verifier)?;
+                // A body that no entry names shows in the count.
+                if folder != Folder::Bodies && unnamed.len() < FINDINGS_MAX && !named.has(folder, &sha256) {
+                    unnamed.push(path);
                 }
             } else if let Some(tile) = TileId::parse(&path) {
                 counts.tiles += 1;
@@ -109,25 +118,7 @@ impl<E, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
                 verifier.add(Finding::new(FindingCode::Malformed, detail).at(&place(&path)));
             }
         }
-        Ok(counts)
-    }
-
-    fn check_blob(
-        &self,
-        path: &str,
-        folder: Folder,
-        digest: crate::Hash,
-        verifier: &mut Verifier,
-    ) -> Result<(), E> {
-        let sound = match self.get(path, folder.bytes_max())? {
-            Got::Missing | Got::TooLong => false,
-            Got::Bytes(bytes) => sha256(&bytes) == digest,
-        };
-        if !sound {
-            let detail = "the file does not have the digest that it is named by";
-            verifier.add(Finding::new(FindingCode::BodyAltered, detail).at(&Place::file(path, 0)));
-        }
-        Ok(())
+        Ok(Survey { counts, unnamed })
     }
 }
 

@@ -8,6 +8,7 @@ use std::num::NonZero;
 
 use super::ahead::{End, Item, Part, Parts, Wanted, read_ahead};
 use super::files::Files;
+use super::named::Named;
 use super::tiles::{ABSENT_FILES_MAX, TileCheck, tile_finding};
 use super::{Folder, Range};
 use crate::Hash;
@@ -23,6 +24,7 @@ pub(super) struct LogCheck<'a, R> {
     pub(super) head: &'a TreeHead,
     pub(super) range: Range,
     pub(super) tiles: TileCheck,
+    pub(super) named: &'a mut Named,
 }
 
 impl<E: Send, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E> + Sync> LogCheck<'_, R> {
@@ -109,7 +111,11 @@ impl<E: Send, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E> + Sync> LogCheck<
             let path = Folder::Bodies.path(&entry.body_sha256);
             self.verifier.body(pushed.index, entry, body, &Place::file(&path, 0));
             for (reference, found) in references.into_iter().zip(item.blobs) {
-                let path = reference.blob.folder().path(&reference.sha256);
+                let folder = reference.blob.folder();
+                if found == Some(reference.sha256) {
+                    self.named.take(folder, &reference.sha256);
+                }
+                let path = folder.path(&reference.sha256);
                 self.verifier.blob(pushed.index, reference, found, &Place::file(&path, 0));
             }
         }

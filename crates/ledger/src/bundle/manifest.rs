@@ -37,6 +37,17 @@ pub struct Range {
     pub to: u64,
 }
 
+/// Which entries a bundle must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Those that its manifest names. For who knows the manifest by its digest: anybody can write another one.
+    Named,
+    /// Every entry behind the checkpoint.
+    Whole,
+    /// These and no other.
+    Part(Range),
+}
+
 /// How many files of each kind a bundle holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

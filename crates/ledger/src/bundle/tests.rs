@@ -1,5 +1,6 @@
 //! Tests of bundles: what is written verifies, and whatever is changed afterwards is found and located.
 
+mod named;
 mod part;
 mod rotation;
 mod sample;
@@ -141,6 +142,8 @@ fn led_41_an_erased_body_is_counted_and_one_without_its_entry_is_missing() {
     sample.log.erase(digest);
     let mut files = export(&sample.log, None).unwrap();
     files.remove(&Folder::Bodies.path(&digest)).unwrap();
+    // No other entry names it.
+    files.remove(&Folder::Evidence.path(&crate::sha256(b"evidence of 2"))).unwrap();
     sample::reseal(&mut files);
     let report = verify(&files);
     assert_eq!((report.findings.as_slice(), report.ok, report.erased), ([].as_slice(), true, 1));
@@ -148,6 +151,7 @@ fn led_41_an_erased_body_is_counted_and_one_without_its_entry_is_missing() {
 
     let (_entry, another) = &sample.log.entries[3];
     files.remove(&Folder::Bodies.path(&crate::sha256(another))).unwrap();
+    files.remove(&Folder::Evidence.path(&crate::sha256(b"evidence of 3"))).unwrap();
     sample::reseal(&mut files);
     let report = verify(&files);
     assert_eq!((codes(&report), report.first_bad_index), (vec![FindingCode::BodyMissing], Some(3)));

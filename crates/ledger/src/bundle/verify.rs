@@ -2,10 +2,11 @@
 
 use std::num::NonZero;
 
-use super::files::Files;
+use super::files::{Files, Survey};
 use super::handover::Handovers;
 use super::log::LogCheck;
-use super::manifest::{FileLine, Manifest, Range};
+use super::manifest::{Extent, FileLine, Manifest, Range};
+use super::named::{NAMED_MAX, Named};
 use super::tiles::check_tiles;
 use super::{CHECKPOINT, MANIFEST, SMALL_FILE_BYTES_MAX, VKEYS};
 use crate::canonical::first_difference;
@@ -19,17 +20,6 @@ use crate::verify::{
     Continuation, Erased, EvidenceState, Finding, FindingCode, LogEvents, Place, Report, Verifier,
     judge_witnesses,
 };
-
-/// Which entries a bundle must hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// Those that its manifest names. For who knows the manifest by its digest: anybody can write another one.
-    Named,
-    /// Every entry behind the checkpoint.
-    Whole,
-    /// These and no other.
-    Part(Range),
-}
 
 /// What a bundle is verified against.
 #[derive(Debug, Clone, Copy)]
@@ -105,8 +95,9 @@ pub fn verify_one_of<E: Send>(
     let claim = head.as_ref().and_then(|read| read.head.clone());
     let claim = claim.or_else(|| manifest.as_ref().and_then(claimed_head));
     let handovers = Handovers::read(&files, manifest.as_ref())?;
+    let mut named = Named::default();
     let Some(claim) = claim else {
-        files.survey(paths, 0, Range::whole(0), &mut early)?;
+        files.survey(paths, (0, Range::whole(0)), &mut named, &mut early)?;
         let report = Report { root: None, ..early.finish() };
         return Ok(Verified { report, continues: None, erased: Erased::new() });
     };
@@ -117,7 +108,8 @@ pub fn verify_one_of<E: Send>(
 
     let tiles = check_tiles(&files, &claim, &mut verifier)?;
     compare_heads(&files, &claim, tiles.authentic, options.against, &mut verifier)?;
-    LogCheck { files: &files, verifier: &mut verifier, head: &claim, range, tiles }.run(options.threads)?;
+    LogCheck { files: &files, verifier: &mut verifier, head: &claim, range, tiles, named: &mut named }
+        .run(options.threads)?;
     let events = verifier.events().clone();
     let keys = handovers.follow(&files, (&claim, options.keys), &events, &mut verifier)?;
     if let Some(read) = &head {
@@ -132,13 +124,7 @@ pub fn verify_one_of<E: Send>(
         }
     }
 
-    let counts = files.survey(paths, claim.size, range, &mut verifier)?;
-    let bodies = verifier.report_mut().bodies_checked;
-    // Behind a bad entry its body is left over, too; that is said already.
-    if counts.bodies > bodies && verifier.report_mut().first_bad_index.is_none() {
-        let detail = format!("{} files in bodies belong to no entry", counts.bodies - bodies);
-        verifier.add(Finding::new(FindingCode::RowExtra, detail).at(&Place::file("bodies", 0)));
-    }
+    let Survey { counts, unnamed } = files.survey(paths, (claim.size, range), &mut named, &mut verifier)?;
     if manifest.is_some() {
         compare_extent(options.extent, range, claim.size, &mut verifier);
     }
@@ -152,6 +138,7 @@ pub fn verify_one_of<E: Send>(
     let own = verifier.erased().clone();
     verifier.also_erased(erased);
     let mut report = verifier.finish();
+    refuse_unnamed(&mut report, counts.bodies, &unnamed, &named);
     report.tree_size = claim.size;
     report.root = Some(hex::encode(&claim.root));
     report.origin = Some(claim.origin);
@@ -175,6 +162,27 @@ fn doubt_stamps(report: &mut Report, place: &Place) {
         let detail = "this part of the log does not show by when the checkpoint was to be cosigned";
         report.add(Finding::new(FindingCode::StampWindow, detail).at(place));
     }
+}
+
+/// Finds bodies and blobs that no entry named. Behind a bad entry its own are left over, too; that is said already.
+fn refuse_unnamed(report: &mut Report, bodies: u64, unnamed: &[String], named: &Named) {
+    if report.first_bad_index.is_some() {
+        return;
+    }
+    if bodies > report.bodies_checked {
+        let detail = format!("{} files in bodies belong to no entry", bodies - report.bodies_checked);
+        report.add(Finding::new(FindingCode::RowExtra, detail).at(&Place::file("bodies", 0)));
+    }
+    if named.is_full {
+        let detail = format!("the entries name more than {NAMED_MAX} blobs, and others may lie among them");
+        report.add(Finding::new(FindingCode::RowExtra, detail).at(&Place::file("evidence", 0)));
+    } else {
+        for path in unnamed {
+            let detail = "the file belongs to no entry";
+            report.add(Finding::new(FindingCode::RowExtra, detail).at(&Place::file(path, 0)));
+        }
+    }
+    report.settle();
 }
 
 /// Demands that the bundle is of the range that it is to be of.

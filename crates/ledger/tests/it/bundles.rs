@@ -60,7 +60,8 @@ struct Workload {
     sealed: Vec<u64>,
     entries: Vec<(Vec<u8>, Vec<u8>)>,
     frontier: Frontier,
-    blobs: Vec<(Folder, Vec<u8>)>,
+    /// With the entry that names it.
+    blobs: Vec<(u64, Folder, Vec<u8>)>,
     erased: Vec<Hash>,
     handovers: Vec<(u64, String)>,
     signer: Signer,
@@ -129,12 +130,12 @@ impl Workload {
         if random.below(2) == 0 {
             let evidence = format!("evidence {}", random.below(9)).into_bytes();
             let name = Value::from(hex::encode(&sha256(&evidence)));
-            self.blobs.push((Folder::Evidence, evidence));
+            self.blobs.push((self.frontier.size(), Folder::Evidence, evidence));
             row = json!({"list": [{"evidence_sha256": name}], "manifest_sha256": null, "rest": row});
         } else if random.below(4) == 0 {
             let manifest = format!("manifest {}", random.below(3)).into_bytes();
             row = json!({"manifest_sha256": hex::encode(&sha256(&manifest)), "evidence_sha256": null});
-            self.blobs.push((Folder::Manifests, manifest));
+            self.blobs.push((self.frontier.size(), Folder::Manifests, manifest));
         }
         self.append(kind, &row, random.next_u64());
     }
@@ -206,12 +207,13 @@ impl Workload {
         let within = range.unwrap_or(Range::whole(self.frontier.size()));
         for (index, (entry, body)) in (0..).zip(&self.entries) {
             writer.entry(entry).unwrap().into_iter().for_each(&mut put);
-            if (within.from..within.to).contains(&index) && !self.erased.contains(&sha256(body)) {
-                writer.blob(Folder::Bodies, body).unwrap().into_iter().for_each(&mut put);
+            if !(within.from..within.to).contains(&index) || self.erased.contains(&sha256(body)) {
+                continue;
             }
-        }
-        for (folder, blob) in &self.blobs {
-            writer.blob(*folder, blob).unwrap().into_iter().for_each(&mut put);
+            writer.blob(Folder::Bodies, body).unwrap().into_iter().for_each(&mut put);
+            for (_by, folder, blob) in self.blobs.iter().filter(|(by, ..)| *by == index) {
+                writer.blob(*folder, blob).unwrap().into_iter().for_each(&mut put);
+            }
         }
         writer.finish().unwrap().into_iter().for_each(&mut put);
         Bundle { files, trusted: keys[0].clone(), entries: within.to - within.from }

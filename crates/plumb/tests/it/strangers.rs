@@ -152,6 +152,51 @@ fn a_part_of_a_log_is_taken_for_nothing_else_led_26_led_62() {
     assert_refused(&world.plumb(&words), 64, "--range");
 }
 
+/// LED-66: whoever passes a bundle on cannot add to it.
+#[test]
+fn what_belongs_to_no_entry_is_found_in_a_bundle_led_66() {
+    const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let world = world();
+    assert_code(&world.plumb(&["demo"]), 0);
+    let data = world.data().join("demo").to_str().unwrap().to_owned();
+    let vkey = vkey(&world, &["--data-dir", &data]);
+    let bundle = world.path("bundle");
+    let words = ["--data-dir", &data, "ledger", "export", "--output", bundle.to_str().unwrap()];
+    assert_code(&world.plumb(&words), 0);
+    let manifest = bundle.join("manifest.json");
+    let honest = fs::read(&manifest).unwrap();
+    for folder in ["evidence", "manifests"] {
+        let path = format!("{folder}/2c/{HELLO}");
+        fs::create_dir_all(bundle.join(folder).join("2c")).unwrap();
+        fs::write(bundle.join(&path), "hello").unwrap();
+        let mut counted: serde_json::Value = serde_json::from_slice(&honest).unwrap();
+        counted["counts"][folder] = (counted["counts"][folder].as_u64().unwrap() + 1).into();
+        fs::write(&manifest, ledger::canonical::to_bytes(&counted).unwrap()).unwrap();
+        let said = agree_on(&world, (&bundle, None), &vkey, false);
+        assert!(said.contains(&format!("row_extra  {path} offset 0")), "{said}");
+        fs::remove_file(bundle.join(&path)).unwrap();
+        fs::write(&manifest, &honest).unwrap();
+    }
+    // A link is no file and no folder of a bundle, wherever it leads.
+    for (link, to) in
+        [("continues", "nowhere"), ("continues", "tile"), ("more", "tile"), ("bodies/zz", "nowhere")]
+    {
+        let link = bundle.join(link);
+        std::os::unix::fs::symlink(to, &link).unwrap();
+        agree(&world, &bundle, &vkey, false);
+        fs::remove_file(link).unwrap();
+    }
+    let checkpoint = world.path("checkpoint");
+    fs::rename(bundle.join("checkpoint"), &checkpoint).unwrap();
+    std::os::unix::fs::symlink(&checkpoint, bundle.join("checkpoint")).unwrap();
+    agree(&world, &bundle, &vkey, false);
+    fs::rename(&checkpoint, bundle.join("checkpoint")).unwrap();
+    fs::write(bundle.join("continues"), "").unwrap();
+    agree(&world, &bundle, &vkey, false);
+    fs::remove_file(bundle.join("continues")).unwrap();
+    agree(&world, &bundle, &vkey, true);
+}
+
 #[test]
 fn the_binary_writes_the_same_bytes_in_20_locales_and_time_zones_led_05() {
     const LOCALES: [&str; 5] = ["C", "tr_TR.UTF-8", "ar_EG.UTF-8", "ja_JP.EUC-JP", "de_DE.UTF-8"];

@@ -33,7 +33,9 @@ pub(super) struct Log {
     /// The head over the entries as they were appended.
     frontier: Frontier,
     pub(super) entries: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What each entry names, from the first on.
     pub(super) evidence: Vec<Vec<u8>>,
+    /// What the first entry names.
     pub(super) manifests: Vec<Vec<u8>>,
 }
 
@@ -102,16 +104,17 @@ pub(super) fn export(log: &Log, range: Option<Range>) -> Result<Files, WriteErro
     let mut writer = BundleWriter::new(checkpoint.as_bytes(), &[signer().verifier().clone()], range)?;
     let mut files = Files::new();
     let mut put = |file: BundleFile| assert_eq!(files.insert(file.path, file.bytes), None);
+    let is_in = |index: u64| range.is_none_or(|range| (range.from..range.to).contains(&index));
     for (index, (entry, body)) in (0_u64..).zip(&log.entries) {
         writer.entry(entry)?.into_iter().for_each(&mut put);
-        if range.is_none_or(|range| (range.from..range.to).contains(&index)) {
+        if is_in(index) {
             writer.blob(Folder::Bodies, body)?.into_iter().for_each(&mut put);
         }
     }
-    for evidence in &log.evidence {
+    for (_index, evidence) in (0_u64..).zip(&log.evidence).filter(|(index, _evidence)| is_in(*index)) {
         writer.blob(Folder::Evidence, evidence)?.into_iter().for_each(&mut put);
     }
-    for manifest in &log.manifests {
+    for manifest in log.manifests.iter().filter(|_manifest| is_in(0)) {
         writer.blob(Folder::Manifests, manifest)?.into_iter().for_each(&mut put);
     }
     writer.finish()?.into_iter().for_each(&mut put);
@@ -142,12 +145,13 @@ pub(super) fn verify_by(files: &Files, options: &Options<'_>) -> Report {
     report
 }
 
-/// Counts bodies anew and writes `manifest.json` again, as a careful tamperer without the key would.
+/// Counts files anew and writes `manifest.json` again, as a careful tamperer without the key would.
 pub(super) fn reseal(files: &mut Files) {
     let mut manifest = Manifest::parse(&files[MANIFEST]).unwrap();
     let count = |folder: &str| files.keys().filter(|path| path.starts_with(folder)).count() as u64;
     manifest.counts.bodies = count("bodies/");
     manifest.counts.evidence = count("evidence/");
+    manifest.counts.manifests = count("manifests/");
     manifest.counts.entry_bundles = count("tile/entries/");
     manifest.counts.tiles = count("tile/") - manifest.counts.entry_bundles;
     for line in &mut manifest.files {
