@@ -98,16 +98,16 @@ class Bundle:  # bundle.md, entry.md
             gone = digest in self.erased | self.expired or any(index in segment for segment in pruned)
             demand(gone, place, f"{digest} is not there and no entry erased or pruned it")
         known, older = [trusted], [line["path"] for line in manifest["files"] if line["path"] not in files]
-        for path in sorted(older, key=lambda path: int(path.removeprefix("checkpoints/"))):  # from one key to the next
+        revoked = {old: index for index, old, _, gone in reversed(self.rotations) if gone}
+        for path in sorted(older, key=lambda path: int(path.removeprefix("checkpoints/"))) + ["checkpoint"]:
             files[path] = self.read(path, 65_536)
-            head = checkpoint(files[path], known, path)
-            if head[3]:
-                extends = head[0] == origin and path == f"checkpoints/{head[1]}" and tree(leaves[:head[1]]) == head[2]
-                demand(extends, path, "it is not the checkpoint that its name says, or the log does not extend it")
-                known += [new for index, old, new, _ in self.rotations if index < head[1] and old in known]
+            name, covered, top, signers = checkpoint(files[path], known, path)
+            fits = path in ("checkpoint", f"checkpoints/{covered}") and (name, top) == (origin, tree(leaves[:covered]))
+            demand(fits or not signers, path, "not the checkpoint that its name says, or not one of this log")
+            known += [new for index, old, new, _ in self.rotations  # from one key to the next
+                      if index < covered and old in signers and index <= revoked.get(old, index)]
         signers = checkpoint(files["checkpoint"], known, "checkpoint")[3]
-        revoked = [old for index, old, _, gone in self.rotations if gone and size > index + 1]
-        demand(any(key not in revoked for key in signers), "checkpoint", "no trusted key signed it, or a revoked one")
+        demand(any(size <= revoked.get(key, size) + 1 for key in signers), "checkpoint", "no key to trust signed it")
         demand(self.paths == self.seen, min(self.paths - self.seen, default=""), "the file belongs to no entry")
         kinds = {**{name: name for name in LIMITS}, "entry_bundles": "tile/entries", "tiles": "tile/[0-9]+"}
         counts = {kind: sum(bool(re.match(f"{name}/", at)) for at in self.paths) for kind, name in kinds.items()}

@@ -1,7 +1,7 @@
 //! Older checkpoints in a bundle: who trusts a key that was rotated out follows it to the one that signs now.
 //!
-//! An older checkpoint counts when a trusted key signed it and the log extends it. Every rotation that it
-//! covers and whose old key is trusted makes the new key trusted, too (LED-22).
+//! An older checkpoint counts when a trusted key signed it and the log extends it. It makes the keys trusted that
+//! [`LogEvents::handed_over`] tells (LED-22).
 
 use super::files::{Files, Got};
 use super::manifest::{FileLine, Manifest};
@@ -88,11 +88,7 @@ impl Handovers {
             match read_root(head.size, *size, read) {
                 Ok(root) if root == signed.head.root => {
                     verifier.report_mut().checkpoints += 1;
-                    let covered = LogEvents {
-                        rotations: events.rotations.iter().filter(|r| r.index < *size).cloned().collect(),
-                        ..LogEvents::default()
-                    };
-                    trusted = covered.successors(&trusted);
+                    trusted = events.handed_over(&trusted, &signed);
                 }
                 Err(TileError::Read { source, .. }) => return Err(source),
                 Ok(_) | Err(_) => {

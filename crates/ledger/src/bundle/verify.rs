@@ -213,10 +213,15 @@ struct ReadHead {
 }
 
 impl ReadHead {
-    /// Judges the signatures, once all keys are known that the trusted ones handed over to.
+    /// Judges the signatures, once all keys are known that the trusted ones handed over to before.
     fn judge(&self, keys: &[VerifierKey], events: &LogEvents, verifier: &mut Verifier) {
-        let signed = match checkpoint::open(&self.bytes, keys) {
-            Ok(signed) => signed,
+        let opened = checkpoint::open(&self.bytes, keys).and_then(|signed| {
+            // It may be the checkpoint that hands over: then the next key speaks for it, too.
+            let keys = events.handed_over(keys, &signed);
+            Ok((checkpoint::open(&self.bytes, &keys)?, keys))
+        });
+        let (signed, keys) = match opened {
+            Ok(opened) => opened,
             Err(err) => {
                 let (code, offset) = checkpoint_code(&err);
                 verifier.add(Finding::new(code, err.to_string()).at(&Place::file(CHECKPOINT, offset)));

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::{Continuation, Finding, FindingCode, Verifier};
+use crate::checkpoint::SignedHead;
 use crate::entry::EntryKind;
 use crate::note::VerifierKey;
 use crate::policy::{LAG_SECONDS_DEFAULT, LAG_SECONDS_MAX, LAG_SECONDS_MIN};
@@ -58,13 +59,20 @@ pub struct LogEvents {
 }
 
 impl LogEvents {
-    /// Returns the keys to trust for a log of which some keys are trusted: those, and every key that one of
-    /// them handed over to, directly or in turn.
+    /// Returns the keys to trust once the log has a checkpoint: the trusted ones, and each that one of them handed
+    /// over to in the entries that the checkpoint covers. That one must have signed it, and no earlier entry may
+    /// have revoked it: whoever has a key that was revoked can write rotations and sign them, too.
     #[must_use]
-    pub fn successors(&self, trusted: &[VerifierKey]) -> Vec<VerifierKey> {
+    pub fn handed_over(&self, trusted: &[VerifierKey], signed: &SignedHead) -> Vec<VerifierKey> {
+        let hands_over = |rotation: &&Rotation| {
+            rotation.index < signed.head.size
+                && trusted.contains(&rotation.old)
+                && signed.key_ids.contains(&rotation.old.id())
+                && self.revoked(&rotation.old, rotation.index + 1).is_none()
+        };
         let mut keys = trusted.to_vec();
-        for rotation in &self.rotations {
-            if keys.contains(&rotation.old) && !keys.contains(&rotation.new) {
+        for rotation in self.rotations.iter().filter(hands_over) {
+            if !keys.contains(&rotation.new) {
                 keys.push(rotation.new.clone());
             }
         }

@@ -152,6 +152,42 @@ fn a_part_of_a_log_is_taken_for_nothing_else_led_26_led_62() {
     assert_refused(&world.plumb(&words), 64, "--range");
 }
 
+/// LED-22: what both keys signed is good for who has the old one only, and nothing shows before it.
+#[test]
+fn a_bundle_of_the_moment_a_key_was_revoked_verifies_with_that_key_led_22() {
+    let world = world();
+    let content = folder(&world, "ours", &[closed("rule", "low")]);
+    let run = |words: &[&str]| assert_code(&world.plumb(&[&["--content", &content], words].concat()), 0);
+    run(&["host", "add", "one.example", "--name", "one"]);
+    let old = vkey(&world, &["--content", &content]);
+    run(&["ledger", "rotate-key", "--reason", "stolen", "--revoke-old"]);
+    let new = vkey(&world, &["--content", &content]);
+    let bundle = world.path("during");
+    run(&["ledger", "export", "--output", bundle.to_str().unwrap()]);
+    for key in [&old, &new] {
+        agree(&world, &bundle, key, true);
+    }
+    // Without the line that the new key signed it is what the thief of the old one could make.
+    let checkpoint = bundle.join("checkpoint");
+    let by_both = fs::read_to_string(&checkpoint).unwrap();
+    let text = by_both.split_inclusive('\n').collect::<Vec<_>>();
+    let lines = text.iter().filter(|line| line.starts_with('\u{2014}')).count();
+    assert_eq!(lines, 2, "{by_both}");
+    for dropped in [text.len() - 2, text.len() - 1] {
+        let kept: String =
+            text.iter().enumerate().filter(|(at, _)| *at != dropped).map(|(_, line)| *line).collect();
+        fs::write(&checkpoint, kept).unwrap();
+        agree(&world, &bundle, &old, false);
+    }
+    fs::write(&checkpoint, by_both).unwrap();
+    run(&["host", "add", "two.example", "--name", "two"]);
+    let after = world.path("after");
+    run(&["ledger", "export", "--output", after.to_str().unwrap()]);
+    for key in [&old, &new] {
+        agree(&world, &after, key, true);
+    }
+}
+
 /// LED-66: whoever passes a bundle on cannot add to it.
 #[test]
 fn what_belongs_to_no_entry_is_found_in_a_bundle_led_66() {

@@ -20,6 +20,17 @@ fn signed(log: &Log, signers: &[Signer]) -> String {
     note.to_text()
 }
 
+/// The body of a rotation.
+fn rotation(old: &Signer, new: &Signer, old_revoked: bool) -> serde_json::Value {
+    let detail = json!({
+        "old_vkey": key(old).to_string(),
+        "new_vkey": key(new).to_string(),
+        "old_revoked": old_revoked,
+        "reason": "yearly",
+    });
+    json!({"row": {"kind": "key.rotated", "detail": detail}})
+}
+
 /// A log that went from `signer()` to `other_signer()` at entry 300, and on to entry 305.
 struct Rotated {
     log: Log,
@@ -29,13 +40,7 @@ struct Rotated {
 impl Rotated {
     fn new(old_revoked: bool) -> Self {
         let mut log = Sample::of(300).log;
-        let detail = json!({
-            "old_vkey": key(&signer()).to_string(),
-            "new_vkey": key(&other_signer()).to_string(),
-            "old_revoked": old_revoked,
-            "reason": "yearly",
-        });
-        log.append(EntryKind::KeyRotated, &json!({"row": {"kind": "key.rotated", "detail": detail}}));
+        log.append(EntryKind::KeyRotated, &rotation(&signer(), &other_signer(), old_revoked));
         let handover = (301, signed(&log, &[signer(), other_signer()]));
         for n in 0..5 {
             log.append(EntryKind::FactPut, &json!({"n": n}));
@@ -44,11 +49,15 @@ impl Rotated {
     }
 
     fn export(&self, last: &[Signer], with_handover: bool) -> Files {
+        self.export_with(last, if with_handover { std::slice::from_ref(&self.handover) } else { &[] })
+    }
+
+    fn export_with(&self, last: &[Signer], handovers: &[(u64, String)]) -> Files {
         let checkpoint = signed(&self.log, last);
         let keys = [key(&signer()), key(&other_signer())];
         let mut writer = BundleWriter::new(checkpoint.as_bytes(), &keys, None).unwrap();
-        if with_handover {
-            writer.handover(self.handover.0, self.handover.1.as_bytes());
+        for (size, note) in handovers {
+            writer.handover(*size, note.as_bytes());
         }
         let mut files = Files::new();
         let mut put = |file: BundleFile| assert_eq!(files.insert(file.path, file.bytes), None);
@@ -111,6 +120,51 @@ fn led_22_a_revoked_key_signs_nothing_behind_its_rotation() {
     assert!(verify_with(&by_both, &[key(&signer())], &[]).ok);
     let not_revoked = Rotated::new(false).export(&[signer()], true);
     assert!(verify_with(&not_revoked, &[key(&signer())], &[]).ok);
+}
+
+/// A key that only a thief has.
+fn thiefs() -> Signer {
+    Signer::from_seed("log.example/log-1", &[3; 32]).unwrap()
+}
+
+#[test]
+fn led_22_the_checkpoint_that_hands_over_verifies_with_either_key() {
+    let handover = |signers: &[Signer]| {
+        let mut rotated = Rotated::new(true);
+        // One entry more than the revoked key may sign alone: what the product records of the act.
+        rotated.log = Sample::of(300).log;
+        rotated.log.append(EntryKind::KeyRotated, &rotation(&signer(), &other_signer(), true));
+        rotated.log.append(EntryKind::AuditRecord, &json!({"row": {}}));
+        rotated.export(signers, false)
+    };
+    let files = handover(&[signer(), other_signer()]);
+    for trusted in [signer(), other_signer()] {
+        assert_eq!(verify_with(&files, &[key(&trusted)], &[]).findings, []);
+    }
+    let alone = handover(&[signer()]);
+    assert_eq!(codes(&verify_with(&alone, &[key(&signer())], &[])), [FindingCode::KeyRevoked]);
+}
+
+#[test]
+fn led_22_whoever_has_a_revoked_key_cannot_hand_over_to_another_one() {
+    let trusted = [key(&signer())];
+    for (old, by, expected) in [
+        // From the revoked key, behind its revocation; and from the next one, whose owner did not sign.
+        (signer(), vec![signer(), thiefs()], FindingCode::KeyRevoked),
+        (other_signer(), vec![signer(), thiefs()], FindingCode::KeyRevoked),
+        (other_signer(), vec![thiefs()], FindingCode::KeyUnknown),
+    ] {
+        let mut forged = Rotated::new(true);
+        forged.log.append(EntryKind::KeyRotated, &rotation(&old, &thiefs(), false));
+        // Once with the honest handover alone, once with one more that the thief signed.
+        let mut files = forged.export(&by, true);
+        assert_eq!(codes(&verify_with(&files, &trusted, &[])), [expected], "{}", key(&old));
+        let size = forged.log.head().size;
+        let stolen = signed(&forged.log, &[signer(), thiefs()]);
+        forged.log.append(EntryKind::FactPut, &json!({"n": 9}));
+        files = forged.export_with(&by, &[forged.handover.clone(), (size, stolen)]);
+        assert_eq!(codes(&verify_with(&files, &trusted, &[])), [expected], "{}", key(&old));
+    }
 }
 
 #[test]
