@@ -1,55 +1,112 @@
 //! The anchor: every checkpoint, appended to a file on another trust domain (LED-31, docs/formats/anchor.md).
 //!
-//! A last line that cannot be read is moved to a file beside it, bytes kept, and a seam line says so (LED-07).
+//! What cannot be read at its end is moved to a file beside it, bytes kept, and a seam line says so (LED-07). Once
+//! checkpoints were appended to it, it is never begun anew: nothing is signed while it is gone.
 
+mod expect;
+mod lines;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Read, Seek as _, SeekFrom, Write as _};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use ledger::anchor::{LINE_BYTES_MAX, LINES_MAX, Line, LineError, Tail, What};
-use ledger::note::Note;
-use ledger::verify::{Continuation, EvidenceState, Place, Verifier};
-use ledger::{Finding, FindingCode, TreeHead, VerifierKey};
-use model::Digest;
+use ledger::anchor::{Line, Tail, What};
+use ledger::verify::Continuation;
+use ledger::{EntryKind, FindingCode, TreeHead};
+use model::record::LogEvent;
+use rustix::fs::OFlags;
+use store::log::StoredCheckpoint;
 
 use crate::context::App;
 use crate::error::{Error, Kind};
 use crate::file_lock;
+use lines::{end_of, open_plain, unreadable};
 
-/// How far from the end of an anchor its newest head is looked for. Bytes.
-const HEAD_WINDOW_BYTES: u64 = 4 * LINE_BYTES_MAX as u64;
+pub(crate) use expect::{Anchored, Signers, Whose, expect};
+pub(crate) use lines::{NotesBack, each_note};
+
 /// How long another process may hold the file.
 const LOCK_WAITS: u32 = 500;
 const LOCK_WAIT: Duration = Duration::from_millis(10);
+/// Most checkpoints that are appended at once.
+const APPENDED_MAX: usize = 1_000_000;
 
 impl App {
-    /// Appends a signed checkpoint to the anchor, where one is configured.
+    /// Appends every checkpoint that the anchor lacks, where one is configured.
     ///
     /// # Errors
-    /// When the anchor cannot be written: the checkpoint is signed and stored, and not anchored.
-    pub(crate) async fn anchor(&self, note: &[u8]) -> Result<(), Error> {
+    /// When the anchor cannot be written: a checkpoint may be signed and stored then, and not anchored. When some were
+    /// appended to it, and it is gone or has none of them. When it is that of another log.
+    pub(crate) async fn anchor(&self) -> Result<(), Error> {
         let Some(path) = &self.anchor else { return Ok(()) };
-        let failed = |err: &io::Error| {
-            let message = format!("the checkpoint is signed and not anchored in {}: {err}", path.display());
-            Error::new(Kind::Unavailable, message)
-                .hint("make the file writable; the next checkpoint is anchored again")
+        let since = self.anchor_promised().await?;
+        let due = self.db.first_checkpoint_over(&self.tenant, since + 1).await?;
+        let mut file = open_locked(path, due.as_ref()).await?;
+        let mut next = match self.newest_in((path, &file)).await? {
+            Some(newest) => self.db.first_checkpoint_over(&self.tenant, newest + 1).await?,
+            None => self.only(path, due).await?,
         };
-        let mut file = open_locked(path).await.map_err(|err| failed(&err))?;
-        let note = String::from_utf8_lossy(note).into_owned();
-        append(&mut file, path, &self.now().to_string(), note).map_err(|err| failed(&err))
+        let what = match next {
+            Some(_) => "the checkpoint is signed and not anchored in",
+            None => "nothing is signed: it could not be appended to the anchor",
+        };
+        let failed = |err: &io::Error| unwritten(path, what, err);
+        let at = self.now().to_string();
+        let mut tail = mend(&mut file, path, &at).map_err(|err| failed(&err))?;
+        for _checkpoint in 0..APPENDED_MAX {
+            let Some(StoredCheckpoint { size, note, .. }) = next else { break };
+            let note = String::from_utf8_lossy(&note).into_owned();
+            tail = append((&mut file, path), tail, &at, What::Head { note }).map_err(|err| failed(&err))?;
+            next = self.db.first_checkpoint_over(&self.tenant, size + 1).await?;
+        }
+        Ok(())
     }
 
-    /// Returns the newest head in the anchor, where there is one.
-    ///
-    /// # Errors
-    /// When there is a file that cannot be read: what it knows is not known then.
-    pub(crate) fn anchored(&self) -> Result<Option<TreeHead>, Error> {
-        self.anchor.as_deref().map_or(Ok(None), newest_head)
+    /// Returns the size of the log's newest head in the anchor.
+    async fn newest_in(&self, (path, file): (&Path, &File)) -> Result<Option<u64>, Error> {
+        let signers = self.signers().await?;
+        let (mut is_known, mut stranger) = (false, None);
+        let ours = |note: &str| match signers.open(note) {
+            Ok(Whose::Ours(head)) => Some(head.size),
+            Ok(Whose::Older(_)) => {
+                is_known = true;
+                None
+            }
+            Err(_) => {
+                let origin = note.lines().next().unwrap_or_default();
+                if stranger.is_none() && origin != self.tenant.origin {
+                    stranger = Some(origin.to_owned());
+                }
+                None
+            }
+        };
+        let newest = file.try_clone().and_then(NotesBack::of).and_then(|mut notes| notes.find(ours));
+        let newest = newest.map_err(|err| unreadable(path, &err))?;
+        match stranger {
+            Some(origin) if newest.is_none() && !is_known => {
+                let message = format!("the anchor {} belongs to another log, {origin}", path.display());
+                Err(Error::new(Kind::Config, message).hint("name another file in PLUMB_LEDGER_ANCHOR"))
+            }
+            Some(_) | None => Ok(newest),
+        }
+    }
+
+    /// Returns the first checkpoint of a log whose anchor has none, or refuses where there are others: each is appended
+    /// before the next one is signed.
+    async fn only(
+        &self,
+        path: &Path,
+        due: Option<StoredCheckpoint>,
+    ) -> Result<Option<StoredCheckpoint>, Error> {
+        let Some(due) = due else { return Ok(None) };
+        match self.db.first_checkpoint_over(&self.tenant, due.size + 1).await? {
+            Some(_second) => Err(gone(path, "has no checkpoint of this log", &due)),
+            None => Ok(Some(due)),
+        }
     }
 
     /// Returns how long the anchor is while nobody appends to it; 0 where there is none.
@@ -60,53 +117,134 @@ impl App {
         let Some(path) = &self.anchor else { return Ok(0) };
         match measured(path).await {
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(0),
-            measured => measured.map_err(|err| {
-                Error::new(Kind::Unavailable, format!("could not read the anchor {}: {err}", path.display()))
-            }),
+            measured => measured.map_err(|err| unreadable(path, &err)),
+        }
+    }
+
+    /// Returns how many entries lie under the newest checkpoint in the anchor that the log has; nothing where no anchor
+    /// is configured.
+    ///
+    /// # Errors
+    /// When there is a file that cannot be read, or the database cannot be.
+    pub(crate) async fn anchored_size(&self) -> Result<Option<u64>, Error> {
+        let Some((path, mut notes)) = self.notes_back()? else {
+            return Ok(self.anchor.as_ref().map(|_missing| 0));
+        };
+        let signers = self.signers().await?;
+        loop {
+            let ours = notes.find(|note| match signers.open(note) {
+                Ok(Whose::Ours(head)) => Some(head),
+                Ok(Whose::Older(_)) | Err(_) => None,
+            });
+            match ours.map_err(|err| unreadable(path, &err))? {
+                Some(head) if !self.has_head(&head).await? => {}
+                head => return Ok(Some(head.map_or(0, |head| head.size))),
+            }
         }
     }
 
     /// Refuses to sign when the anchor knows a head that the log does not have (LED-19): the database was
-    /// restored from an older copy, or rewritten.
+    /// restored from an older copy, or rewritten. What nobody signed says nothing. Then appends what it lacks, so that
+    /// it has every checkpoint before the next one is signed.
     pub(crate) async fn check_anchor(&self) -> Result<(), Error> {
-        let Some(path) = &self.anchor else { return Ok(()) };
-        let Some(head) = self.anchored()? else { return Ok(()) };
-        if head.origin != self.tenant.origin {
-            let older = self.chapters().await?.into_iter().filter_map(|chapter| chapter.continues);
-            if let Some(continuation) = older.into_iter().find(|older| older.head.origin == head.origin) {
-                let Some(finding) = continuation.judge(&head, FindingCode::AnchorMismatch) else {
-                    return Ok(());
-                };
-                let message = format!("rollback_detected: {}; nothing is signed", finding.detail);
-                return Err(Error::new(Kind::Internal, message).hint(format!("keep {}", path.display())));
+        if let Some((path, mut notes)) = self.notes_back()? {
+            let signers = self.signers().await?;
+            let newest = notes.find(|note| signers.open(note).ok());
+            match newest.map_err(|err| unreadable(path, &err))? {
+                Some(Whose::Ours(head)) if !self.has_head(&head).await? => return Err(rollback(path, &head)),
+                Some(Whose::Older(head)) => judge_older(path, &head, &signers.older)?,
+                Some(Whose::Ours(_)) | None => {}
             }
-            let message = format!("the anchor {} belongs to another log, {}", path.display(), head.origin);
-            return Err(Error::new(Kind::Config, message).hint("name another file in PLUMB_LEDGER_ANCHOR"));
         }
-        let stored = self.db.find_checkpoint(&self.tenant, head.size).await?;
-        if stored.is_some_and(|stored| stored.root == Digest(head.root)) {
-            return Ok(());
-        }
-        let message = format!(
-            "rollback_detected: {} has a checkpoint over {} entries that this log never had; nothing is signed",
-            path.display(),
-            head.size
-        );
-        Err(Error::new(Kind::Internal, message).hint(
-            "run `plumb ledger verify`, then restore the newest backup, or go on by `plumb ledger continue`",
-        ))
+        self.anchor().await
+    }
+
+    fn notes_back(&self) -> Result<Option<(&Path, NotesBack)>, Error> {
+        let Some(path) = self.anchor.as_deref() else { return Ok(None) };
+        Ok(NotesBack::open(path)?.map(|notes| (path, notes)))
+    }
+
+    /// Returns whose checkpoints the anchor may have.
+    pub(crate) async fn signers(&self) -> Result<Signers, Error> {
+        let older = self.older_keys(&self.chapters().await?).await?;
+        Ok(Signers { keys: self.keys().await?, older })
+    }
+
+    /// Returns the entry since which the log promises an anchor without a break; 0 where it promises none.
+    async fn anchor_promised(&self) -> Result<u64, Error> {
+        let starts = self.db.list_events(&self.tenant, Some(EntryKind::LogStarted)).await?;
+        let since = starts.iter().fold(None, |since, stored| match &stored.record.event {
+            LogEvent::Started(started) if !started.expects_anchor => None,
+            LogEvent::Started(_) => since.or(Some(stored.index)),
+            LogEvent::KeyRotated(_)
+            | LogEvent::SegmentSealed(_)
+            | LogEvent::SegmentPruned(_)
+            | LogEvent::BodyErased(_)
+            | LogEvent::HoldChanged(_)
+            | LogEvent::Configured(_) => since,
+        });
+        Ok(since.unwrap_or_default())
     }
 }
 
-/// Opens the file and waits for whoever appends to it now.
-async fn open_locked(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-    locked(file, File::try_lock).await
+/// Opens the file and waits for whoever appends to it now. It is made only before the first checkpoint, `due`, was
+/// appended to it.
+async fn open_locked(path: &Path, due: Option<&StoredCheckpoint>) -> Result<File, Error> {
+    let flags = if due.is_none() { OFlags::CREATE } else { OFlags::empty() };
+    let opened = match (open_plain(path, flags | OFlags::RDWR | OFlags::APPEND), due) {
+        (Err(err), Some(due)) if err.kind() == io::ErrorKind::NotFound => {
+            return Err(gone(path, "is not there", due));
+        }
+        (Ok(file), _due) => locked(file, File::try_lock).await,
+        (Err(err), _due) => Err(err),
+    };
+    opened.map_err(|err| unwritten(path, "could not open the anchor", &err))
+}
+
+/// Says that checkpoints were appended to a file which has none of them now; `due` is the first of them.
+fn gone(path: &Path, how: &str, due: &StoredCheckpoint) -> Error {
+    let message = format!(
+        "the anchor {} {how}, and every checkpoint from that over {} entries on was appended to it; nothing is signed \
+         without it",
+        path.display(),
+        due.size
+    );
+    Error::new(Kind::Unavailable, message).hint(
+        "mount or restore it; to begin another one on purpose, run `plumb ledger checkpoint` once without \
+         PLUMB_LEDGER_ANCHOR, which the log records",
+    )
+}
+
+fn unwritten(path: &Path, what: &str, err: &io::Error) -> Error {
+    Error::new(Kind::Unavailable, format!("{what} {}: {err}", path.display()))
+        .hint("make the file writable; what it lacks is appended before the next checkpoint is signed")
+}
+
+fn rollback(path: &Path, head: &TreeHead) -> Error {
+    let message = format!(
+        "rollback_detected: {} has a checkpoint over {} entries that this log never had; nothing is signed",
+        path.display(),
+        head.size
+    );
+    Error::new(Kind::Internal, message).hint(
+        "run `plumb ledger verify`, then restore the newest backup, or go on by `plumb ledger continue`",
+    )
+}
+
+/// Refuses a head of an older log that its successor did not know.
+fn judge_older<K>(path: &Path, head: &TreeHead, older: &[(Continuation, K)]) -> Result<(), Error> {
+    let of = older.iter().find(|(continuation, _keys)| continuation.head.origin == head.origin);
+    let Some(finding) = of.and_then(|(of, _keys)| of.judge(head, FindingCode::AnchorMismatch)) else {
+        return Ok(());
+    };
+    let message = format!("rollback_detected: {}; nothing is signed", finding.detail);
+    Err(Error::new(Kind::Internal, message).hint(format!("keep {}", path.display())))
 }
 
 /// Returns the length of the file between two lines.
 async fn measured(path: &Path) -> io::Result<u64> {
-    locked(File::open(path)?, File::try_lock_shared).await?.metadata().map(|meta| meta.len())
+    let file = open_plain(path, OFlags::RDONLY)?;
+    locked(file, File::try_lock_shared).await?.metadata().map(|meta| meta.len())
 }
 
 #[expect(clippy::disallowed_methods, reason = "no wait for a file lock has a limit: it is asked again")]
@@ -121,32 +259,46 @@ async fn locked(file: File, lock: impl Fn(&File) -> Result<(), TryLockError>) ->
     Err(io::Error::other(format!("{} holds it", file_lock::holder(&file))))
 }
 
-/// Appends a checkpoint behind the last line, durably. A last line that does not read is moved away first.
-fn append(file: &mut File, path: &Path, at: &str, note: String) -> io::Result<()> {
-    let invalid = |err: ledger::InvalidValue| io::Error::other(err);
-    let (start, last) = last_line(file)?;
-    let mut tail = Tail::default();
-    if !last.is_empty() {
-        match Line::parse_any(&last) {
-            Ok(line) => tail = Tail::behind(&line, &last),
-            Err(_torn) => {
-                let quarantined = quarantine(path, &last)?;
-                file.set_len(start)?;
-                let (_start, before) = last_line(file)?;
-                if let Ok(line) = Line::parse_any(&before) {
-                    tail = Tail::behind(&line, &before);
-                }
-                let seam = Line::after(tail, at, What::Seam { quarantined }).map_err(invalid)?;
-                file.write_all(&seam)?;
-                tail = Tail { number: tail.number + 1, sha256: Some(ledger::sha256(&seam)) };
-            }
+/// Returns what the next line follows. What stands behind the last line that reads is moved away first.
+///
+/// # Errors
+/// When the file cannot be changed, or is more than one line of which none reads: it is no anchor then.
+fn mend(file: &mut File, path: &Path, at: &str) -> io::Result<Tail> {
+    let (start, bytes) = end_of(file)?;
+    let (mut tail, mut kept, mut end) = (Tail::default(), 0, bytes.len());
+    for line in bytes.split_inclusive(|byte| *byte == b'\n').rev() {
+        let begin = end - line.len();
+        // The first of them may begin before what was read.
+        let whole = begin > 0 || start == 0;
+        if let Some(line) =
+            Line::parse_any(bytes.get(begin..end).unwrap_or_default()).ok().filter(|_line| whole)
+        {
+            tail = Tail::behind(&line, bytes.get(begin..end).unwrap_or_default());
+            kept = end;
+            break;
         }
+        end = begin;
     }
-    let line = Line::after(tail, at, What::Head { note }).map_err(invalid)?;
+    let torn = bytes.get(kept..).unwrap_or_default();
+    if torn.is_empty() {
+        return Ok(tail);
+    }
+    if kept == 0 && (start > 0 || torn.split_inclusive(|byte| *byte == b'\n').count() > 1) {
+        return Err(io::Error::other("no line in it reads as one of an anchor"));
+    }
+    let quarantined = quarantine(path, torn)?;
+    file.set_len(start + kept as u64)?;
+    append((file, path), tail, at, What::Seam { quarantined })
+}
+
+/// Appends a line, durably, and returns what the next one follows.
+fn append((file, path): (&mut File, &Path), tail: Tail, at: &str, what: What) -> io::Result<Tail> {
+    let line = Line::after(tail, at, what).map_err(io::Error::other)?;
     file.write_all(&line)?;
     file.sync_all()?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all()?;
+    Ok(Tail { number: tail.number + 1, sha256: Some(ledger::sha256(&line)) })
 }
 
 /// Keeps bytes in a file beside the anchor and returns their digest.
@@ -158,176 +310,4 @@ fn quarantine(path: &Path, bytes: &[u8]) -> io::Result<ledger::Hash> {
     kept.write_all(bytes)?;
     kept.sync_all()?;
     Ok(sha256)
-}
-
-/// Returns the last bytes of a file, at most `max`, and where they begin.
-fn end_of(file: &mut File, max: u64) -> io::Result<(u64, Vec<u8>)> {
-    let len = file.metadata()?.len();
-    let window = len.min(max);
-    file.seek(SeekFrom::Start(len - window))?;
-    let mut bytes = Vec::new();
-    Read::by_ref(file).take(window).read_to_end(&mut bytes)?;
-    Ok((len - window, bytes))
-}
-
-/// Returns where the last line begins, and the line with its line feed where it has one.
-///
-/// Of a line longer than any line can be, its last bytes: they do not read as a line.
-fn last_line(file: &mut File) -> io::Result<(u64, Vec<u8>)> {
-    let (start, mut bytes) = end_of(file, LINE_BYTES_MAX as u64 + 1)?;
-    let body = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    let begin = body.iter().rposition(|byte| *byte == b'\n').map_or(0, |before| before + 1);
-    Ok((start + begin as u64, bytes.split_off(begin)))
-}
-
-/// Returns the newest head of an anchor that reads; nothing when there is none. Its signature is not checked.
-fn last_head(path: &Path) -> io::Result<Option<TreeHead>> {
-    let mut file = match File::open(path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
-    let (_start, bytes) = end_of(&mut file, HEAD_WINDOW_BYTES)?;
-    Ok(bytes.split_inclusive(|byte| *byte == b'\n').rev().find_map(|line| {
-        let What::Head { note } = Line::parse_any(line).ok()?.what else { return None };
-        TreeHead::parse(&Note::parse(note.as_bytes()).ok()?.text).ok()
-    }))
-}
-
-/// Returns the newest head in an anchor, where there is one. Its signature is not checked.
-///
-/// # Errors
-/// When there is a file that cannot be read: what it knows is not known then.
-pub(crate) fn newest_head(path: &Path) -> Result<Option<TreeHead>, Error> {
-    last_head(path).map_err(|err| {
-        Error::new(Kind::Unavailable, format!("could not read the anchor {}: {err}", path.display()))
-            .hint("make it readable; nothing is signed that was not compared with it")
-    })
-}
-
-/// Hands over the notes in an anchor, in order.
-///
-/// # Errors
-/// When the file cannot be read to its end, a line is not the one that belongs there, or the taker fails.
-pub(crate) fn each_note(path: &Path, mut take: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
-    each_line((path, u64::MAX), |_offset, line| match line {
-        Ok(What::Head { note }) => take(&note),
-        Ok(What::Seam { .. }) => Ok(()),
-        Err(err) => {
-            Err(Error::new(Kind::Usage, format!("the anchor {} does not read: {err}", path.display())))
-        }
-    })
-}
-
-/// Hands over the lines in the first `bytes` of an anchor with their offsets, in order, up to the first that does
-/// not read.
-fn each_line(
-    (path, bytes): (&Path, u64),
-    mut take: impl FnMut(u64, Result<What, LineError>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let unreadable = |err: &io::Error| {
-        Error::new(Kind::Unavailable, format!("could not read the anchor {}: {err}", path.display()))
-    };
-    let mut reader = BufReader::new(File::open(path).map_err(|err| unreadable(&err))?.take(bytes));
-    let (mut tail, mut offset) = (Tail::default(), 0);
-    for _line in 0..LINES_MAX {
-        let mut bytes = Vec::new();
-        let limit = LINE_BYTES_MAX as u64 + 1;
-        Read::by_ref(&mut reader)
-            .take(limit)
-            .read_until(b'\n', &mut bytes)
-            .map_err(|err| unreadable(&err))?;
-        if bytes.is_empty() {
-            break;
-        }
-        let at = offset;
-        offset += bytes.len() as u64;
-        match Line::parse(tail, &bytes) {
-            Ok(line) => {
-                tail = Tail::behind(&line, &bytes);
-                take(at, Ok(line.what))?;
-            }
-            Err(err) => return take(at, Err(err)),
-        }
-    }
-    Ok(())
-}
-
-/// Demands that the log has every head of the anchor, in a verification that has not read entries yet. Returns
-/// the heads of the logs that it goes on with. Of the file, only so many bytes are read: what was appended since
-/// they were measured may be newer than what is verified.
-///
-/// # Errors
-/// When the file cannot be read to its end; whatever is in it is a finding.
-pub(crate) fn expect(
-    (path, bytes): (&Path, u64),
-    keys: &[VerifierKey],
-    (has_checkpoints, older): (bool, &[(Continuation, Vec<VerifierKey>)]),
-    verifier: &mut Verifier,
-) -> Result<Vec<(TreeHead, Place)>, Error> {
-    let name = path.display().to_string();
-    let mut of_older = Vec::new();
-    if bytes == 0 {
-        // Another process may be writing the first line just now.
-        let is_empty = fs::metadata(path).map_or(true, |meta| meta.len() == 0);
-        if has_checkpoints && is_empty {
-            let detail = format!("the anchor {name} is missing or empty, and the log has checkpoints");
-            verifier.add(Finding::new(FindingCode::AnchorMissing, detail));
-            verifier.report_mut().anchor = EvidenceState::Failed;
-        }
-        return Ok(of_older);
-    }
-    let (mut good, mut has_ours) = (true, false);
-    each_line((path, bytes), |offset, what| {
-        let place = Place::file(&name, offset);
-        match what {
-            Ok(What::Head { note }) => match expect_note(&note, (keys, older), &place, verifier) {
-                Some(Whose::Ours) => has_ours = true,
-                Some(Whose::Older(head)) => of_older.push((head, place)),
-                None => good = false,
-            },
-            Ok(What::Seam { .. }) => {}
-            Err(err) => {
-                verifier.add(Finding::new(FindingCode::Malformed, err.to_string()).at(&place));
-                good = false;
-            }
-        }
-        Ok(())
-    })?;
-    if has_checkpoints && !has_ours && !of_older.is_empty() {
-        let detail = format!("the anchor {name} has heads of the log before and none of this one");
-        verifier.add(Finding::new(FindingCode::AnchorMissing, detail));
-        good = false;
-    }
-    // A head that the log turns out not to have makes it `Failed` when the verification ends.
-    verifier.report_mut().anchor = if good { EvidenceState::Verified } else { EvidenceState::Failed };
-    Ok(of_older)
-}
-
-/// Whose head a note has.
-enum Whose {
-    Ours,
-    /// That of a log that ours goes on with.
-    Older(TreeHead),
-}
-
-/// Demands the head of a note, or returns that of an older log; nothing when no key of theirs signed it.
-fn expect_note(
-    note: &str,
-    (keys, older): (&[VerifierKey], &[(Continuation, Vec<VerifierKey>)]),
-    place: &Place,
-    verifier: &mut Verifier,
-) -> Option<Whose> {
-    let origin = note.lines().next().unwrap_or_default();
-    let of = older.iter().find(|(continuation, _keys)| continuation.head.origin == origin);
-    match ledger::checkpoint::open(note.as_bytes(), of.map_or(keys, |(_continuation, keys)| keys)) {
-        Ok(signed) if of.is_some() => Some(Whose::Older(signed.head)),
-        Ok(signed) => {
-            verifier.expect_anchored(&signed.head, place);
-            Some(Whose::Ours)
-        }
-        Err(err) => {
-            verifier.add(Finding::new(FindingCode::CheckpointSignature, err.to_string()).at(place));
-            None
-        }
-    }
 }

@@ -34,10 +34,11 @@ pub struct Status {
     pub witness_lag: Option<WitnessLag>,
 }
 
-/// Covers every entry by a signed checkpoint. Does nothing when all are covered.
+/// Covers every entry by a signed checkpoint. Signs nothing when all are covered, and appends what the anchor lacks.
 ///
 /// # Errors
-/// When the stored tree does not fit its last signed head (`rollback_detected`): then nothing is signed.
+/// When the stored tree does not fit its last signed head (`rollback_detected`), or the anchor is gone: then nothing
+/// is signed. When the anchor cannot be written.
 pub async fn cut(app: &App) -> Result<(), Error> {
     cut_signed(app, None).await.map(|_cut| ())
 }
@@ -81,6 +82,9 @@ async fn cut_once(app: &App, next: Option<&Signer>) -> Result<Option<bool>, Erro
     let size = app.db.log_size(&app.tenant).await?;
     let covered = last.as_ref().map_or(0, |last| last.size);
     if size == covered {
+        if app.anchored_size().await?.is_some_and(|anchored| anchored < covered) {
+            app.anchor().await?;
+        }
         return Ok(Some(false));
     }
     if size < covered {
@@ -131,7 +135,7 @@ async fn cut_once(app: &App, next: Option<&Signer>) -> Result<Option<bool>, Erro
     // False: another process covered these entries while we hashed, which is as good.
     let is_ours = app.db.store_head(&app.tenant, &grown.tiles, &stored, vkey.as_deref()).await?;
     if is_ours {
-        app.anchor(&stored.note).await?;
+        app.anchor().await?;
     }
     Ok(Some(is_ours))
 }
@@ -169,9 +173,9 @@ impl App {
         let size = self.db.log_size(&self.tenant).await?;
         let checkpoint = self.db.list_checkpoints(&self.tenant, 1).await?.pop();
         let covered = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-        let anchored =
-            self.anchored()?.filter(|head| head.origin == self.tenant.origin).map_or(0, |head| head.size);
-        let left = anchored.max(self.db.witnessed_size(&self.tenant).await?.unwrap_or(0));
+        let (anchored, witnessed) =
+            (self.anchored_size().await?, self.db.witnessed_size(&self.tenant).await?);
+        let left = anchored.max(witnessed).unwrap_or(0);
         Ok(Status {
             origin: self.tenant.origin.clone(),
             vkey: self.tenant.vkey.clone(),

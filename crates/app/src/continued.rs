@@ -61,7 +61,7 @@ pub async fn continue_log(config: &Config, request: &Request<'_>) -> Result<(App
         return Err(Error::new(Kind::Usage, "a new log needs a reason"));
     }
     let known = Known::read(request.old, request.keys)?;
-    known.compare_with_copies(config)?;
+    known.compare_with_copies(config, request.keys)?;
     let db = open_database(config).await?;
     let done = begin(config, request, &known, &db).await;
     db.close().await;

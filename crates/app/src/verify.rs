@@ -19,6 +19,7 @@ use store::blobs::Store;
 use store::events::{StoredErasure, StoredEvent};
 use store::rebuild::Registry;
 
+use crate::anchor::{Anchored, Signers};
 use crate::content::blob;
 use crate::context::App;
 use crate::error::Error;
@@ -80,10 +81,10 @@ impl App {
         let (covered, signed) = self.expect_heads(&keys, verifier).await?;
         let anchored = match &self.anchor {
             Some(path) => {
-                let older = self.older_keys(&chapters).await?;
-                crate::anchor::expect((path, anchor_bytes), &keys, (covered > 0, &older), verifier)?
+                let signers = Signers { keys, older: self.older_keys(&chapters).await? };
+                crate::anchor::expect((path, anchor_bytes), &signers, covered > 0, verifier)?
             }
-            None => Vec::new(),
+            None => Anchored::default(),
         };
         let root = self.db.list_checkpoints(&self.tenant, 1).await?.pop().map(|newest| newest.root.0);
         let tiles = TileCheck::begin(self, verifier, (covered, root)).await?;
@@ -96,7 +97,7 @@ impl App {
         let into = (first_position, &mut commitments);
         self.push_entries(verifier, tiles, kept, into).await?;
         let entries = verifier.position();
-        self.verify_older(&chapters, &anchored, (verifier, &mut commitments)).await?;
+        self.verify_older(&chapters, &anchored.older, (verifier, &mut commitments)).await?;
         commitments.close();
         let named = self.check_rows(verifier, &mut commitments).await?;
         self.check_closings(verifier).await?;

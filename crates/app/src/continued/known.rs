@@ -10,7 +10,7 @@ use ledger::checkpoint::{self, CheckpointError};
 use ledger::note::NoteError;
 use ledger::{Hash, TreeHead, VerifierKey};
 
-use crate::anchor::{self, each_note};
+use crate::anchor::{NotesBack, each_note};
 use crate::context::Config;
 use crate::error::{Error, Kind};
 use crate::witness::seen_head;
@@ -63,11 +63,16 @@ impl Known {
     }
 
     /// Refuses when a copy at hand knows more of the old log: the anchor, or what a witness showed.
-    pub(super) fn compare_with_copies(&self, config: &Config) -> Result<(), Error> {
-        let anchored = match &config.anchor {
-            Some(path) => anchor::newest_head(path)?.map(|head| (head, path.clone())),
-            None => None,
-        };
+    pub(super) fn compare_with_copies(&self, config: &Config, keys: &[VerifierKey]) -> Result<(), Error> {
+        let mut anchored = None;
+        if let Some(path) = &config.anchor
+            && let Some(mut notes) = NotesBack::open(path)?
+        {
+            // What the old log did not sign says nothing of it.
+            let newest = notes.find(|note| open(note.as_bytes(), keys).ok());
+            let newest = newest.map_err(|err| unusable(path, &err.to_string()))?;
+            anchored = newest.map(|signed| (signed.head, path.clone()));
+        }
         for (head, path) in anchored.into_iter().chain(seen_head(&config.data_dir)?) {
             if head.origin == self.newest.head.origin && head.size > self.newest.head.size {
                 let message = format!(

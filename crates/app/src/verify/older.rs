@@ -16,7 +16,7 @@ type Anchored = (TreeHead, Place);
 
 impl App {
     /// Returns the keys that heads of each older log may be signed by.
-    pub(super) async fn older_keys(
+    pub(crate) async fn older_keys(
         &self,
         chapters: &[Chapter],
     ) -> Result<Vec<(Continuation, Vec<VerifierKey>)>, Error> {

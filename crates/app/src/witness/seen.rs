@@ -97,7 +97,8 @@ impl App {
         )))
     }
 
-    async fn has_head(&self, head: &TreeHead) -> Result<bool, Error> {
+    /// Tells whether a head is one that the log signed.
+    pub(crate) async fn has_head(&self, head: &TreeHead) -> Result<bool, Error> {
         let stored = self.db.find_checkpoint(&self.tenant, head.size).await?;
         Ok(stored.is_some_and(|stored| stored.root == Digest(head.root)))
     }

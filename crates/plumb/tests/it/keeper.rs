@@ -15,6 +15,7 @@ use crate::ours::{closed, folder};
 use crate::support::{World, assert_code, assert_refused, json, tool, world};
 use crate::tampering::{edited, last_row, types};
 
+mod anchor;
 mod archive;
 
 /// A world whose data directory is that of the demo: two hosts, two dates, some 440 entries.
