@@ -103,7 +103,7 @@ impl App {
         self.check_closings(verifier).await?;
         self.check_blobs(verifier, named).await?;
         self.check_state(verifier).await?;
-        self.check_events(verifier, &signed, archive).await?;
+        self.check_events(verifier, (&signed, &anchored), archive).await?;
         self.check_witnesses(verifier).await?;
         self.check_head(verifier, entries).await?;
         self.check_strays(verifier).await?;
@@ -191,18 +191,22 @@ impl App {
     async fn check_events(
         &self,
         verifier: &mut Verifier,
-        signed: &Signed,
+        (signed, anchored): (&Signed, &Anchored),
         archive: Option<&Path>,
     ) -> Result<(), Error> {
         check_revoked(verifier, signed);
         if let Some(archive) = archive {
             self.check_archive(archive, verifier).await?;
         }
-        if let Some(expected) = verifier.events().expected.filter(|expected| expected.anchor)
-            && self.anchor.is_none()
+        if let Some((index, since)) =
+            verifier.events().expected.and_then(|expected| Some((expected.index, expected.anchor_since?)))
         {
-            let detail = "the log promises an anchor and none was named: set PLUMB_LEDGER_ANCHOR";
-            verifier.add(Finding::new(FindingCode::EvidenceExpected, detail).index(expected.index));
+            if let Some(path) = &self.anchor {
+                anchored.check_begin(path, (since, signed.iter().map(|(size, _keys)| *size)), verifier);
+            } else {
+                let detail = "the log promises an anchor and none was named: set PLUMB_LEDGER_ANCHOR";
+                verifier.add(Finding::new(FindingCode::EvidenceExpected, detail).index(index));
+            }
         }
         self.check_erasures(verifier).await
     }

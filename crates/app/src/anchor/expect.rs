@@ -49,6 +49,29 @@ pub(crate) struct Anchored {
     pub(crate) older: Vec<(TreeHead, Place)>,
 }
 
+impl Anchored {
+    /// Demands that the anchor has the first checkpoint that was signed since the log promised one: `sizes` are those
+    /// of its checkpoints, and `since` is the entry that promised it. A file that begins later was begun anew.
+    pub(crate) fn check_begin(
+        &self,
+        path: &Path,
+        (since, sizes): (u64, impl Iterator<Item = u64>),
+        verifier: &mut Verifier,
+    ) {
+        let promised = sizes.filter(|size| *size > since).min();
+        let Some((first, promised)) = self.first.zip(promised).filter(|(first, due)| first > due) else {
+            return;
+        };
+        let detail = format!(
+            "the anchor {} begins with the checkpoint over {first} entries; entry {since} promised one, and the first \
+             checkpoint from then on is over {promised}: what stood in it before is gone",
+            path.display()
+        );
+        verifier.add(Finding::new(FindingCode::AnchorMissing, detail).index(since));
+        verifier.report_mut().anchor = EvidenceState::Failed;
+    }
+}
+
 /// Demands that the log has every head of the anchor, in a verification that has not read entries yet. Of the file, only
 /// so many bytes are read: what was appended since they were measured may be newer than what is verified.
 ///
@@ -88,7 +111,10 @@ pub(crate) fn expect(
                 }
                 Err(err) => Finding::new(FindingCode::CheckpointSignature, err.to_string()),
             },
-            Ok(What::Seam { .. }) => return Ok(()),
+            Ok(What::Seam { .. }) => {
+                verifier.report_mut().anchor_seams += 1;
+                return Ok(());
+            }
             Err(err) => Finding::new(FindingCode::Malformed, err.to_string()),
         };
         verifier.add(finding.at(&place));

@@ -40,7 +40,9 @@ pub struct Seal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     pub index: u64,
-    pub anchor: bool,
+    /// The first of the starts in a row that promised an anchor, the newest among them; nothing where that one
+    /// promised none.
+    pub anchor_since: Option<u64>,
     pub policy_sha256: Option<Hash>,
 }
 
@@ -205,7 +207,9 @@ impl Verifier {
                 Ok(())
             }
             Event::Started(expected, lag) => {
-                self.events.expected = Some(Expected { index, ..expected });
+                let before = self.events.expected.and_then(|before| before.anchor_since);
+                let anchor_since = expected.anchor_since.map(|_own| before.unwrap_or(index));
+                self.events.expected = Some(Expected { index, anchor_since, ..expected });
                 let lag = lag?;
                 if lag != self.events.lag_before(index) {
                     if self.events.lags.len() == EVENTS_MAX {
@@ -288,5 +292,6 @@ fn expected(detail: &Value) -> Option<Expected> {
     if policy_sha256.is_none() && !policy.is_null() {
         return None;
     }
-    Some(Expected { index: 0, anchor: detail.get("expects_anchor").and_then(Value::as_bool)?, policy_sha256 })
+    let anchor = detail.get("expects_anchor").and_then(Value::as_bool)?;
+    Some(Expected { index: 0, anchor_since: anchor.then_some(0), policy_sha256 })
 }

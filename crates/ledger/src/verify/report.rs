@@ -163,6 +163,8 @@ pub struct Report {
     /// The logs that this one goes on with, the newest first.
     pub continues: Vec<Continued>,
     pub anchor: EvidenceState,
+    /// Places in the anchor where what could not be read was moved away (LED-07). It is no finding.
+    pub anchor_seams: u64,
     pub witness: EvidenceState,
     /// Where a policy needs witnesses and the log is a live one. It is no finding.
     pub witness_lag: Option<WitnessLag>,
@@ -195,6 +197,7 @@ impl Report {
             orphan_intents: 0,
             continues: Vec::new(),
             anchor: EvidenceState::None,
+            anchor_seams: 0,
             witness: EvidenceState::None,
             witness_lag: None,
             first_bad_index: None,

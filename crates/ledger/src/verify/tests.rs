@@ -273,6 +273,7 @@ fn led_29_the_report_has_its_documented_members() {
     members.sort_unstable();
     let expected = [
         "anchor",
+        "anchor_seams",
         "bodies_checked",
         "checkpoints",
         "continues",

@@ -266,6 +266,11 @@ pub(super) fn text(report: &Report) -> Result<String, Error> {
     for continued in &report.continues {
         out.push_str(&said(continued));
     }
+    if report.anchor_seams > 0 {
+        let (seams, s) = (report.anchor_seams, if report.anchor_seams == 1 { "" } else { "s" });
+        writeln!(out, "anchor has {seams} seam{s}: what could not be read was moved to files beside it")
+            .map_err(failed)?;
+    }
     if let Some(lag) = &report.witness_lag {
         writeln!(out, "witnessed {}", witnessed(lag)).map_err(failed)?;
     }

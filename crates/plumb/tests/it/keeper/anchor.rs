@@ -62,6 +62,45 @@ fn led_71_an_anchor_that_is_gone_is_not_begun_anew_in_silence() {
 }
 
 #[test]
+fn led_71_an_anchor_that_begins_behind_its_promise_is_found_and_another_begins_on_record() {
+    let (kept, anchor) = anchored();
+    assert_code(&kept.hold("one"), 0);
+    let note = kept.status()["checkpoint"]["note"].as_str().unwrap().to_owned();
+    fs::write(&anchor, one_line(&note)).unwrap();
+    let report = kept.verify();
+    assert_eq!(codes(&report), ["anchor_missing"], "{report:#}");
+    let started = kept.events().into_iter().find(|event| event["event"]["kind"] == "log.started").unwrap();
+    assert_eq!(report["findings"][0]["index"], started["index"]);
+    assert_eq!(report["anchor"], "failed");
+    // On purpose: once without an anchor, which is on record, and from then on with the other one.
+    fs::remove_file(&anchor).unwrap();
+    let blind = kept.blind();
+    assert_code(&blind.checkpoint(), 0);
+    assert_eq!(codes(&blind.verify()), [""; 0]);
+    assert_code(&kept.checkpoint(), 0);
+    assert_code(&kept.hold("two"), 0);
+    let report = kept.verify();
+    assert_eq!((codes(&report), report["anchor"].as_str()), (vec![], Some("verified")), "{report:#}");
+    let promises = kept.events().into_iter().filter(|event| event["event"]["kind"] == "log.started");
+    let promises: Vec<_> = promises.map(|event| event["event"]["detail"]["expects_anchor"].clone()).collect();
+    assert_eq!(promises, [true, false, true]);
+    assert_eq!(sizes(&anchor).len(), 2);
+}
+
+#[test]
+fn led_07_a_seam_is_in_the_report() {
+    let (kept, anchor) = anchored();
+    assert_eq!(kept.verify()["anchor_seams"], 0);
+    let whole = fs::read(&anchor).unwrap();
+    fs::write(&anchor, [&whole[..], b"{\"torn"].concat()).unwrap();
+    assert_code(&kept.hold("one"), 0);
+    let report = kept.verify();
+    assert_eq!((codes(&report), &report["anchor_seams"]), (vec![], &1.into()), "{report:#}");
+    let said = kept.plumb(&["ledger", "verify"]).stdout;
+    assert!(said.contains("anchor has 1 seam"), "{said}");
+}
+
+#[test]
 fn led_43_a_head_that_nobody_signed_neither_closes_the_window_nor_stops_the_log() {
     let (kept, anchor) = anchored();
     let whole = fs::read_to_string(&anchor).unwrap();
