@@ -193,8 +193,11 @@ impl App {
             None => None,
         };
         let stored = then.as_ref().map(CorpusDocument::rules).unwrap_or_default();
-        // Also where no rule is in the lens.
-        let last_checked_at = states.iter().map(|state| state.last_checked_at).max();
+        // Also where no rule is in the lens, and where only some rules were ever run.
+        let last_checked_at = match &full {
+            Some(_) => last_check(&states),
+            None => last_check(&self.db.results_as_of((&self.tenant, host.host_id), at, None).await?),
+        };
         let content_signed = match &full {
             Some(full) => self.is_content_signed(full, at).await?,
             None => true,
@@ -393,6 +396,10 @@ fn view(state: RuleState, stored: &BTreeMap<&RuleId, &StoredRule>, lens: Option<
         evidence_sha256: state.evidence_sha256,
         log_index: state.log_index,
     })
+}
+
+fn last_check(states: &[RuleState]) -> Option<Timestamp> {
+    states.iter().map(|state| state.last_checked_at).max()
 }
 
 fn rows(posture: &Posture) -> BTreeMap<RuleId, PostureRow> {

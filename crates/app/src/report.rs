@@ -161,7 +161,7 @@ impl App {
 }
 
 /// Tells whether a scan was completed and known at two instants.
-pub(crate) fn counts_at(scan: &ScanRecord, (valid_at, recorded_at): (Timestamp, Timestamp)) -> bool {
+fn counts_at(scan: &ScanRecord, (valid_at, recorded_at): (Timestamp, Timestamp)) -> bool {
     scan.status == RunStatus::Completed
         && scan.measured_at.is_some_and(|measured| measured <= valid_at)
         && scan.recorded_at.is_some_and(|recorded| recorded <= recorded_at)

@@ -19,6 +19,8 @@ const CHANGES_SHOWN: u32 = 5;
 pub struct Why {
     pub host: String,
     pub rule: RuleView,
+    /// False where the rule that was measured last came from a directory and is not the shipped one.
+    pub content_signed: bool,
     pub description: Option<String>,
     pub rationale: Option<String>,
     pub fix: Option<String>,
@@ -47,6 +49,8 @@ impl App {
             bytes.as_deref().filter(|bytes| *bytes != b"{}").map(serde_json::from_slice).transpose();
         let evidence =
             evidence.map_err(|err| Error::internal(format!("stored evidence does not read: {err}")))?;
+        let (of_host, last) = ((&self.tenant, host.host_id), state.last_checked_at);
+        let is_unsigned = self.db.has_unsigned_since(of_host, last, (last, now)).await?;
         let page = Page {
             host_id: host.host_id,
             rule_id: Some(&rule_id),
@@ -57,6 +61,7 @@ impl App {
         };
         let known = self.content.corpus().find(rule);
         Ok(Why {
+            content_signed: !is_unsigned,
             changes: self.db.list_changes(&self.tenant, page).await?,
             description: known.map(|rule| rule.description.clone()),
             rationale: known.map(|rule| rule.rationale.clone()),

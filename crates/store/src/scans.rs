@@ -182,6 +182,35 @@ impl Db {
             .map_err(doing("read the scan"))?;
         row.as_ref().map(read_scan).transpose()
     }
+
+    /// Tells whether a completed scan of a host at both instants, measured at `since` or later, ran rules that are not the
+    /// shipped ones.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn has_unsigned_since(
+        &self,
+        (tenant, host): (&Tenant, HostId),
+        since: Timestamp,
+        (valid_at, recorded_at): (Timestamp, Timestamp),
+    ) -> Result<bool, StoreError> {
+        let row = query(
+            "SELECT id
+             FROM scan_runs
+             WHERE tenant_id = $1 AND host_id = $2 AND status = 'completed' AND content_signed = 0
+               AND measured_at >= $3 AND measured_at <= $4 AND recorded_at <= $5
+             LIMIT 1",
+        )
+        .bind(tenant.id.to_string())
+        .bind(host.to_string())
+        .bind(since.as_micros())
+        .bind(valid_at.as_micros())
+        .bind(recorded_at.as_micros())
+        .fetch_optional(self.readers(tenant.id))
+        .await
+        .map_err(doing("read the scans"))?;
+        Ok(row.is_some())
+    }
 }
 
 async fn active_runs(tx: &mut Tx, tenant: &Tenant, host: HostId) -> Result<Vec<ScanRecord>, StoreError> {

@@ -17,7 +17,6 @@ use store::posture::RuleState;
 use super::{AsOf, StoredMapping, StoredRule, read_corpus};
 use crate::context::App;
 use crate::error::{Error, Kind};
-use crate::report::counts_at;
 
 /// What stands for evidence that is not there any more.
 const ERASED: &str = "the evidence was erased";
@@ -225,10 +224,8 @@ impl App {
         full: &ScanRecord,
         at: (Timestamp, Timestamp),
     ) -> Result<bool, Error> {
-        let scans = self.db.list_scans(&self.tenant, full.host_id).await?;
-        let mut since =
-            scans.iter().filter(|scan| counts_at(scan, at) && scan.measured_at >= full.measured_at);
-        Ok(since.all(|scan| scan.content_signed))
+        let since = full.measured_at.unwrap_or(Timestamp::MIN);
+        Ok(!self.db.has_unsigned_since((&self.tenant, full.host_id), since, at).await?)
     }
 
     /// Returns the platform that a scan found, whatever later ones found (POS-13); what the inventory says where the scan

@@ -26,6 +26,7 @@ fn document(why: &Why) -> serde_json::Value {
         "schema": "plumbline.why/1",
         "host": why.host,
         "rule": why.rule,
+        "content_signed": why.content_signed,
         "description": why.description,
         "rationale": why.rationale,
         "fix": why.fix,
@@ -47,6 +48,8 @@ fn text(why: &Why) -> String {
     let reason = why.evidence.as_ref().and_then(|evidence| evidence.error.as_ref());
     line("status", &format!("{} ({})", rule.status, rule.severity));
     line("because", &reason.map_or_else(String::new, |reason| format!("{}: {}", reason.code, reason.text)));
+    let unsigned = "this rule came from a directory, not from the shipped corpus";
+    line("unsigned", if why.content_signed { "" } else { unsigned });
     line("imported", rule.imported.as_deref().unwrap_or_default());
     let detail = why.evidence.as_ref().map_or("", |evidence| evidence.detail.as_str());
     line("detail", if reason.is_some() { "" } else { detail });

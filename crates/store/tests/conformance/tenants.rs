@@ -114,6 +114,8 @@ impl Party {
         note("find_scan", &db.find_scan(tenant, named.done.scan.scan_id).await.unwrap());
         note("find_last_applied", &db.find_last_applied(tenant, host).await.unwrap());
         note("find_full_scan", &db.find_full_scan(tenant, host, always).await.unwrap());
+        let since = Timestamp::MIN;
+        note("has_unsigned_since", &db.has_unsigned_since((tenant, host), since, always).await.unwrap());
         note("results_as_of", &db.results_as_of((tenant, host), always, Some(batch.rule_set)).await.unwrap());
         note("load_prior", &db.load_prior(tenant, host).await.unwrap());
         note("load_state", &db.load_state(tenant, host).await.unwrap());

@@ -76,6 +76,10 @@ fn exe_21_a_result_of_an_unsigned_rule_marks_the_answers_it_is_in() {
     let read = world.plumb(&["posture", &name]);
     assert!(read.stderr.contains("unsigned content"), "{read:?}");
     assert!(world.plumb(&["posture"]).stderr.contains("unsigned content"));
+    let why = world.plumb(&["why", shipped, "--host", &name]);
+    assert!(why.stdout.contains("came from a directory"), "{why:?}");
+    let why = json(&world.plumb(&["why", "file_cron_allow", "--host", &name, "--format", "json"]));
+    assert_eq!(why["content_signed"], true);
     let lines = world.plumb(&["posture", &name, "--format", "jsonl"]).stdout;
     assert!(lines.contains("\"content_signed\":false"), "{lines}");
 }
@@ -108,6 +112,18 @@ fn a_posture_through_a_framework_says_the_same_in_every_format() {
     let nothing = json(&ask("other", "json"));
     assert_eq!(nothing["score"], serde_json::Value::Null);
     assert_eq!(nothing["last_checked_at"], document["last_checked_at"]);
+}
+
+/// POS-12: a host of which only some rules were run was checked, and is not measured.
+#[test]
+fn pos_12_a_host_with_a_partial_scan_was_checked() {
+    let (world, host) = (world(), host());
+    let content = folder(&world, "ours", &[closed("one", "low"), closed("two", "high")]);
+    assert_code(&world.scan(&host, &["--content", &content, "--rule", "one"]), 2);
+    let name = crate::support::at("root", &host);
+    let posture = json(&world.plumb(&["posture", &name, "--format", "json"]));
+    assert_eq!((&posture["measured"], &posture["state"]), (&false.into(), &"unknown".into()));
+    assert_eq!(posture["last_checked_at"], world.last_scan(&name)["measured_at"]);
 }
 
 /// An empty selection is told from a platform that no rule is for.
