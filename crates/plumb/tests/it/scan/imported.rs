@@ -108,6 +108,11 @@ fn an_imported_directory_is_scanned_and_every_result_is_marked_exe_21() {
         assert!(said.is_some_and(|line| line.contains(why)), "{rule}: {}", done.stderr);
     }
 
+    // A rule that is not there fails for nobody: that is said to who wants no notes, too.
+    let quiet = world.scan(&host, &["--content", &content, "--quiet"]);
+    assert_code(&quiet, 0);
+    assert!(quiet.stderr.contains("not imported: broken"), "{}", quiet.stderr);
+
     // Every one of them can fail.
     host.must(
         "chmod 600 /etc/plumb_owned; echo other > /etc/plumb_owned; echo 'deny = 6' > /etc/plumb_limits; \
