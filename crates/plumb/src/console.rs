@@ -71,7 +71,12 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let is_plain = fs::symlink_metadata(path).map_or(true, |meta| meta.is_file());
     if !is_plain {
         let opened = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-        return match opened.and_then(|mut file| file.write_all(bytes)) {
+        let written = opened.and_then(|mut file| {
+            file.write_all(bytes)?;
+            // A pipe or a device has nothing to make durable.
+            if file.metadata()?.is_file() { file.sync_all() } else { Ok(()) }
+        });
+        return match written {
             // As on standard output: a reader that went away is fine.
             Err(err) if err.kind() != io::ErrorKind::BrokenPipe => {
                 Err(failed(err, "name a file in a folder that can be written"))
