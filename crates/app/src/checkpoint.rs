@@ -112,6 +112,9 @@ async fn cut_once(app: &App, next: Option<&Signer>) -> Result<Option<bool>, Erro
     {
         return Err(rollback(covered, size));
     }
+    if next.is_none() {
+        app.refuse_revoked().await?;
+    }
     app.check_anchor().await?;
     app.check_seen().await?;
     let leaves = leaves(app, covered, size).await?;

@@ -112,6 +112,21 @@ impl App {
         Ok(found)
     }
 
+    /// Refuses to sign by the present key alone once an entry revoked it: such a checkpoint is found for ever. That is where
+    /// a rotation was stopped before the handover, or another process handed over while this one ran.
+    pub(crate) async fn refuse_revoked(&self) -> Result<(), Error> {
+        let rotations = self.db.list_events(&self.tenant, Some(EntryKind::KeyRotated)).await?;
+        let revoked = rotations.iter().find(|stored| {
+            matches!(&stored.record.event, LogEvent::KeyRotated(rotated)
+                if rotated.old_revoked && rotated.old_vkey == self.tenant.vkey)
+        });
+        let Some(revoked) = revoked else { return Ok(()) };
+        let message =
+            format!("entry {} revoked the signing key, and it signs nothing alone any more", revoked.index);
+        Err(Error::new(Kind::Conflict, message)
+            .hint("run `plumb ledger rotate-key` again, which goes on with a rotation that was stopped"))
+    }
+
     /// Records events of the log with the audit record of the act.
     pub(crate) async fn record(
         &self,

@@ -220,6 +220,28 @@ fn led_22_a_rotation_that_goes_on_with_another_one_revokes_as_it_was_asked() {
     assert!(codes(&report).contains(&"key_revoked"), "{report:#}");
 }
 
+/// LED-22: where a rotation that revokes was stopped before the handover, nobody signs by the revoked key alone, which would
+/// be found for ever; what is recorded meanwhile is covered by the next rotation.
+#[test]
+fn led_22_a_revoked_key_signs_nothing_alone_until_the_rotation_goes_on() {
+    let kept = kept(world());
+    let [ahead, anchor] = ["ahead", "anchor"].map(|name| kept.world.path(name).to_str().unwrap().to_owned());
+    tool("cp", &["-a", &kept.data, &ahead]);
+    let hold = ["ledger", "hold", "add", "one", "--reason", "r"];
+    let anchored = [&["--data-dir", &ahead], &hold[..], &["--ledger-anchor", &anchor]].concat();
+    assert_code(&kept.world.plumb(&anchored), 0);
+    let rotate = ["ledger", "rotate-key", "--reason", "stolen", "--revoke-old"];
+    assert_code(&kept.plumb(&[&rotate[..], &["--ledger-anchor", &anchor]].concat()), 70);
+    let size = kept.status()["checkpoint"]["size"].clone();
+    assert_refused(&kept.plumb(&hold), 64, "revoked the signing key");
+    assert_eq!(kept.status()["checkpoint"]["size"], size);
+    assert_code(&kept.plumb(&rotate), 0);
+    assert_eq!(codes(&kept.verify()), [""; 0]);
+    assert_eq!(kept.status()["uncovered"], 0);
+    let held = kept.plumb(&["ledger", "hold", "list"]);
+    assert!(held.stdout.contains("one"), "{held:?}");
+}
+
 /// Has the checkpoint of a bundle signed by the key of a key file alone.
 fn sign_again(bundle: &str, key_file: &str) {
     let path = Path::new(bundle).join("checkpoint");
