@@ -283,7 +283,7 @@ impl App {
     /// Lists the changes of a host, newest first.
     ///
     /// # Errors
-    /// When there is no such host.
+    /// When there is no such host, or a rule is asked for that neither the record nor the content knows.
     pub async fn history(
         &self,
         host: &str,
@@ -299,7 +299,13 @@ impl App {
             before,
             limit,
         };
-        Ok(self.db.list_changes(&self.tenant, page).await?)
+        let rows = self.db.list_changes(&self.tenant, page).await?;
+        match rule {
+            // The changes of a rule that is gone are still there; one that never was is a slip of the pen.
+            Some(rule) if rows.is_empty() && before.is_none() => self.refuse_unknown_rule(rule)?,
+            Some(_) | None => {}
+        }
+        Ok(rows)
     }
 
     /// Returns what differs between two instants, and the change rows in between.
@@ -312,7 +318,8 @@ impl App {
         let after = self.posture_of(&host, &AsOf { valid_at: Some(to), ..AsOf::default() }).await?;
         let rows = decide::diff(&rows(&before), &rows(&after));
         let changes = self.changes_between(before.host_id, from, to).await?;
-        Ok(DiffView { host: after.host, from, to, rules: rows, changes })
+        let measured = (before.measured, after.measured);
+        Ok(DiffView { host: after.host, from, to, measured, rules: rows, changes })
     }
 
     async fn changes_between(
@@ -368,6 +375,8 @@ pub struct DiffView {
     pub host: String,
     pub from: Timestamp,
     pub to: Timestamp,
+    /// Whether there had been a full scan by `from`, and by `to`: before one nothing is claimed.
+    pub measured: (bool, bool),
     pub rules: Vec<RuleDiff>,
     /// The change rows in between, newest first.
     pub changes: Vec<HistoryRow>,

@@ -19,6 +19,8 @@ const CHANGES_SHOWN: u32 = 5;
 pub struct Why {
     pub host: String,
     pub rule: RuleView,
+    /// False where the newest full scan did not have this rule, or there was none: the posture does not count it.
+    pub in_posture: bool,
     /// False where the rule that was measured last came from a directory and is not the shipped one.
     pub content_signed: bool,
     pub description: Option<String>,
@@ -44,6 +46,13 @@ impl App {
         let Some(state) = states.into_iter().find(|state| state.rule_id == rule_id) else {
             return Err(self.never_checked(&rule_id, &host));
         };
+        let counted = match self.db.find_full_scan(&self.tenant, host.host_id, (now, now)).await? {
+            Some(full) => {
+                let of_host = (&self.tenant, host.host_id);
+                self.db.results_as_of(of_host, (now, now), full.rule_set_sha256).await?
+            }
+            None => Vec::new(),
+        };
         let bytes = self.db.find_blob(&self.tenant, Store::Evidence, state.evidence_sha256).await?;
         let evidence =
             bytes.as_deref().filter(|bytes| *bytes != b"{}").map(serde_json::from_slice).transpose();
@@ -62,6 +71,7 @@ impl App {
         let known = self.content.corpus().find(rule);
         Ok(Why {
             content_signed: !is_unsigned,
+            in_posture: counted.iter().any(|state| state.rule_id == rule_id),
             changes: self.db.list_changes(&self.tenant, page).await?,
             description: known.map(|rule| rule.description.clone()),
             rationale: known.map(|rule| rule.rationale.clone()),
@@ -89,16 +99,23 @@ impl App {
     }
 
     fn never_checked(&self, rule: &RuleId, host: &HostRecord) -> Error {
-        match self.content.corpus().find(rule.as_str()) {
-            Some(_) => Error::new(Kind::NotFound, format!("rule {rule} was never checked on {}", host.name))
+        match self.refuse_unknown_rule(rule) {
+            Err(unknown) => unknown,
+            Ok(()) => Error::new(Kind::NotFound, format!("rule {rule} was never checked on {}", host.name))
                 .hint(format!("run `plumb scan {}`; it may not apply to this platform", host.name)),
-            None => {
-                let error = Error::new(Kind::NotFound, format!("there is no rule {rule}"));
-                match self.content.corpus().nearest_rule(rule.as_str()) {
-                    Some(near) => error.hint(format!("did you mean {near}?")),
-                    None => error.hint("`plumb rules list` shows the rules"),
-                }
-            }
         }
+    }
+
+    /// Refuses a rule that the content does not have, and names one that it has.
+    pub(crate) fn refuse_unknown_rule(&self, rule: &RuleId) -> Result<(), Error> {
+        let corpus = self.content.corpus();
+        if corpus.find(rule.as_str()).is_some() {
+            return Ok(());
+        }
+        let error = Error::new(Kind::NotFound, format!("there is no rule {rule}"));
+        Err(match corpus.nearest_rule(rule.as_str()) {
+            Some(near) => error.hint(format!("did you mean {near}?")),
+            None => error.hint("`plumb rules list` shows the rules"),
+        })
     }
 }

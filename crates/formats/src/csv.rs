@@ -9,7 +9,7 @@ use super::summary::control_words;
 use super::text::clean;
 
 /// The columns, in order.
-const HEADER: [&str; 18] = [
+const HEADER: [&str; 19] = [
     "kind",
     "host",
     "host_id",
@@ -28,6 +28,7 @@ const HEADER: [&str; 18] = [
     "change",
     "evidence_sha256",
     "imported",
+    "content_signed",
 ];
 
 /// Writes the header and the records.
@@ -37,7 +38,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &ScanReport) -> io::Result<()> 
         match &host.outcome {
             Outcome::Measured(measured) => {
                 for result in &measured.results {
-                    record(out, &result_cells(host, measured, result))?;
+                    record(out, &result_cells((report, host), measured, result))?;
                 }
             }
             Outcome::NotMeasured(failure) => record(out, &failure_cells(host, failure))?,
@@ -46,7 +47,11 @@ pub(crate) fn write(out: &mut dyn Write, report: &ScanReport) -> io::Result<()> 
     Ok(())
 }
 
-fn result_cells(host: &HostScan, measured: &Measured, result: &ResultView) -> [String; 18] {
+fn result_cells(
+    (report, host): (&ScanReport, &HostScan),
+    measured: &Measured,
+    result: &ResultView,
+) -> [String; 19] {
     let reason = result.reason.as_ref();
     [
         "result".to_owned(),
@@ -67,11 +72,12 @@ fn result_cells(host: &HostScan, measured: &Measured, result: &ResultView) -> [S
         result.change.map(|change| change.to_string()).unwrap_or_default(),
         result.evidence_sha256.to_string(),
         result.imported.clone().unwrap_or_default(),
+        report.content_signed.to_string(),
     ]
 }
 
-fn failure_cells(host: &HostScan, failure: &NotMeasured) -> [String; 18] {
-    let mut cells = [const { String::new() }; 18];
+fn failure_cells(host: &HostScan, failure: &NotMeasured) -> [String; 19] {
+    let mut cells = [const { String::new() }; 19];
     cells[0] = "not_measured".to_owned();
     cells[1].clone_from(&host.host);
     cells[2] = host.host_id.to_string();

@@ -70,6 +70,8 @@ pub enum FactError {
     Name { what: &'static str, text: String },
     #[error("a reason has 1 to 1,000 characters and is not blank")]
     Reason,
+    #[error("a reason of `scan` and a scan's id is that of the scan itself: say it in other words")]
+    ReasonOfScan,
     #[error("predicates that begin with rule/ are read from the change log and cannot be written")]
     RulePredicate,
 }
@@ -169,15 +171,23 @@ pub fn check_name(what: &'static str, text: &str) -> Result<(), FactError> {
     Ok(())
 }
 
-/// Checks a reason.
+/// Checks a reason that somebody gives.
 ///
 /// # Errors
-/// When it is blank or too long.
+/// When it is blank or too long, or is the one by which a scan is known: the next scan would end what has it.
 pub fn check_reason(text: &str) -> Result<(), FactError> {
     if text.trim().is_empty() || text.chars().count() > REASON_CHARS_MAX {
         return Err(FactError::Reason);
     }
+    if names_scan(text) {
+        return Err(FactError::ReasonOfScan);
+    }
     Ok(())
+}
+
+/// Tells whether a reason is `scan` and a scan's id.
+fn names_scan(reason: &str) -> bool {
+    reason.strip_prefix("scan ").is_some_and(|scan| scan.parse::<ScanId>().is_ok())
 }
 
 /// The two tables of what is so.
@@ -294,8 +304,7 @@ impl Version {
     /// Tells whether a scan put it, by its reason: `scan` and the scan's id.
     #[must_use]
     pub fn is_of_scan(&self) -> bool {
-        let scan = self.reason.as_deref().and_then(|reason| reason.strip_prefix("scan "));
-        scan.is_some_and(|scan| scan.parse::<ScanId>().is_ok())
+        self.reason.as_deref().is_some_and(names_scan)
     }
 }
 

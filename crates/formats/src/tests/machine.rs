@@ -87,7 +87,7 @@ fn csv_is_a_record_a_result_and_lists_hosts_that_were_not_measured() {
     assert_eq!(rows.len(), 1 + 6 + 1);
     assert_eq!(rows[0].join(","), {
         "kind,host,host_id,scan_id,rule_id,title,severity,status,reason_code,reason,expected,actual,decided_by,fix,\
-         controls,change,evidence_sha256,imported"
+         controls,change,evidence_sha256,imported,content_signed"
     });
     assert_eq!(rows[3][..2], ["result", "web-1"]);
     assert_eq!(rows[3][4..8], ["sshd_root", "Title of sshd_root", "high", "fail"]);
@@ -127,7 +127,7 @@ fn rpt_10_csv_cells_that_look_like_formulas_are_neutralized() {
 fn csv_survives_hostile_texts() {
     let rows = csv(&written(&hostile(), &options(Format::Csv)));
     assert_eq!(rows.len(), 1 + 5 + 1);
-    assert!(rows.iter().all(|row| row.len() == 18));
+    assert!(rows.iter().all(|row| row.len() == 19));
     let dangerous = |cell: &String| cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     assert!(!rows.iter().flatten().any(dangerous));
 }

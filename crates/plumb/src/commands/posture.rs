@@ -189,7 +189,15 @@ pub(super) async fn diff(app: &App, args: &DiffArgs) -> Result<Exit, Error> {
     let diff = app.diff(&args.host, args.from, to).await?;
     match args.format {
         ListFormat::Json => console::print(&super::json(&document(&diff))?)?,
-        ListFormat::Text => console::print(differences(&diff).as_bytes())?,
+        ListFormat::Text => {
+            for (measured, at) in [(diff.measured.0, diff.from), (diff.measured.1, diff.to)] {
+                if !measured {
+                    let host = clean(&diff.host);
+                    console::warn(&format!("{host} had no full scan by {at}: nothing is claimed of it then"));
+                }
+            }
+            console::print(differences(&diff).as_bytes())?;
+        }
     }
     Ok(Exit::Success)
 }
@@ -218,6 +226,7 @@ fn document(diff: &DiffView) -> Value {
         "host": diff.host,
         "from": diff.from,
         "to": diff.to,
+        "measured": {"from": diff.measured.0, "to": diff.measured.1},
         "rules": rules,
         "changes": changes,
     })

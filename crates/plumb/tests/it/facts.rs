@@ -35,6 +35,20 @@ fn facts(answer: &Value) -> &Vec<Value> {
 }
 
 /// FCT-01, FCT-03, FCT-04, FCT-19: a value is put, put again, replaced and retired; every stored field comes back.
+#[test]
+fn nobody_gives_the_reason_by_which_a_scan_is_known() {
+    let world = crate::support::world();
+    let key = ["fleet:web", "owner", "--type", "desired"];
+    asked(&world, &["fact", "put", "fleet:web", "owner", "1", "--type", "desired"]);
+    // A scan may end what a scan has put.
+    let of_scan = ["--reason", "scan 0190c1f2-7a3b-7c4d-8e5f-0123456789ab"];
+    let put = ["fact", "put", "fleet:web", "owner", "2", "--type", "desired"];
+    refused(&world.plumb(&[&put[..], &of_scan].concat()), "say it in other words");
+    refused(&world.plumb(&[&["fact", "retire"], &key[..], &of_scan].concat()), "say it in other words");
+    let plain = ["--reason", "scan of yesterday"];
+    assert_code(&world.plumb(&[&put[..], &plain].concat()), 0);
+}
+
 fn fct_01_fct_04_fct_19_a_value_is_put_replaced_and_retired(on: On) {
     let world = world_on(on);
     let owner = ["fleet:web", "owner", "--type", "desired", "--restricted"];

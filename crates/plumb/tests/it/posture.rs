@@ -153,6 +153,25 @@ fn applied(mut rules: Rules, diff: &Value) -> Rules {
     rules
 }
 
+/// What `why`, `history` and `diff` say of a rule that is gone, of one that never was, and of before the first scan.
+fn retired_rules_and_times_before_the_first_scan_are_told(world: &World, name: &str, from: &str) {
+    let why = |rule: &str| {
+        let said = |more: &[&str]| world.plumb(&[&["why", rule, "--host", name], more].concat());
+        (json(&said(&["--format", "json"]))["in_posture"].clone(), said(&[]).stdout.contains("  left out  "))
+    };
+    assert_eq!([why("retired"), why("same")], [(json!(false), true), (json!(true), false)]);
+    let changes = |rule: &str| world.plumb(&["history", name, rule]);
+    assert_eq!(changes("retired").stdout.lines().count(), 2);
+    assert_refused(&changes("retird"), 64, "there is no rule retird");
+    // Before the first scan nothing is claimed, which is said.
+    let both = ["diff", name, "--from", "2020-01-01", "--to", from];
+    let done = world.plumb(&both);
+    assert!(done.stderr.contains("had no full scan by 2020-01-01T00:00:00"), "{}", done.stderr);
+    assert_eq!(done.stderr.matches("had no full scan").count(), 1);
+    let measured = json(&world.plumb(&[&both[..], &["--format", "json"]].concat()))["measured"].clone();
+    assert_eq!(measured, json!({"from": false, "to": true}));
+}
+
 fn a_difference_names_each_kind_and_leads_from_one_answer_to_the_other_pos_06_pos_14(on: On) {
     let (world, host) = (world_on(on), host());
     let name = at("root", &host);
@@ -212,6 +231,7 @@ fn a_difference_names_each_kind_and_leads_from_one_answer_to_the_other_pos_06_po
     // The retired rule counts no more, its history stays.
     let posture = json(&world.plumb(&["posture", &name, "--format", "json"]));
     assert!(!rules(&posture["rules"]).contains_key("retired"));
+    retired_rules_and_times_before_the_first_scan_are_told(&world, &name, &from);
     assert_eq!(posture["rules"].as_array().unwrap().len(), 6);
     let history = world.plumb(&["history", &name, "retired", "--format", "json"]);
     assert_eq!(json(&history)["changes"].as_array().unwrap().len(), 1);
