@@ -1,4 +1,7 @@
-//! Running kernel parameters, read from /proc/sys by the shell itself: no process is started.
+//! Running kernel parameters, read from /proc/sys by one `grep` for all of them.
+//!
+//! Not by the shell's own `read`: where it takes one byte at a time, as that of dash does, the kernel gives the first
+//! character of a number and then says that this was all (proc_dointvec() answers nothing at an offset above 0).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +9,13 @@ use model::{Observation, Reason, ReasonCode};
 
 use super::{lossy, unexpected};
 
-/// Writes the script for parameters in their path form.
+/// Writes the script for parameters in their path form. Each that is there is marked as not read before its value follows,
+/// a line of it at a time.
 pub fn script(paths: &BTreeSet<String>) -> String {
     let mut script = String::from(
         r#"[ -d /proc/sys/kernel ] || { echo '/proc/sys: not found' >&2; exit 127; }
+command -v grep >/dev/null 2>&1 || { echo 'grep: not found' >&2; exit 127; }
+set --
 for k in"#,
     );
     for path in paths {
@@ -19,11 +25,15 @@ for k in"#,
     script.push_str(
         r#"; do
 f=/proc/sys/$k
-v=
-if [ ! -e "$f" ]; then printf -- '-%s\n' "$k"
-elif { IFS= read -r v <"$f"; } 2>/dev/null || [ -n "$v" ]; then printf '=%s %s\n' "$k" "$v"
-else printf '!%s\n' "$k"
+if [ -e "$f" ]; then
+set -- "$@" "$f"
+printf '!%s\n' "$k"
+else printf -- '-%s\n' "$k"
 fi
+done
+[ $# -eq 0 ] || grep '' "$@" /dev/null 2>/dev/null | while IFS= read -r l; do
+l=${l#/proc/sys/}
+printf '=%s %s\n' "${l%%:*}" "${l#*:}"
 done
 echo .
 "#,
@@ -65,7 +75,11 @@ pub fn parse(observation: &Observation) -> Result<Parameters, Reason> {
         let line = lossy(line);
         let (path, state) = if let Some(rest) = line.strip_prefix('=') {
             let (path, value) = rest.split_once(' ').unwrap_or((rest, ""));
-            (path, Ok(Running::Value(normal(value))))
+            let value = match parameters.0.get(path) {
+                Some(Ok(Running::Value(before))) => normal(&format!("{before} {value}")),
+                Some(Ok(Running::Absent) | Err(_)) | None => normal(value),
+            };
+            (path, Ok(Running::Value(value)))
         } else if let Some(path) = line.strip_prefix('-') {
             (path, Ok(Running::Absent))
         } else if let Some(path) = line.strip_prefix('!') {

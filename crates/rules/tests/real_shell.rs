@@ -13,7 +13,7 @@ use model::{ReasonCode, RuleResult, Status};
 
 /// Shells of this machine that can run the scripts; `sh` is always there.
 fn shells() -> Vec<&'static str> {
-    ["sh", "bash"].into_iter().filter(|shell| Path::new("/bin").join(shell).exists()).collect()
+    ["sh", "dash", "bash"].into_iter().filter(|shell| Path::new("/bin").join(shell).exists()).collect()
 }
 
 fn results(corpus: &rules::Corpus, shell: &str, skip: &str) -> Vec<RuleResult> {
@@ -36,6 +36,36 @@ fn corpus(checks: &[(&str, String)]) -> rules::Corpus {
     let files: Vec<(String, String)> = checks.iter().map(|(id, check)| rule(id, check)).collect();
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     load(&files)
+}
+
+#[test]
+fn kernel_parameters_are_read_whole_in_every_shell() {
+    // Numbers of several digits, one number of several words, a text, and one that this kernel does not have.
+    let keys = ["kernel.pid_max", "fs.file-max", "net.ipv4.ip_local_port_range", "kernel.ostype"];
+    let value = |key: &str| {
+        let text = fs::read_to_string(format!("/proc/sys/{}", key.replace('.', "/"))).unwrap();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(value("kernel.pid_max").len() > 1 && value("fs.file-max").len() > 1);
+    let check =
+        |key: &str, wanted: &str| format!("{{sysctl: {{key: {key}, equal: {wanted:?}, layers: running}}}}");
+    let mut checks: Vec<(String, String)> =
+        keys.iter().enumerate().map(|(nth, key)| (format!("whole_{nth}"), check(key, &value(key)))).collect();
+    // As a shell that reads byte by byte would have it.
+    checks.push(("cut".to_owned(), check("kernel.pid_max", &value("kernel.pid_max")[..1])));
+    checks.push(("gone".to_owned(), check("kernel.plumb_no_such", "1")));
+    let checks: Vec<(&str, String)> = checks.iter().map(|(id, check)| (id.as_str(), check.clone())).collect();
+    let corpus = corpus(&checks);
+    for shell in shells() {
+        let found: Vec<(String, Status)> = results(&corpus, shell, "")
+            .into_iter()
+            .map(|result| (result.rule_id.to_string(), result.status))
+            .collect();
+        for (id, status) in found {
+            let wanted = if id.starts_with("whole_") { Status::Pass } else { Status::Fail };
+            assert_eq!(status, wanted, "{shell}: {id}");
+        }
+    }
 }
 
 #[test]
