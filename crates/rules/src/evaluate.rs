@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::evidence;
 use crate::facts::Facts;
-use crate::mask::Masker;
+use crate::mask::{MASK, Masker};
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::Plan;
 use crate::rule::CompiledRule;
@@ -37,7 +37,9 @@ fn result(rule: &CompiledRule, facts: &Facts<'_>, masker: &Masker) -> RuleResult
     };
     let reason = reason.map(|reason| Reason::new(reason.code, shown(&masker.mask_text(&reason.text).0)));
     let value = match status {
-        Status::Pass | Status::Fail | Status::Skipped => masked(outcome.value, masker),
+        Status::Pass | Status::Fail | Status::Skipped => {
+            masked(outcome.value, &evidence::secrets(&outcome.findings, masker), masker)
+        }
         Status::Error | Status::NotApplicable => Value::Null,
     };
     RuleResult { rule_id: rule.id.clone(), status, severity: rule.severity, value, reason, evidence }
@@ -68,13 +70,22 @@ fn judge<'a>(rule: &CompiledRule, facts: &Facts<'a>) -> Outcome<'a> {
 /// Longest text in a value. Bytes.
 const VALUE_TEXT_BYTES_MAX: usize = 4_096;
 
-/// Masks and bounds every text of a value.
-fn masked(value: Value, masker: &Masker) -> Value {
+/// Masks and bounds every text of a value; what is one of the `secrets` that were found goes whole.
+fn masked(value: Value, secrets: &[&str], masker: &Masker) -> Value {
     match value {
+        Value::String(text) if secrets.contains(&text.as_str()) => Value::String(MASK.to_owned()),
+        Value::Number(number) if secrets.contains(&number.to_string().as_str()) => {
+            Value::String(MASK.to_owned())
+        }
         Value::String(text) => Value::String(bounded(&text, masker)),
-        Value::Array(items) => Value::Array(items.into_iter().map(|item| masked(item, masker)).collect()),
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| masked(item, secrets, masker)).collect())
+        }
         Value::Object(entries) => Value::Object(
-            entries.into_iter().map(|(key, value)| (bounded(&key, masker), masked(value, masker))).collect(),
+            entries
+                .into_iter()
+                .map(|(key, value)| (bounded(&key, masker), masked(value, secrets, masker)))
+                .collect(),
         ),
         plain @ (Value::Null | Value::Bool(_) | Value::Number(_)) => plain,
     }

@@ -18,16 +18,16 @@ const FRAME_BYTES: usize = 16_384;
 /// Builds the evidence of one result.
 pub(crate) fn build(verdict: &Verdict, findings: &[Finding<'_>], masker: &Masker) -> Evidence {
     let mut masked = false;
-    let mut mask = |text: &str| {
-        let (text, hit) = masker.mask_text(text);
-        masked |= hit;
-        shown(&text)
-    };
     let error = match verdict {
-        Verdict::Error(reason) => Some(Reason::new(reason.code, mask(&reason.text))),
+        Verdict::Error(reason) => {
+            let (text, hit) = masker.mask_text(&reason.text);
+            masked |= hit;
+            Some(Reason::new(reason.code, shown(&text)))
+        }
         Verdict::Pass | Verdict::Fail | Verdict::NotApplicable(_) => None,
     };
-    let detail = mask(&sentence(verdict, findings, masker));
+    let (detail, hit) = detail(verdict, findings, masker);
+    masked |= hit;
     // What failed comes first: it is what a reader looks for, and there may be more than fits.
     let mut order: Vec<&Finding<'_>> = findings.iter().collect();
     order.sort_by_key(|finding| finding.holds != Some(false));
@@ -80,7 +80,10 @@ fn check(finding: &Finding<'_>, masker: &Masker, limit: usize) -> (EvidenceCheck
         text
     };
     let command = shown_command(&mask(&finding.command), COMMAND_BYTES_MAX);
-    let (expected, actual) = (shown(&mask(&finding.expected)), shown(&mask(actual_of(finding, masker))));
+    let (expected, expected_hit) = masker.mask_rule_text(&finding.expected);
+    let expected = shown(&expected);
+    let (actual, actual_hit) = actual_of(finding, masker);
+    let actual = shown(&actual);
     let source =
         finding.source.as_ref().map(|source| Source { file: shown(&mask(&source.file)), line: source.line });
     let (bytes, output_sha256, output_len, answer_hit) = answer(&finding.answer, masker);
@@ -100,7 +103,7 @@ fn check(finding: &Finding<'_>, masker: &Masker, limit: usize) -> (EvidenceCheck
         actual,
         source,
     };
-    (check, hit || answer_hit || excerpt_hit)
+    (check, hit || expected_hit || actual_hit || answer_hit || excerpt_hit)
 }
 
 /// Returns the answer's bytes, digest and length, all of them after masking.
@@ -150,24 +153,51 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// Returns what was found, or the mask where it is the value of something that is named like a secret: alone, without its
-/// name, it does not look like one.
-fn actual_of<'f>(finding: &'f Finding<'_>, masker: &Masker) -> &'f str {
-    let (named, is_masked) = masker.mask_text(&format!("{}={}", finding.subject, finding.actual));
-    if is_masked && !finding.actual.is_empty() && !named.contains(&finding.actual) {
-        return MASK;
+/// Tells whether what was found is the value of a setting that is named like a secret: alone, without its name, it does not
+/// look like one. What was found of a file, or of all accounts, is no such value, whatever their path or the sentence
+/// about them ends in.
+fn is_secret(finding: &Finding<'_>, masker: &Masker) -> bool {
+    let (subject, actual) = (&finding.subject, &finding.actual);
+    if actual.is_empty() || subject.contains(|c: char| c == '/' || c.is_whitespace()) {
+        return false;
     }
-    &finding.actual
+    let (named, hit) = masker.mask_text(&format!("{subject}={actual}"));
+    hit && !named.contains(actual)
 }
 
-fn sentence(verdict: &Verdict, findings: &[Finding<'_>], masker: &Masker) -> String {
-    let said = |finding: &Finding<'_>| {
-        format!("{}: found {}, expected {}", finding.subject, actual_of(finding, masker), finding.expected)
+/// Returns what was found and is a secret by the name of its setting.
+pub(crate) fn secrets<'f>(findings: &'f [Finding<'_>], masker: &Masker) -> Vec<&'f str> {
+    let secrets = findings.iter().filter(|finding| is_secret(finding, masker));
+    secrets.map(|finding| finding.actual.as_str()).collect()
+}
+
+/// Returns what was found without its secrets, and whether there were any.
+fn actual_of(finding: &Finding<'_>, masker: &Masker) -> (String, bool) {
+    if is_secret(finding, masker) {
+        return (MASK.to_owned(), true);
+    }
+    masker.mask_text(&finding.actual)
+}
+
+/// Says in one sentence what decided, and whether a secret was masked in it: each part alone, for two parts side by side may
+/// look like a name and its secret.
+fn detail(verdict: &Verdict, findings: &[Finding<'_>], masker: &Masker) -> (String, bool) {
+    let of = |holds: bool, otherwise: &str| {
+        let Some(finding) = findings.iter().find(|finding| finding.holds == Some(holds)) else {
+            return (otherwise.to_owned(), false);
+        };
+        let (subject, subject_hit) = masker.mask_text(&finding.subject);
+        let (actual, actual_hit) = actual_of(finding, masker);
+        let (expected, expected_hit) = masker.mask_rule_text(&finding.expected);
+        let said = shown(&format!("{subject}: found {actual}, expected {expected}"));
+        (said, subject_hit || actual_hit || expected_hit)
     };
-    let of = |holds: bool| findings.iter().find(|finding| finding.holds == Some(holds)).map(said);
     match verdict {
-        Verdict::Pass => of(true).unwrap_or_else(|| "as expected".to_owned()),
-        Verdict::Fail => of(false).unwrap_or_else(|| "not as expected".to_owned()),
-        Verdict::NotApplicable(reason) | Verdict::Error(reason) => reason.text.clone(),
+        Verdict::Pass => of(true, "as expected"),
+        Verdict::Fail => of(false, "not as expected"),
+        Verdict::NotApplicable(reason) | Verdict::Error(reason) => {
+            let (text, hit) = masker.mask_text(&reason.text);
+            (shown(&text), hit)
+        }
     }
 }

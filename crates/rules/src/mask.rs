@@ -10,11 +10,13 @@ pub(crate) const MASK: &str = "<masked>";
 /// Shortest credential that is searched for. Bytes; shorter ones would blot out common words.
 const SECRET_BYTES_MIN: usize = 4;
 
-/// Shapes of secrets, each with the part to keep as its first group.
-const SHAPES: [&str; 6] = [
+/// Shapes of secrets, each with the part to keep as its first group. Behind a colon stands no secret where the word before it ends
+/// a path, as in `/etc/pam.d/common-password: not found`.
+const SHAPES: [&str; 7] = [
     r"(?s)()-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
     r#"(?i)(authorization["']?[ \t]*[:=][ \t]*)[^\r\n]+"#,
-    r#"(?i)((?:password|passphrase|secret|token|api[_-]?key)["']?[ \t]*[=:][ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
+    r#"(?i)((?:password|passphrase|secret|token|api[_-]?key)["']?[ \t]*=[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
+    r#"(?i)((?:^|[^\w./-])[\w.-]*(?:password|passphrase|secret|token|api[_-]?key)["']?[ \t]*:[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
     r#"(?i)(passwd["']?[ \t]*=[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
     r"(password_pbkdf2[ \t]+\S+[ \t]+)\S+",
     // Password hashes of crypt(5).
@@ -58,14 +60,7 @@ impl Masker {
     /// Returns the bytes with secrets masked, and whether there were any.
     #[must_use]
     pub fn mask(&self, bytes: &[u8]) -> (Vec<u8>, bool) {
-        let mut out = bytes.to_vec();
-        let mut masked = false;
-        for secret in &self.secrets {
-            if let Some(replaced) = replace(&out, secret) {
-                out = replaced;
-                masked = true;
-            }
-        }
+        let (mut out, mut masked) = self.mask_used(bytes);
         for shape in &self.shapes {
             if let std::borrow::Cow::Owned(replaced) =
                 shape.replace_all(&out, |found: &regex::bytes::Captures<'_>| {
@@ -81,16 +76,37 @@ impl Masker {
         (out, masked)
     }
 
+    /// Returns the bytes with the credentials in use masked, and whether there were any.
+    fn mask_used(&self, bytes: &[u8]) -> (Vec<u8>, bool) {
+        let mut out = bytes.to_vec();
+        let mut masked = false;
+        for secret in &self.secrets {
+            if let Some(replaced) = replace(&out, secret) {
+                out = replaced;
+                masked = true;
+            }
+        }
+        (out, masked)
+    }
+
     /// Returns a text with secrets masked, and whether there were any.
     #[must_use]
     pub fn mask_text(&self, text: &str) -> (String, bool) {
-        let (bytes, masked) = self.mask(text.as_bytes());
-        if masked { (String::from_utf8_lossy(&bytes).into_owned(), true) } else { (text.to_owned(), false) }
+        as_text(text, self.mask(text.as_bytes()))
+    }
+
+    /// As [`Masker::mask_text`] for what a rule says, which everybody may read: only the credentials in use are masked.
+    pub(crate) fn mask_rule_text(&self, text: &str) -> (String, bool) {
+        as_text(text, self.mask_used(text.as_bytes()))
     }
 
     pub(crate) fn digest(&self, bytes: &[u8]) -> Digest {
         (self.sha256)(bytes)
     }
+}
+
+fn as_text(text: &str, (bytes, masked): (Vec<u8>, bool)) -> (String, bool) {
+    if masked { (String::from_utf8_lossy(&bytes).into_owned(), true) } else { (text.to_owned(), false) }
 }
 
 fn replace(bytes: &[u8], secret: &[u8]) -> Option<Vec<u8>> {

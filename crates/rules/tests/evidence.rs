@@ -77,7 +77,8 @@ fn evidence_fits_however_long_the_output_is_exe_12() {
 #[test]
 fn secrets_are_masked_before_anything_leaves_tlw_34() {
     let said = b"hunter22\n-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n\
-        db_password = s3cret\nAuthorization: Bearer abc.def\napi_token=\"x y z\"\n$6$salt$abcdefghijkl\n";
+        db_password = s3cret\nAuthorization: Bearer abc.def\napi_token=\"x y z\"\n\
+        web.password: s4cret\n{\"client_secret\": \"s5cret\"}\nfile/token=s6cret\n$6$salt$abcdefghijkl\n";
     let result = evaluate(
         &[("the_rule", "{command: {run: x, equal: hunter22}}")],
         &[answer("command:the_rule", 0, said, b"")],
@@ -85,15 +86,49 @@ fn secrets_are_masked_before_anything_leaves_tlw_34() {
     )
     .remove(0);
     let whole = serde_json::to_string(&result).unwrap();
-    for secret in ["hunter22", "AAAA", "s3cret", "abc.def", "x y z", "abcdefghijkl"] {
+    for secret in
+        ["hunter22", "AAAA", "s3cret", "s4cret", "s5cret", "s6cret", "abc.def", "x y z", "abcdefghijkl"]
+    {
         assert!(!whole.contains(secret), "{secret} in {whole}");
     }
     assert!(result.evidence.masked);
-    let clean = one(
-        "{command: {run: x, equal: passwordauthentication no}}",
-        &[answer("command:the_rule", 0, b"passwordauthentication no\n", b"")],
+    // Neither what a setting about passwords says, nor what is said of a file whose name ends so.
+    for plain in ["passwordauthentication no", "/etc/pam.d/common-password: not there", "/etc/passwd: 0644"] {
+        let check = format!("{{command: {{run: x, equal: {plain:?}}}}}");
+        let clean = one(&check, &[answer("command:the_rule", 0, format!("{plain}\n").as_bytes(), b"")]);
+        assert_eq!((clean.status, clean.evidence.masked), (Status::Pass, false), "{plain}");
+    }
+}
+
+#[test]
+fn what_is_found_of_accounts_and_files_is_shown_whatever_their_names_end_in_tlw_34() {
+    let shadow = b"root:locked:19000:0:99999:7:-:-\neve:empty:19000:0:99999:7:-:-\n.\n";
+    let passwd = b"@/etc/passwd\n:/etc/passwd\n=root:x:0:0::/root:/bin/sh\n=eve:x:9:9::/:/bin/sh\n.\n";
+    let accounts = one(
+        "{accounts: {assert: no_empty_passwords}}",
+        &[answer("shadow", 0, shadow, b""), answer("text_files", 0, passwd, b"")],
     );
-    assert_eq!((clean.status, clean.evidence.masked), (Status::Pass, false));
+    let check = &accounts.evidence.checks[0];
+    assert_eq!(
+        (accounts.status, check.actual.as_str(), accounts.evidence.masked),
+        (Status::Fail, "eve", false)
+    );
+    assert!(accounts.evidence.detail.contains("found eve, expected none"), "{}", accounts.evidence.detail);
+    let stat = b"666:0:0:root:root:regular file:/etc/passwd\n--\n\n.\n";
+    let file = one(
+        "{file: {path: /etc/passwd, mode_at_most: \"0644\", missing: fail}}",
+        &[answer("stat", 0, stat, b"")],
+    );
+    let check = &file.evidence.checks[0];
+    assert_eq!((file.status, file.evidence.masked), (Status::Fail, false));
+    assert!(check.actual.contains("0666"), "{}", check.actual);
+    // The value of a setting that is named like a secret is one.
+    let text = b"@/etc/x\n:/etc/x\n=password=Tr0ub4dor-real\n.\n";
+    let check = "{setting: {file: /etc/x, format: equals, key: password, missing: fail, equal: changeme}}";
+    let secret = one(check, &[answer("text_files", 0, text, b"")]);
+    assert_eq!((secret.status, secret.evidence.masked), (Status::Fail, true));
+    assert_eq!(secret.evidence.checks[0].actual, "<masked>");
+    assert!(!serde_json::to_string(&secret).unwrap().contains("Tr0ub"), "{secret:?}");
 }
 
 #[test]

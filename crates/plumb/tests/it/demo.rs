@@ -59,6 +59,10 @@ fn the_demo_measures_both_hosts_on_both_days_and_its_commands_show_them() {
     assert_eq!(status(&then, "sysctl_send_redirects"), "fail");
     assert_eq!(status(&now, "sysctl_send_redirects"), "pass");
 
+    // No setting of the demo is a secret: what was found of a file named passwd is no password.
+    let shown = run(&world, &commands[..1], "posture", &["demo-web", "--format", "csv"]);
+    assert!(shown.stdout.contains("file_etc_passwd") && !shown.stdout.contains("<masked>"));
+
     let diff = run(&world, &commands, "diff", &[]);
     let differences: BTreeMap<&str, &str> = rows(&diff).iter().map(|row| (row[0], row[1])).collect();
     assert_eq!(
