@@ -1,6 +1,8 @@
 //! Proofs of the live log as files that verify offline (docs/formats/proof.md): that an entry is in it, and that
 //! it only grew. Reads one signed head, a handful of tiles and one entry, whatever the size of the log.
 
+use std::path::Path;
+
 use ledger::proof::{
     Absent, ConsistencyProof, InclusionProof, Receipt, consistency_from_tiles, consistency_tiles,
     inclusion_from_tiles, inclusion_tiles,
@@ -28,11 +30,12 @@ pub enum Claim {
 
 /// What an inclusion proof shows of its entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub enum Shown<'a> {
     /// Nothing: whoever verifies must have the entry.
     Nothing,
-    /// The entry, and its body where that is not classified higher (FCT-28).
-    UpTo(Classification),
+    /// The entry, and its body where that is not classified higher (FCT-28). A body that retention removed is read from
+    /// the archive of sealed segments, where one is named.
+    UpTo(Classification, Option<&'a Path>),
 }
 
 /// A proof, and the public keys that it verifies with.
@@ -50,7 +53,7 @@ impl App {
     /// # Errors
     /// When there is no such entry, row or checkpoint, or the stored tiles do not lead to the signed root: then
     /// nothing is proven.
-    pub async fn prove(&self, claim: &Claim, size: Option<u64>, shown: Shown) -> Result<Proven, Error> {
+    pub async fn prove(&self, claim: &Claim, size: Option<u64>, shown: Shown<'_>) -> Result<Proven, Error> {
         match claim {
             Claim::Index(position) => self.prove_at(*position, size, shown).await,
             Claim::Row { table, key } => {
@@ -62,7 +65,7 @@ impl App {
     }
 
     /// Proves an entry of this log, or of one that it goes on with, under a checkpoint of that one.
-    async fn prove_at(&self, position: u64, size: Option<u64>, shown: Shown) -> Result<Proven, Error> {
+    async fn prove_at(&self, position: u64, size: Option<u64>, shown: Shown<'_>) -> Result<Proven, Error> {
         let (log, index) = self.entry_at(position).await?;
         let has_ended = log.tenant.log != self.tenant.log;
         if has_ended && log.db.first_checkpoint_over(&log.tenant, index + 1).await?.is_none() {
@@ -84,7 +87,7 @@ impl App {
         position.ok_or_else(|| Error::new(Kind::NotFound, format!("{table} has no recorded row {key:?}")))
     }
 
-    async fn prove_entry(&self, index: u64, size: Option<u64>, shown: Shown) -> Result<Proven, Error> {
+    async fn prove_entry(&self, index: u64, size: Option<u64>, shown: Shown<'_>) -> Result<Proven, Error> {
         let head = self.head(size, index.saturating_add(1)).await?;
         if index >= head.size {
             let message =
@@ -100,9 +103,13 @@ impl App {
         let leaf = ledger::tree::leaf_hash(&stored.entry);
         let extra = match shown {
             Shown::Nothing => None,
-            Shown::UpTo(classification) => {
+            Shown::UpTo(classification, archive) => {
                 // An erased body is empty; the entry still proves that there was one.
                 let body = Some(stored.body).filter(|body| !body.is_empty());
+                let body = match (body, archive) {
+                    (None, Some(archive)) => self.archived_body(archive, index, &stored.entry).await?,
+                    (body, _) => body,
+                };
                 let body = body.filter(|body| is_seen(body, classification));
                 Some(Receipt { entry: stored.entry, body }.to_extra())
             }
@@ -113,6 +120,26 @@ impl App {
         let keys = self.keys().await?;
         proof.verify(&leaf, &keys).map_err(|err| broken(&err.to_string()))?;
         Ok(Proven { text: proof.to_text(), vkeys: signers([&note], &keys) })
+    }
+
+    /// Reads a body that retention removed from the archive; nothing where it was not removed so, or is not there.
+    async fn archived_body(
+        &self,
+        archive: &Path,
+        index: u64,
+        entry: &[u8],
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let pruned = self.db.pruned(&self.tenant).await?;
+        let Some(segment) = pruned.into_iter().find(|(from, to)| (*from..*to).contains(&index)) else {
+            return Ok(None);
+        };
+        let entry = ledger::Entry::parse(entry).map_err(|err| broken(&err.to_string()))?;
+        let body = crate::prune::archived(archive, segment, &entry.body_sha256)?;
+        if body.as_deref().is_some_and(|body| ledger::sha256(body) != entry.body_sha256) {
+            let message = format!("the archive has another body of entry {index} than was recorded");
+            return Err(Error::new(Kind::Unavailable, message).hint("run `plumb verify` on that segment"));
+        }
+        Ok(body)
     }
 
     async fn prove_growth(&self, older: u64, size: Option<u64>) -> Result<Proven, Error> {

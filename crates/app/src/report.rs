@@ -4,6 +4,7 @@
 //! manifest, and a proof leads from the entry to a signed checkpoint.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use ledger::proof::{ProofFile, Receipt, verify_proof};
 use ledger::verify::{Place, judge_witnesses};
@@ -79,11 +80,17 @@ struct Seen {
 }
 
 impl App {
-    /// Returns the posture of a host with its proofs, as canonical JSON.
+    /// Returns the posture of a host with its proofs, as canonical JSON. Bodies that retention removed are read from the
+    /// archive, where one is named.
     ///
     /// # Errors
-    /// When the host is unknown or was never measured, or a manifest was erased.
-    pub async fn prove_posture(&self, host: &str, as_of: &AsOf) -> Result<Vec<u8>, Error> {
+    /// When the host is unknown or was never measured, or a manifest or a body that it rests on is gone.
+    pub async fn prove_posture(
+        &self,
+        host: &str,
+        as_of: &AsOf,
+        archive: Option<&Path>,
+    ) -> Result<Vec<u8>, Error> {
         crate::checkpoint::cut(self).await?;
         let posture = self.posture(host, as_of).await?;
         if !posture.measured {
@@ -101,7 +108,7 @@ impl App {
             if covered.is_empty() && !scan.is_full {
                 continue;
             }
-            let proof = self.prove_row("scan_runs", scan.scan_id.to_string()).await?;
+            let proof = self.prove_row("scan_runs", scan.scan_id.to_string(), archive).await?;
             scans.push(ProvenScan { proof, manifest: text });
             results.extend(covered.into_iter().map(|item| ResultLine {
                 rule_id: item.rule_id,
@@ -125,7 +132,7 @@ impl App {
             schema: SCHEMA.to_owned(),
             host: posture.host,
             host_id: posture.host_id,
-            host_proof: self.prove_row("hosts", posture.host_id.to_string()).await?,
+            host_proof: self.prove_row("hosts", posture.host_id.to_string(), archive).await?,
             valid_at: posture.valid_at,
             recorded_at: posture.recorded_at,
             results,
@@ -143,9 +150,17 @@ impl App {
         Ok(scans)
     }
 
-    async fn prove_row(&self, table: &str, key: String) -> Result<String, Error> {
+    /// Proves the newest record of a row, which has to be there: without it nobody sees what the entry says.
+    async fn prove_row(&self, table: &str, key: String, archive: Option<&Path>) -> Result<String, Error> {
+        let missing = format!("the recorded values of {table} {key} are not here any more");
         let claim = Claim::Row { table: table.to_owned(), key };
-        Ok(self.prove(&claim, None, Shown::UpTo(Classification::Normal)).await?.text)
+        let text = self.prove(&claim, None, Shown::UpTo(Classification::Normal, archive)).await?.text;
+        match receipt_of(&text) {
+            Some(Receipt { body: Some(_), .. }) => Ok(text),
+            Some(Receipt { body: None, .. }) | None => Err(Error::new(Kind::NotFound, missing).hint(
+                "what retention removed stands in the sealed segments, which --archive names; what was erased is gone",
+            )),
+        }
     }
 
     async fn manifest_of(&self, scan: &ScanRecord) -> Result<String, Error> {
@@ -204,6 +219,33 @@ pub fn verify_report(name: &str, bytes: &[u8], (keys, policy): (&[VerifierKey], 
     }
     report.settle();
     report
+}
+
+/// What a document says that it is the answer to. The instants are the question's own: a proof cannot show that no newer
+/// scan was recorded by then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Claimed {
+    pub host: String,
+    pub host_id: HostId,
+    pub valid_at: Timestamp,
+    pub recorded_at: Timestamp,
+    /// When the newest of the scans that it rests on measured the host; none where no proof shows one.
+    pub measured_at: Option<Timestamp>,
+}
+
+/// Reads what a document claims, of bytes that [`verify_report`] verified.
+#[must_use]
+pub fn claimed(bytes: &[u8]) -> Option<Claimed> {
+    let document = read(bytes).ok()?;
+    let scan = |proven: &ProvenScan| read_row::<ScanRecord>(&proven.proof, EntryKind::ScanManifest);
+    let measured_at = document.scans.iter().filter_map(scan).filter_map(|scan| scan.measured_at).max();
+    Some(Claimed {
+        measured_at,
+        host: document.host,
+        host_id: document.host_id,
+        valid_at: document.valid_at,
+        recorded_at: document.recorded_at,
+    })
 }
 
 fn finding(code: FindingCode, detail: impl Into<String>) -> Finding {
@@ -272,6 +314,11 @@ fn check_host(name: &str, document: &Document, keys: &[VerifierKey], report: &mu
     if !check_proof(name, &document.host_proof, keys, report) {
         return;
     }
+    if receipt_of(&document.host_proof).is_some_and(|receipt| receipt.body.is_none()) {
+        let detail = "the proof of the host holds no body, so that it does not show which host it is of";
+        report.add(finding(FindingCode::BodyMissing, detail).row("hosts", &document.host_id.to_string()));
+        return;
+    }
     let host: Option<HostRecord> = read_row(&document.host_proof, EntryKind::HostChanged);
     if host.is_none_or(|host| (host.host_id, host.name) != (document.host_id, document.host.clone())) {
         let detail = "the proven record of the host has another id or name";
@@ -321,10 +368,15 @@ fn check_scan(
     }
 }
 
+/// Reads what an inclusion proof carries: the entry, and its body where it is there.
+fn receipt_of(proof: &str) -> Option<Receipt> {
+    let ProofFile::Inclusion(proof) = ProofFile::parse(proof.as_bytes()).ok()? else { return None };
+    Receipt::parse(proof.extra.as_deref()?).ok()
+}
+
 /// Reads a record of this kind out of a proof that verified.
 fn read_row<R: serde::de::DeserializeOwned>(proof: &str, kind: EntryKind) -> Option<R> {
-    let ProofFile::Inclusion(proof) = ProofFile::parse(proof.as_bytes()).ok()? else { return None };
-    let receipt = Receipt::parse(proof.extra.as_deref()?).ok()?;
+    let receipt = receipt_of(proof)?;
     let entry = ledger::Entry::parse(&receipt.entry).ok()?;
     let body: Body<R> = serde_json::from_slice(receipt.body.as_deref()?).ok()?;
     (entry.kind == kind).then_some(body.row)

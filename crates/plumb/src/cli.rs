@@ -306,6 +306,9 @@ pub(crate) struct PostureArgs {
     /// Print the answer as a document with ledger proofs, which `plumb verify` checks offline
     #[arg(long, requires = "host", conflicts_with_all = ["framework", "format", "reports"])]
     pub(crate) prove: bool,
+    /// Folder with the bundles that `plumb ledger seal` wrote: values that retention removed are proven from there
+    #[arg(long, value_name = "DIR", requires = "prove")]
+    pub(crate) archive: Option<PathBuf>,
     /// How to write what is found
     #[arg(long, short, value_name = "FORMAT", default_value = "text", value_parser = posture_format())]
     pub(crate) format: PostureFormat,

@@ -72,6 +72,9 @@ pub(crate) struct ProveArgs {
     /// Leave the entry and its body out: whoever verifies must have the entry
     #[arg(long, conflicts_with = "consistency")]
     pub(crate) bare: bool,
+    /// Folder with the bundles that `plumb ledger seal` wrote: a body that retention removed is read from there
+    #[arg(long, value_name = "DIR", conflicts_with = "bare")]
+    pub(crate) archive: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) sight: Sight,
     /// Write the proof to this file instead of standard output

@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use app::bundle::verify_folder;
+use app::report::Claimed;
 use app::state::Difference;
 use app::{App, Error, Kind};
 use ledger::bundle::{CHECKPOINT, Extent, Options, Range, SMALL_FILE_BYTES_MAX};
@@ -163,8 +164,12 @@ pub(super) fn verify_bundle(args: &VerifyArgs) -> Result<Exit, Error> {
             )
             .hint("`plumb ledger prove --consistency OLD` proves that the log grew"));
         }
-        let report = super::prove::verify(&args.bundle, (&keys, policy.as_ref()), args.entry.as_deref())?;
-        return show(&report, args.format);
+        let trusted = (keys.as_slice(), policy.as_ref());
+        let (report, claimed) = super::prove::verify(&args.bundle, trusted, args.entry.as_deref())?;
+        return match claimed {
+            Some(claimed) => show_posture(&report, &claimed, args.format),
+            None => show(&report, args.format),
+        };
     }
     if args.entry.is_some() {
         return Err(Error::new(Kind::Usage, "--entry belongs to the file of a bare proof"));
@@ -218,6 +223,32 @@ fn show(report: &Report, format: ListFormat) -> Result<Exit, Error> {
         ListFormat::Text => console::print(text(report)?.as_bytes())?,
     }
     Ok(if report.ok { Exit::Success } else { Exit::AnswerIsNo })
+}
+
+/// As [`show`] of a proven posture that holds: whose it is, of which instants, and what it cannot show.
+fn show_posture(report: &Report, claimed: &Claimed, format: ListFormat) -> Result<Exit, Error> {
+    match format {
+        ListFormat::Json => {
+            let mut document = serde_json::to_value(report)
+                .map_err(|err| Error::new(Kind::Internal, format!("could not write: {err}")))?;
+            document["posture"] = json!(claimed);
+            console::print(&super::json(&document)?)?;
+        }
+        ListFormat::Text => {
+            let measured = claimed.measured_at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+            let text = format!(
+                "{}posture of {} ({}), last measured {measured}; asked for {} as recorded at {}\n\
+                 not shown: that no newer scan was recorded by then; a bundle of the log shows that\n",
+                text(report)?,
+                clean(&claimed.host),
+                claimed.host_id,
+                claimed.valid_at,
+                claimed.recorded_at,
+            );
+            console::print(text.as_bytes())?;
+        }
+    }
+    Ok(Exit::Success)
 }
 
 /// Says in a line how much there is of a log that the verified one goes on with.

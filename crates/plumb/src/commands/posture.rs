@@ -24,7 +24,7 @@ pub(super) async fn show(app: &App, args: &PostureArgs) -> Result<Exit, Error> {
     output::refuse_same(args.output.as_deref(), &args.reports)?;
     let terminal = args.output.is_none() && console::stdout_is_terminal();
     let bytes = match (&args.host, args.format) {
-        (Some(host), _) if args.prove => app.prove_posture(host, &as_of).await?,
+        (Some(host), _) if args.prove => app.prove_posture(host, &as_of, args.archive.as_deref()).await?,
         (host, PostureFormat::Results(format)) => {
             let options = Options { format, color: false, verbose: true, version: env!("CARGO_PKG_VERSION") };
             output::render(&app.results_on_record(host.as_deref(), &as_of).await?, &options)?

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use app::prove::{Claim, Shown};
-use app::report::{REPORT_BYTES_MAX, is_report, verify_report};
+use app::report::{Claimed, REPORT_BYTES_MAX, claimed, is_report, verify_report};
 use app::{App, Error, Kind};
 use ledger::proof::{ConsistencyProof, ProofFile, verify_proof};
 use ledger::tile::ENTRY_BYTES_MAX;
@@ -21,7 +21,8 @@ const TAR_MARK_AT: usize = 257;
 const TAR_MARK: &[u8] = b"ustar";
 
 pub(super) async fn run(app: &App, args: &ProveArgs) -> Result<Exit, Error> {
-    let shown = if args.bare { Shown::Nothing } else { Shown::UpTo(args.sight.up_to()) };
+    let shown =
+        if args.bare { Shown::Nothing } else { Shown::UpTo(args.sight.up_to(), args.archive.as_deref()) };
     let proof = app.prove(&claim(args)?, args.size, shown).await?;
     let Some(path) = &args.output else {
         console::print(proof.text.as_bytes())?;
@@ -47,12 +48,13 @@ fn claim(args: &ProveArgs) -> Result<Claim, Error> {
     }
 }
 
-/// Verifies a proof file offline, as [`super::ledger::verify_bundle`] does a bundle.
+/// Verifies a proof file offline, as [`super::ledger::verify_bundle`] does a bundle; of a proven posture it says what that
+/// claims to answer, once it holds.
 pub(super) fn verify(
     path: &Path,
     (keys, policy): (&[VerifierKey], Option<&Policy>),
     entry: Option<&Path>,
-) -> Result<Report, Error> {
+) -> Result<(Report, Option<Claimed>), Error> {
     let bytes = read(path, REPORT_BYTES_MAX)?;
     if bytes.get(TAR_MARK_AT..).is_some_and(|rest| rest.starts_with(TAR_MARK)) {
         return Err(Error::new(Kind::Usage, format!("{} is a tar archive", path.display()))
@@ -63,7 +65,9 @@ pub(super) fn verify(
         if entry.is_some() {
             return Err(Error::new(Kind::Usage, "--entry belongs to the file of a bare proof"));
         }
-        return Ok(verify_report(&name, &bytes, (keys, policy)));
+        let report = verify_report(&name, &bytes, (keys, policy));
+        let claimed = claimed(&bytes).filter(|_claimed| report.ok);
+        return Ok((report, claimed));
     }
     let entry = entry.map(|path| read(path, ENTRY_BYTES_MAX)).transpose()?;
     let mut report = verify_proof(&name, &bytes, keys, entry.as_deref());
@@ -77,7 +81,7 @@ pub(super) fn verify(
         judge_witnesses(&mut report, policy, checkpoint.as_bytes(), None, &place);
         report.settle();
     }
-    Ok(report)
+    Ok((report, None))
 }
 
 /// Reads a file up to one byte more than `max`, which is enough to see that it is too long.

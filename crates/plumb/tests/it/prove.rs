@@ -264,6 +264,70 @@ fn a_posture_with_its_proofs_verifies_far_from_its_database_pos_19_tlw_22() {
     assert_refused(&never, 64, "was not measured by then");
 }
 
+#[test]
+fn a_posture_whose_bodies_retention_removed_is_proven_from_the_archive_pos_19_led_40() {
+    let world = world();
+    assert_code(&world.plumb(&["demo"]), 0);
+    let data = world.data().join("demo").to_str().unwrap().to_owned();
+    let run = |words: &[&str]| world.plumb(&[&["--data-dir", &data], words].concat());
+    let vkey = json(&run(&["ledger", "status", "--format", "json"]))["vkey"].as_str().unwrap().to_owned();
+    let archive = world.path("archive").to_str().unwrap().to_owned();
+    let (file, entry) = (world.path("posture.json"), world.path("entry"));
+    let (file, entry) = (file.to_str().unwrap(), entry.to_str().unwrap());
+    let index =
+        json(&run(&["history", "demo-web", "--format", "json"]))["changes"][0]["log_index"].to_string();
+    let posture = ["posture", "demo-web", "--at", "2026-03-02", "--prove", "--output", file];
+    let prove = ["ledger", "prove", "--index", &index, "--output", entry];
+    let whole = |words: &[&str]| {
+        assert_code(&run(words), 0);
+        fs::read(words.last().unwrap()).unwrap()
+    };
+    assert_code(&run(&["ledger", "seal", "--output", &archive]), 0);
+    assert_code(&run(&posture), 0);
+    let (before, entry_before) = (fs::read(file).unwrap(), whole(&prove));
+    let prune = ["ledger", "prune", "--retention-bodies-days", "30", "--archive", &archive];
+    assert_code(&run(&[&prune[..], &["--reason", "r", "--approved-by", "ada"]].concat()), 0);
+
+    let refused = run(&posture);
+    assert_refused(&refused, 64, "are not here any more");
+    assert!(refused.stderr.contains("--archive"), "{refused:?}");
+    assert_eq!(fs::read(file).unwrap(), before);
+    assert_code(&run(&[&posture[..], &["--archive", &archive]].concat()), 0);
+    let done = world.plumb(&["verify", file, "--vkey", &vkey]);
+    assert_code(&done, 0);
+    assert_ne!(entry_before, whole(&prove));
+    assert_code(&run(&[&prove[..], &["--archive", &archive]].concat()), 0);
+    let report = json(&world.plumb(&["verify", entry, "--vkey", &vkey, "--format", "json"]));
+    assert_eq!(report["bodies_checked"], 1, "{report:#}");
+
+    // Who reads the answer is told which question it answers, and what it cannot show.
+    let claim = "posture of demo-web (";
+    assert!(
+        done.stdout.contains(claim) && done.stdout.contains("last measured 2026-03-01T10:00:"),
+        "{done:?}"
+    );
+    assert!(
+        done.stdout.contains("asked for 2026-03-02T00:00:00.000000Z") && done.stdout.contains("not shown")
+    );
+    let claimed =
+        json(&world.plumb(&["verify", file, "--vkey", &vkey, "--format", "json"]))["posture"].clone();
+    assert_eq!(
+        (&claimed["host"], &claimed["valid_at"]),
+        (&"demo-web".into(), &"2026-03-02T00:00:00.000000Z".into())
+    );
+
+    // A proof of the host without its body shows nothing of the host; it is not one that somebody altered.
+    let mut bare: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let row = format!("hosts/{}", claimed["host_id"].as_str().unwrap());
+    assert_code(&run(&["ledger", "prove", "--row", &row, "--output", entry]), 0);
+    bare["host_proof"] = fs::read_to_string(entry).unwrap().into();
+    fs::write(file, serde_json::to_vec(&bare).unwrap()).unwrap();
+    let found = json(&world.plumb(&["verify", file, "--vkey", &vkey, "--format", "json"]));
+    let codes: Vec<_> =
+        found["findings"].as_array().unwrap().iter().map(|finding| &finding["code"]).collect();
+    assert_eq!(codes, ["body_missing"], "{found:#}");
+}
+
 /// An answer of March the ninth that rests on the older scan for one rule, which the newer one covered as well.
 #[test]
 fn a_posture_that_rests_on_an_older_scan_than_it_shows_is_refused_pos_19() {
