@@ -13,7 +13,7 @@ use store::log::StoredEntry;
 
 use crate::context::{App, nonces};
 use crate::error::{Error, Kind};
-use crate::prune::is_needed;
+use crate::prune::{is_needed, row_of};
 
 /// Subject of a hold that protects everything.
 pub const EVERYTHING: &str = "*";
@@ -82,8 +82,9 @@ impl App {
         let entry = ledger::Entry::parse(&stored.entry)
             .map_err(|err| Error::internal(format!("entry {index} does not read: {err}")))?;
         if holds_a_claim(entry.kind) {
-            let message =
-                format!("entry {index} is of a fact or an edge, whose value stands in its row too and stays");
+            let message = format!(
+                "entry {index} is of a fact or an edge, or of a row in quarantine, whose value stands in its row too and stays"
+            );
             return Err(
                 Error::new(Kind::Denied, message).hint("retire it; what was recorded cannot be erased yet")
             );
@@ -92,12 +93,9 @@ impl App {
             let message = format!("entry {index} is of kind {}, which verification needs", entry.kind);
             return Err(Error::new(Kind::Denied, message));
         }
-        if stored.body.is_empty() && entry.body_len > 0 {
-            return Err(Error::new(Kind::Conflict, format!("the body of entry {index} is erased already")));
-        }
-        let body = ledger::canonical::parse(&stored.body)
-            .map_err(|err| Error::internal(format!("the body of entry {index} does not read: {err}")))?;
-        let row = body.get("row").unwrap_or(&Value::Null);
+        let is_gone = stored.body.is_empty() && entry.body_len > 0;
+        let row = if is_gone { self.recorded_row(&entry).await? } else { row_of(&stored.body)? };
+        let row = &row;
         let mut subjects = self.subjects_of(row).await?;
         let erased = |blob, erased_sha256, size: usize| BodyErased {
             erased_index: index,
@@ -108,7 +106,10 @@ impl App {
             reason: reason.to_owned(),
             approved_by: approved_by.to_owned(),
         };
-        let mut blobs = vec![erased(ErasedBlob::Body, Digest(entry.body_sha256), stored.body.len())];
+        let mut blobs = Vec::new();
+        if !is_gone {
+            blobs.push(erased(ErasedBlob::Body, Digest(entry.body_sha256), stored.body.len()));
+        }
         let named = [
             (ErasedBlob::Evidence, Store::Evidence, "evidence_sha256"),
             (ErasedBlob::Manifest, Store::Manifests, "manifest_sha256"),
@@ -122,8 +123,37 @@ impl App {
             subjects.extend(self.db.hosts_naming(&self.tenant, sha256).await?.into_iter().map(subject_of));
             blobs.push(erased(blob, sha256, bytes.len()));
         }
+        if blobs.is_empty() {
+            let pruned = self.db.pruned(&self.tenant).await?;
+            let is_pruned = pruned.into_iter().any(|(from, to)| (from..to).contains(&index));
+            let how = if is_pruned { "removed by retention" } else { "erased" };
+            let message =
+                format!("the body of entry {index} was {how} already, and nothing that it names is left");
+            return Err(Error::new(Kind::Conflict, message));
+        }
         self.refuse_held(index, &subjects).await?;
         Ok(blobs)
+    }
+
+    /// Reads the row that an entry is about, whose body is gone: it names what else may be erased. Nothing for rows that name
+    /// nothing.
+    async fn recorded_row(&self, entry: &ledger::Entry) -> Result<Value, Error> {
+        let value = |read: Result<Value, serde_json::Error>| {
+            read.map_err(|err| Error::internal(format!("could not read {}: {err}", entry.row)))
+        };
+        if entry.kind == EntryKind::FindingChanged {
+            let change = self.db.find_change(&self.tenant, &entry.row).await?;
+            return change.map_or(Ok(Value::Null), |change| value(serde_json::to_value(change)));
+        }
+        if entry.kind == EntryKind::ScanManifest {
+            let scan = entry
+                .row
+                .parse()
+                .map_err(|err| Error::internal(format!("an entry names the scan {:?}: {err}", entry.row)))?;
+            let scan = self.db.find_scan(&self.tenant, scan).await?;
+            return scan.map_or(Ok(Value::Null), |scan| value(serde_json::to_value(scan)));
+        }
+        Ok(Value::Null)
     }
 
     /// Refuses what a hold protects: a hold names a host, or everything.
@@ -219,7 +249,14 @@ impl App {
 
 /// Tells whether an entry speaks of a fact or an edge: emptying its body would leave the value where it is read.
 const fn holds_a_claim(kind: EntryKind) -> bool {
-    matches!(kind, EntryKind::FactPut | EntryKind::FactRetired | EntryKind::EdgePut | EntryKind::EdgeRetired)
+    matches!(
+        kind,
+        EntryKind::FactPut
+            | EntryKind::FactRetired
+            | EntryKind::EdgePut
+            | EntryKind::EdgeRetired
+            | EntryKind::Seam
+    )
 }
 
 /// Returns the name of a host as the subject of a hold.

@@ -48,8 +48,10 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
         Mode::Create | Mode::Existing => Content::open_to_run(config.rules())?,
         Mode::Ledger => Content::none()?,
     });
-    if mode != Mode::Create {
-        require(&config.database.place(&config.data_dir)?)?;
+    let place = config.database.place(&config.data_dir)?;
+    match mode {
+        Mode::Create => refuse_lost(&config.data_dir.join(KEY_FILE), &place)?,
+        Mode::Existing | Mode::Ledger => require(&place)?,
     }
     let policy = config.policy.as_deref().map(ConfiguredPolicy::read).transpose()?;
     let db = open_database(config).await?;
@@ -102,15 +104,55 @@ fn assemble(
     }
 }
 
-/// Refuses a file that is not there, which opening it would make.
+/// Refuses a file that is not there, which opening it would make, or that is empty, which opening it would fill.
 pub(crate) fn require(place: &Place) -> Result<(), Error> {
-    match place {
-        Place::File(path) if !path.exists() => {
+    let Place::File(path) = place else { return Ok(()) };
+    match content_of(path)? {
+        FileContent::Some => Ok(()),
+        FileContent::Empty => Err(Error::new(
+            Kind::Unavailable,
+            format!("{} holds no ledger: the file is empty", path.display()),
+        )
+        .hint("restore it from your backup, or run `plumb scan` to begin one")),
+        FileContent::NoFile => {
             Err(Error::new(Kind::Unavailable, format!("there is no database at {}", path.display()))
                 .hint("run `plumb scan` first, or name the data directory by --data-dir"))
         }
-        Place::File(_) | Place::Server(_) => Ok(()),
     }
+}
+
+enum FileContent {
+    Some,
+    Empty,
+    NoFile,
+}
+
+/// Tells what is at a path, without opening it. What may not be looked at is not taken for missing.
+fn content_of(path: &Path) -> Result<FileContent, Error> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() && found.len() == 0 => Ok(FileContent::Empty),
+        Ok(_found) => Ok(FileContent::Some),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(FileContent::NoFile),
+        Err(err) => {
+            Err(Error::new(Kind::Unavailable, format!("could not look at {}: {err}", path.display()))
+                .hint("run it as the user whom the data directory belongs to"))
+        }
+    }
+}
+
+/// Refuses to begin another ledger beside the key of one whose database is gone. A first start makes the file before the
+/// key, so that one which was stopped in between is none.
+fn refuse_lost(key_path: &Path, place: &Place) -> Result<(), Error> {
+    let Place::File(path) = place else { return Ok(()) };
+    if !key_path.exists() || matches!(content_of(path)?, FileContent::Some) {
+        return Ok(());
+    }
+    let (key, database) = (key_path.display(), path.display());
+    let message = format!("the ledger that {key} signs for is gone: {database} is missing or empty");
+    Err(Error::new(Kind::Config, message).hint(
+        "restore the database from your backup, go on with what is known of it by `plumb ledger continue`, or move the key away to \
+         begin another ledger",
+    ))
 }
 
 /// Opens the database. A file is made where it is missing, and so is the data directory; a server's database has to be

@@ -137,6 +137,25 @@ struct Lens {
     rules: BTreeMap<RuleId, Vec<String>>,
 }
 
+/// What the rules of several hosts know of one framework.
+#[derive(Default)]
+struct Lenses {
+    are_some_known: bool,
+    /// What to say where no host's rules know it.
+    unknown: Option<Error>,
+}
+
+impl Lenses {
+    /// Refuses a framework that the rules of no host know. Where those of one do, the others are told as outside of it: one
+    /// host that was scanned with other rules takes the answer about the rest from nobody.
+    fn refuse_unknown(self) -> Result<(), Error> {
+        match self.unknown {
+            Some(unknown) if !self.are_some_known => Err(unknown),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 impl App {
     /// Returns the posture of a host at two instants.
     ///
@@ -144,18 +163,23 @@ impl App {
     /// When there is no such host or framework.
     pub async fn posture(&self, host: &str, as_of: &AsOf) -> Result<Posture, Error> {
         let host = self.load_host_of(host, as_of.valid_at.unwrap_or_else(|| self.now())).await?.record;
-        self.posture_of(&host, as_of).await
+        let mut lenses = Lenses::default();
+        let posture = self.posture_of(&host, as_of, &mut lenses).await?;
+        lenses.refuse_unknown()?;
+        Ok(posture)
     }
 
     /// Returns the postures of all hosts that were in the inventory at the instant.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When the database cannot be read, or no host was scanned with rules that are mapped to the framework.
     pub async fn fleet_posture(&self, as_of: &AsOf) -> Result<Vec<Posture>, Error> {
         let mut postures = Vec::new();
+        let mut lenses = Lenses::default();
         for host in self.hosts_at(as_of.valid_at.unwrap_or_else(|| self.now())).await? {
-            postures.push(self.posture_of(&host, as_of).await?);
+            postures.push(self.posture_of(&host, as_of, &mut lenses).await?);
         }
+        lenses.refuse_unknown()?;
         Ok(postures)
     }
 
@@ -165,7 +189,12 @@ impl App {
         Ok(hosts.into_iter().map(|host| host.record).filter(|host| is_there(host, at)).collect())
     }
 
-    async fn posture_of(&self, host: &HostRecord, as_of: &AsOf) -> Result<Posture, Error> {
+    async fn posture_of(
+        &self,
+        host: &HostRecord,
+        as_of: &AsOf,
+        lenses: &mut Lenses,
+    ) -> Result<Posture, Error> {
         let now = self.now();
         let at = (as_of.valid_at.unwrap_or(now), as_of.recorded_at.unwrap_or(now));
         let full = self.db.find_full_scan(&self.tenant, host.host_id, at).await?;
@@ -188,7 +217,7 @@ impl App {
                     Some(scan) => self.platform_of(host, scan).await?,
                     None => recorded::platform(host),
                 };
-                Some(self.lens(framework, mapping, &platform)?)
+                Some(self.lens(framework, mapping, &platform, lenses)?)
             }
             None => None,
         };
@@ -247,6 +276,7 @@ impl App {
         framework: &str,
         then: Option<&CorpusDocument>,
         platform: &Platform,
+        lenses: &mut Lenses,
     ) -> Result<Lens, Error> {
         let today = read_corpus(&self.content.document.bytes)?;
         let (document, when) = match then {
@@ -258,9 +288,17 @@ impl App {
         if found.is_empty() {
             let known: BTreeSet<&str> = document.mappings.iter().map(|m| m.framework.as_str()).collect();
             let known: Vec<&str> = known.into_iter().collect();
-            return Err(Error::new(Kind::Usage, format!("no rule is mapped to the framework {framework:?}"))
-                .hint(format!("there are: {}", known.join(", "))));
+            let error = Error::new(Kind::Usage, format!("no rule is mapped to the framework {framework:?}"));
+            lenses.unknown.get_or_insert(match known.as_slice() {
+                [] => error.hint("the rules that were used are mapped to none"),
+                known => error.hint(format!("there are: {}", known.join(", "))),
+            });
+            return Ok(Lens {
+                said: format!("no rule of these is mapped to it ({when})"),
+                rules: BTreeMap::new(),
+            });
         }
+        lenses.are_some_known = true;
         let found: Vec<StoredMapping> =
             found.into_iter().filter(|mapping| mapping.applies_to(platform)).collect();
         if found.is_empty() {
@@ -314,8 +352,9 @@ impl App {
     /// When there is no such host.
     pub async fn diff(&self, host: &str, from: Timestamp, to: Timestamp) -> Result<DiffView, Error> {
         let host = self.load_host_of(host, to).await?.record;
-        let before = self.posture_of(&host, &AsOf { valid_at: Some(from), ..AsOf::default() }).await?;
-        let after = self.posture_of(&host, &AsOf { valid_at: Some(to), ..AsOf::default() }).await?;
+        let at = |at: Timestamp| AsOf { valid_at: Some(at), ..AsOf::default() };
+        let before = self.posture_of(&host, &at(from), &mut Lenses::default()).await?;
+        let after = self.posture_of(&host, &at(to), &mut Lenses::default()).await?;
         let rows = decide::diff(&rows(&before), &rows(&after));
         let changes = self.changes_between(before.host_id, from, to).await?;
         let measured = (before.measured, after.measured);

@@ -200,11 +200,15 @@ fn signers<'n>(notes: impl IntoIterator<Item = &'n String>, keys: &[VerifierKey]
     found
 }
 
-/// Tells whether a body may be shown. What cannot be read as a body may not, below the highest classification.
+/// Tells whether a body may be shown. What cannot be read as a body may not, below the highest classification. Of a row in
+/// quarantine the classification stands in its cells.
 fn is_seen(body: &[u8], up_to: Classification) -> bool {
     let restricted = serde_json::Value::from(Classification::Restricted.as_str());
+    let is_open = |row: &serde_json::Value| {
+        row["classification"] != restricted && row["cells"]["classification"] != restricted
+    };
     up_to == Classification::Restricted
-        || ledger::canonical::parse(body).is_ok_and(|body| body["row"]["classification"] != restricted)
+        || ledger::canonical::parse(body).is_ok_and(|body| is_open(&body["row"]))
 }
 
 fn unreadable(err: &TileError<Absent>) -> Error {

@@ -176,7 +176,7 @@ pub(crate) const fn is_needed(kind: EntryKind) -> bool {
 }
 
 /// Returns the record in a body; null where the body was erased.
-fn row_of(body: &[u8]) -> Result<Value, Error> {
+pub(crate) fn row_of(body: &[u8]) -> Result<Value, Error> {
     if body.is_empty() {
         return Ok(Value::Null);
     }

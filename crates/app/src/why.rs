@@ -26,6 +26,7 @@ pub struct Why {
     pub description: Option<String>,
     pub rationale: Option<String>,
     pub fix: Option<String>,
+    /// None where it is gone: somebody erased it, or retention removed it.
     pub evidence: Option<Evidence>,
     pub controls: Vec<ControlRef>,
     /// Newest first.

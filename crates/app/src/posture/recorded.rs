@@ -14,7 +14,7 @@ use store::blobs::Store;
 use store::facts::read::{Instants, Wanted};
 use store::posture::RuleState;
 
-use super::{AsOf, StoredMapping, StoredRule, read_corpus};
+use super::{AsOf, Lenses, StoredMapping, StoredRule, read_corpus};
 use crate::context::App;
 use crate::error::{Error, Kind};
 
@@ -43,6 +43,7 @@ impl App {
         }
         let mut hosts = Vec::with_capacity(records.len());
         let mut content_signed = true;
+        let mut lenses = Lenses::default();
         for record in records {
             let full = self.db.find_full_scan(&self.tenant, record.host_id, at).await?;
             content_signed &= match &full {
@@ -50,12 +51,13 @@ impl App {
                 None => true,
             };
             let outcome = match full {
-                Some(scan) => self.recorded_results(&record, scan, (at, as_of)).await?,
+                Some(scan) => self.recorded_results(&record, scan, (at, as_of), &mut lenses).await?,
                 None => Outcome::NotMeasured(self.why_not(&record, at).await?),
             };
             let HostRecord { name, host_id, .. } = record;
             hosts.push(HostScan { target: name.clone(), host: name, host_id, outcome });
         }
+        lenses.refuse_unknown()?;
         Ok(ScanReport {
             rules: self.content.texts(&hosts),
             hosts,
@@ -71,6 +73,7 @@ impl App {
         host: &HostRecord,
         scan: ScanRecord,
         (at, as_of): ((Timestamp, Timestamp), &AsOf),
+        lenses: &mut Lenses,
     ) -> Result<Outcome, Error> {
         let states = match scan.rule_set_sha256 {
             Some(set) => self.db.results_as_of((&self.tenant, host.host_id), at, Some(set)).await?,
@@ -81,8 +84,7 @@ impl App {
         let mappings = &today.as_ref().unwrap_or(&then).mappings;
         let of_host = self.platform_of(host, &scan).await?;
         if let Some(framework) = &as_of.framework {
-            // One that no rule is mapped to is refused there.
-            self.lens(framework, today.is_none().then_some(&then), &of_host)?;
+            self.lens(framework, today.is_none().then_some(&then), &of_host, lenses)?;
         }
         let rules = then.rules();
         let mut results = Vec::with_capacity(states.len());
@@ -121,9 +123,11 @@ impl App {
             Some(evidence) => essence(evidence),
             None => (String::new(), ERASED.to_owned(), String::new()),
         };
+        let why_not = |text: &str| state.skip_reason.map(|code| Reason::new(code, text));
         let reason = match &evidence {
-            Some(evidence) => evidence.error.clone(),
-            None => state.skip_reason.map(|code| Reason::new(code, ERASED)),
+            // Of a rule that does not apply the detail says why.
+            Some(evidence) => evidence.error.clone().or_else(|| why_not(&evidence.detail)),
+            None => why_not(ERASED),
         };
         let rule = rules.get(&state.rule_id);
         let title = rule.map_or(state.rule_id.as_str(), |rule| rule.title.as_str());

@@ -133,7 +133,9 @@ fn one(posture: &Posture, terminal: bool) -> String {
     if terminal {
         format!("{heading}{mapping}{}", table.render(true))
     } else {
-        console::note(heading.trim_end());
+        for line in heading.lines().chain(mapping.lines()) {
+            console::note(line);
+        }
         table.render(false)
     }
 }

@@ -38,8 +38,9 @@ async fn over(app: &App, args: &RepairArgs) -> Result<Exit, Error> {
     let (report, differences) = (app.verify_ledger(None).await?, app.verify_state().await?);
     let is_sound = report.ok && differences.is_empty();
     let tell = if is_sound { console::note } else { console::warn };
-    tell(ledger::text(&report)?.trim_end());
-    tell(ledger::state_text(&differences).trim_end());
+    for line in ledger::text(&report)?.lines().chain(ledger::state_text(&differences).lines()) {
+        tell(line);
+    }
     Ok(if is_sound { Exit::Success } else { Exit::AnswerIsNo })
 }
 

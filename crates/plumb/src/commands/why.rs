@@ -33,6 +33,7 @@ fn document(why: &Why) -> serde_json::Value {
         "fix": why.fix,
         "controls": why.controls,
         "evidence": why.evidence,
+        "evidence_erased": why.evidence.is_none(),
         "changes": changes,
     })
 }
@@ -54,7 +55,8 @@ fn text(why: &Why) -> String {
     let unsigned = "this rule came from a directory, not from the shipped corpus";
     line("unsigned", if why.content_signed { "" } else { unsigned });
     line("imported", rule.imported.as_deref().unwrap_or_default());
-    let detail = why.evidence.as_ref().map_or("", |evidence| evidence.detail.as_str());
+    let detail =
+        why.evidence.as_ref().map_or("the evidence is gone: it was erased", |evidence| &evidence.detail);
     line("detail", if reason.is_some() { "" } else { detail });
     for check in why.evidence.iter().flat_map(|evidence| &evidence.checks) {
         line("expected", &check.expected);

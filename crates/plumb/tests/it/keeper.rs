@@ -371,7 +371,7 @@ fn led_41_an_erasure_destroys_the_bytes_and_no_proof_and_a_forged_one_is_found()
     let report = kept.verify();
     assert_eq!((codes(&report), report["erased"].as_u64()), (vec![], Some(2)), "{report:#}");
     assert_refused(&kept.plumb(&["evidence", &evidence]), 64, "erased on purpose");
-    assert_refused(&erase(index, "ada"), 64, "erased already");
+    assert_refused(&erase(index, "ada"), 64, "was erased already");
     let after = kept.export("after");
     let key = kept.vkey();
     for bundle in [&before, &after] {

@@ -9,7 +9,7 @@ use testkit::wait;
 
 use crate::database::{sql, tamper};
 use crate::ours::{closed, folder};
-use crate::support::{World, assert_code, at_port, host, json, world};
+use crate::support::{World, assert_code, assert_refused, at_port, host, json, world};
 
 fn map(world: &World, content: &str, edition: &str, control: &str) {
     let dir = std::path::Path::new(content).join("mappings");
@@ -57,6 +57,35 @@ fn an_answer_for_a_past_instant_keeps_the_mapping_of_its_time() {
     assert_eq!(controls(&todays), ["B-2"]);
     assert_eq!(todays["mapping"], "2 (today's)");
     assert_eq!(controls(&ask(&[])), ["B-2"]);
+}
+
+/// POS-07: a host that was scanned with rules which know no such framework takes the answer about the others from nobody.
+#[test]
+fn a_host_whose_rules_know_no_such_framework_does_not_hide_the_others() {
+    let (world, host) = (world(), host());
+    let content = folder(&world, "mapped", &[closed("one", "high")]);
+    map(&world, &content, "1", "A-1");
+    let name = crate::support::at("root", &host);
+    assert_code(&world.scan(&host, &["--content", &content]), 2);
+    let plain = crate::support::yes(&world);
+    world.plumb(&["scan", "localhost", "--content", &plain, "--quiet"]);
+    let ask = |more: &[&str]| {
+        let words = ["posture", "--framework", "house", "--content", &content];
+        world.plumb(&[&words, more].concat())
+    };
+    let both = json(&ask(&["--format", "json"]));
+    let of =
+        |wanted: &str| both.as_array().unwrap().iter().find(|posture| posture["host"] == wanted).unwrap();
+    assert_eq!(controls(of(&name)), ["A-1"]);
+    assert_eq!(
+        (&of("localhost")["controls"], &of("localhost")["state"]),
+        (&serde_json::json!([]), &"unknown".into())
+    );
+    assert_code(&ask(&["--format", "csv"]), 0);
+    // Alone, that one has no answer.
+    assert_refused(&ask(&["localhost"]), 64, "no rule is mapped to the framework");
+    let typed = world.plumb(&["posture", "--framework", "hose", "--content", &content]);
+    assert_refused(&typed, 64, "no rule is mapped to the framework \"hose\"");
 }
 
 /// POS-13: a host's system is upgraded after a scan. What was so at an instant is told by the edition for what it was then,

@@ -154,6 +154,33 @@ fn assert_sound(world: &World) {
     assert_code(&stranger.plumb(&["verify", &bundle, "--vkey", vkey.as_str().unwrap()]), 0);
 }
 
+/// FCT-28: a row in quarantine keeps its classification, and its entry cannot be erased while the row has the value.
+fn fct_28_a_restricted_row_in_quarantine_is_shown_to_nobody_without_the_word(on: On) {
+    let world = world_on(on);
+    put_all(&world);
+    let put = ["fact", "put", "fleet:web", "code", "\"s3same\"", "--type", "desired", "--restricted"];
+    assert_code(&world.plumb(&put), 0);
+    for (table, [id, _name, _last]) in KINDS {
+        lose_key(&world, on, (table, id));
+    }
+    // The number of the restricted one: behind three of the owner and one of the site.
+    world.by_hand(&again("facts", 4, &[("fact_id", &format!("'{FORGED}'"))]));
+    assert_code(&world.plumb(&["store", "repair", "--apply"]), 0);
+    let index = world.by_hand("SELECT log_index FROM quarantine;").concat();
+    let vkey = json(&world.plumb(&["ledger", "status", "--format", "json"]))["vkey"].clone();
+    let file = world.path("proof").to_str().unwrap().to_owned();
+    let bodies = |more: &[&str]| {
+        let words = ["ledger", "prove", "--index", &index, "--output", &file];
+        assert_code(&world.plumb(&[&words, more].concat()), 0);
+        let done = world.plumb(&["verify", &file, "--vkey", vkey.as_str().unwrap(), "--format", "json"]);
+        json(&done)["bodies_checked"].as_u64().unwrap()
+    };
+    assert_eq!((bodies(&[]), bodies(&["--restricted"])), (0, 1));
+    let erase = world.plumb(&["ledger", "erase", &index, "--reason", "r", "--approved-by", "ada"]);
+    assert_refused(&erase, 64, "a row in quarantine");
+}
+on_each!(fct_28_a_restricted_row_in_quarantine_is_shown_to_nobody_without_the_word);
+
 /// FCT-23: the plan names each row and changes nothing; applied, the row that the ledger confirms stays, the others are in
 /// quarantine byte for byte with an entry each, and everything opens, answers as before and verifies.
 fn fct_23_a_database_in_which_a_number_stands_twice_is_mended(on: On) {

@@ -49,6 +49,28 @@ fn asking_where_nothing_was_recorded_says_what_to_do_and_makes_nothing() {
     assert!(!world.data().exists());
 }
 
+/// A job that runs every night must not begin another history under the old key, as if nothing had been.
+#[test]
+fn a_database_that_is_gone_beside_its_key_is_not_begun_anew() {
+    let (world, content, _posture) = scanned();
+    let scan = || world.plumb(&["scan", "localhost", "--content", &content, "--quiet"]);
+    fs::write(world.database(), b"").unwrap();
+    for log in ["-wal", "-shm"] {
+        drop(fs::remove_file(format!("{}{log}", world.database().display())));
+    }
+    assert_refused(&scan(), 78, "is missing or empty");
+    assert_refused(&world.plumb(&["ledger", "verify"]), 69, "holds no ledger");
+    assert_eq!(fs::metadata(world.database()).unwrap().len(), 0, "what is to be restored was written to");
+    fs::remove_file(world.database()).unwrap();
+    let refused = scan();
+    assert_refused(&refused, 78, "is missing or empty");
+    assert!(refused.stderr.contains("plumb ledger continue"), "{refused:?}");
+    assert!(!world.database().exists());
+    let key = world.database().with_file_name("ledger.key");
+    fs::rename(&key, key.with_extension("old")).unwrap();
+    assert_code(&scan(), expected_here());
+}
+
 /// A command that could not begin its work has begun a ledger, which is whole all the same.
 #[test]
 fn a_ledger_that_holds_nothing_but_its_beginning_verifies() {

@@ -26,7 +26,12 @@ fn what_is_written_of_the_record_is_what_the_scan_wrote(on: On) {
     let (world, host) = (world_on(on), host());
     let name = at("root", &host);
     let unseen = rule("unseen", "low", "{command: {run: no-such-tool-here, equal: \"yes\"}}");
-    let content = folder(&world, "ours", &[closed("one", "high"), closed("two", "low"), unseen]);
+    let apart = rule(
+        "apart",
+        "low",
+        "{setting: {file: /etc/plumb_none, format: equals, key: a, missing: not_applicable, equal: b}}",
+    );
+    let content = folder(&world, "ours", &[apart, closed("one", "high"), closed("two", "low"), unseen]);
     let scan = |more: &[&str], code| {
         let key = crate::support::key(&host);
         let words = ["--content", &content, "scan", &name, "-i", &key, "--format", "jsonl"];
@@ -38,7 +43,9 @@ fn what_is_written_of_the_record_is_what_the_scan_wrote(on: On) {
     host.must("install -m 0600 /dev/null /etc/plumb_one").unwrap();
     let (scanned, scanned_host) = scan(&[], 2);
     let statuses: Vec<&Value> = scanned.iter().map(|line| &line["status"]).collect();
-    assert_eq!(statuses, ["pass", "fail", "error"]);
+    assert_eq!(statuses, ["not_applicable", "pass", "fail", "error"]);
+    // Where there is no verdict there is a reason, also in what is read back.
+    assert!(!scanned[0]["reason"]["text"].as_str().unwrap().is_empty(), "{}", scanned[0]);
     let (recorded, recorded_host) = posture(&[]);
     assert_eq!(
         recorded.into_iter().map(lasting).collect::<Vec<_>>(),
@@ -50,10 +57,10 @@ fn what_is_written_of_the_record_is_what_the_scan_wrote(on: On) {
     host.must("rm /etc/plumb_one").unwrap();
     let (part, _host) = scan(&["--rule", "one"], 2);
     let (recorded, _host) = posture(&[]);
-    assert_eq!((part.len(), recorded.len()), (1, 3));
-    assert_eq!((&recorded[0]["status"], &recorded[1]["status"]), (&json!("fail"), &json!("fail")));
-    assert_eq!(recorded[0]["checked_at"], part[0]["checked_at"]);
-    assert_eq!(recorded[1]["checked_at"], scanned[1]["checked_at"]);
+    assert_eq!((part.len(), recorded.len()), (1, 4));
+    assert_eq!((&recorded[1]["status"], &recorded[2]["status"]), (&json!("fail"), &json!("fail")));
+    assert_eq!(recorded[1]["checked_at"], part[0]["checked_at"]);
+    assert_eq!(recorded[2]["checked_at"], scanned[2]["checked_at"]);
     // Before it, the answer is the one of then.
     let then = scanned[0]["checked_at"].as_str().unwrap();
     let (of_then, _host) = posture(&["--at", then]);

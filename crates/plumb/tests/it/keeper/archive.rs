@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Kept, codes, copy_folder, kept};
 use crate::database::{sql, tamper};
-use crate::support::{assert_code, json, tool, world};
+use crate::support::{assert_code, assert_refused, json, tool, world};
 
 /// A kept world whose first segment, 0..256, is sealed; returns the archive.
 fn sealed() -> (Kept, PathBuf) {
@@ -113,4 +113,35 @@ fn led_41_what_was_erased_after_its_segment_was_sealed_may_go_from_the_archive_t
     assert_eq!(codes(&check(&kept, &archive)), [""; 0]);
     fs::remove_file(file(&archive, "bodies", &body_of(&kept, 101))).unwrap();
     assert_eq!(codes(&check(&kept, &archive)), ["body_missing"]);
+}
+
+#[test]
+fn led_41_the_evidence_of_a_pruned_entry_can_still_be_erased() {
+    let (kept, archive) = sealed();
+    let history = json(&kept.plumb(&["history", "demo-web", "--format", "json", "--limit", "500"]));
+    let changes = history["changes"].as_array().unwrap();
+    let oldest = changes.last().unwrap();
+    assert!(oldest["log_index"].as_u64().unwrap() < 256, "it is in the sealed segment");
+    let (index, evidence) =
+        (oldest["log_index"].to_string(), oldest["change"]["evidence_sha256"].as_str().unwrap().to_owned());
+    let by = ["--reason", "r", "--approved-by", "ada"];
+    let prune = ["ledger", "prune", "--retention-bodies-days", "30", "--archive", archive.to_str().unwrap()];
+    assert_code(&kept.plumb(&[&prune[..], &by].concat()), 0);
+    assert_code(&kept.plumb(&["evidence", &evidence]), 0);
+    let erase = |more: &[&str]| kept.plumb(&[&["ledger", "erase", &index], &by[..], more].concat());
+    assert_refused(&erase(&["--body-only"]), 64, "was removed by retention already");
+    assert_code(&erase(&[]), 0);
+    assert_refused(&kept.plumb(&["evidence", &evidence]), 64, "erased on purpose");
+    assert_refused(&erase(&[]), 64, "was removed by retention already");
+    assert_eq!(codes(&kept.verify()), [""; 0]);
+    assert_code(&kept.plumb(&["state", "verify"]), 0);
+
+    // Whoever asks why is told that there was more to see.
+    let (newest, _evidence) = kept.newest_change("demo-web");
+    let rule = changes[0]["change"]["rule_id"].as_str().unwrap();
+    let why = |more: &[&str]| kept.plumb(&[&["why", rule, "--host", "demo-web"], more].concat());
+    assert_eq!(json(&why(&["--format", "json"]))["evidence_erased"], false);
+    assert_code(&kept.plumb(&[&["ledger", "erase", &newest.to_string()], &by[..]].concat()), 0);
+    assert_eq!(json(&why(&["--format", "json"]))["evidence_erased"], true);
+    assert!(why(&[]).stdout.contains("the evidence is gone: it was erased"));
 }
