@@ -55,7 +55,7 @@ pub fn is_kensa(files: &[(String, Vec<u8>)]) -> bool {
 /// [`GivenError`] when a given variable is not one of these files, or is given twice.
 pub fn load(files: &[(String, Vec<u8>)], given: &[(String, String)]) -> Result<Import, GivenError> {
     let mut report = Report::default();
-    let mut parsed = Vec::new();
+    let (mut parsed, mut broken) = (Vec::new(), Vec::new());
     for (path, bytes) in files {
         report.files += 1;
         let Some(kind) = kind_of(path, bytes) else {
@@ -69,10 +69,13 @@ pub fn load(files: &[(String, Vec<u8>)], given: &[(String, String)]) -> Result<I
         };
         match read(path, bytes) {
             Ok(node) => parsed.push((kind, path.as_str(), node)),
-            Err(problem) => report.items.push(problem),
+            Err(problem) => {
+                report.items.push(problem);
+                broken.extend((kind == FileKind::Variables).then_some(path.as_str()));
+            }
         }
     }
-    let mut variables = Variables::gather(&parsed, &mut report);
+    let mut variables = Variables::gather(&parsed, &broken, &mut report);
     variables.lay_over(given, &parsed)?;
     let mut loader = Loader { report, variables, files: BTreeMap::new(), references: References::default() };
     for (kind, path, node) in parsed {

@@ -42,12 +42,21 @@ pub(crate) struct Variables(BTreeMap<String, String>);
 
 impl Variables {
     /// Reads the files of variables: defaults first, then conf.d in the order of names, each over what was before.
-    pub(crate) fn gather(files: &[(FileKind, &str, Node)], report: &mut Report) -> Self {
+    ///
+    /// Whatever a file may have meant to set and did not is not known behind it: a rule is not judged with the value that
+    /// somebody meant to replace. Of a broken file that is every variable which was set before.
+    pub(crate) fn gather(files: &[(FileKind, &str, Node)], broken: &[&str], report: &mut Report) -> Self {
         let mut variables = Self::default();
-        let mut ordered: Vec<_> = files.iter().filter(|(kind, ..)| *kind != FileKind::Rule).collect();
+        let read = files.iter().filter(|(kind, ..)| *kind != FileKind::Rule);
+        let mut ordered: Vec<_> = read.map(|(kind, path, node)| (*kind, *path, Some(node))).collect();
+        ordered.extend(broken.iter().map(|path| (FileKind::Variables, *path, None)));
         ordered.sort_by_key(|(_, path, _)| (path.contains("conf.d/"), *path));
         for (kind, path, node) in ordered {
-            if *kind == FileKind::Scoped {
+            let Some(node) = node else {
+                variables.0.clear();
+                continue;
+            };
+            if kind == FileKind::Scoped {
                 let message =
                     "variables of one host or group are not honoured: all hosts of a scan share the rules";
                 report.note(ItemKind::NotHonored, "", Place::start(path), message.to_owned());
@@ -64,7 +73,10 @@ impl Variables {
         };
         let entries = match node.entries("the file of variables") {
             Ok(entries) => entries,
-            Err(problem) => return note(problem.at, problem.message),
+            Err(problem) => {
+                self.0.clear();
+                return note(problem.at, problem.message);
+            }
         };
         for (key, value) in entries {
             if key != "variables" {
@@ -74,6 +86,7 @@ impl Variables {
             let entries = match value.entries("variables") {
                 Ok(entries) => entries,
                 Err(problem) => {
+                    self.0.clear();
                     note(problem.at, problem.message);
                     continue;
                 }
@@ -83,7 +96,10 @@ impl Variables {
                     Ok(text) => {
                         self.0.insert(name.clone(), text);
                     }
-                    Err(problem) => note(problem.at, problem.message),
+                    Err(problem) => {
+                        self.0.remove(name);
+                        note(problem.at, problem.message);
+                    }
                 }
             }
         }

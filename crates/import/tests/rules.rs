@@ -251,6 +251,31 @@ fn variables_come_from_defaults_and_conf_d_and_an_unknown_one_skips_its_rule_by_
     );
 }
 
+/// Who meant to replace a value and made a mistake must not be told that all is well by the value that was to be replaced.
+#[test]
+fn a_rule_is_not_judged_with_a_value_that_a_broken_layer_meant_to_replace() {
+    let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+    let rule = || checked("limit", "{method: file_exists, path: \"/etc/{{ max }}\"}");
+    let of = |layers: &[(&str, &str)]| {
+        let mut files = vec![rule(), file("defaults.yml", "variables: {max: loose, other: 1}\n")];
+        files.extend(layers.iter().map(|(path, text)| file(path, text)));
+        let import = load(&files);
+        (
+            items(&import, ItemKind::Skipped).len(),
+            import.files.iter().any(|(_, text)| text.contains("/etc/loose")),
+        )
+    };
+    assert_eq!(of(&[]), (0, true));
+    for broken in
+        ["variables:\n  max: \"10\n", "variables:\n  max: {a: 10}\n", "variables: [max]\n", "[max]\n"]
+    {
+        assert_eq!(of(&[("conf.d/10-site.yml", broken)]), (1, false), "{broken}");
+        let mended = ("conf.d/20-site.yml", "variables: {max: tight}\n");
+        assert_eq!(of(&[("conf.d/10-site.yml", broken), mended]), (0, false), "{broken}");
+    }
+    assert_eq!(of(&[("conf.d/10-site.yml", "variables: {other: {a: 1}}\n")]), (0, true));
+}
+
 fn check(lines: &[String], want: &Expect) {
     want.assert_eq(&lines.iter().map(|line| format!("{line}\n")).collect::<String>());
 }

@@ -167,6 +167,13 @@ impl Corpus {
         let mut corpus = Self { rules, profiles: BTreeMap::new(), mappings: Vec::new() };
         for parsed in mapping_files {
             let mapping = corpus.build_mapping(parsed, errors);
+            let is_same = |other: &&Mapping| {
+                (&other.framework, &other.edition) == (&mapping.framework, &mapping.edition)
+            };
+            if let Some(other) = corpus.mappings.iter().find(is_same) {
+                let message = format!("{} {} stands in {} too", other.framework, other.edition, other.path);
+                errors.push(LoadError::new(&parsed.path, At::START, message));
+            }
             corpus.mappings.push(mapping);
         }
         corpus.mappings.sort_by(|a, b| (&a.framework, &a.edition).cmp(&(&b.framework, &b.edition)));

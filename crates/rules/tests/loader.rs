@@ -302,6 +302,18 @@ fn mappings_name_rules_and_files_stand_in_their_places() {
 }
 
 #[test]
+fn an_edition_of_a_framework_stands_in_one_file() {
+    let text = "framework: cis\nedition: \"1\"\ntitle: T\nsource: S\nrules:\n  max_tries: [1.1]\n";
+    let files = [
+        ("rules/ssh/max_tries.yaml", GOOD),
+        ("mappings/cis-1.yaml", text),
+        ("mappings/sub/cis-1.yaml", text),
+    ];
+    let error = load(&files).unwrap_err();
+    assert_eq!(error.trim(), "mappings/sub/cis-1.yaml:1:1: cis 1 stands in mappings/cis-1.yaml too");
+}
+
+#[test]
 fn a_mapping_keeps_every_control_of_a_rule_pos_09() {
     let text =
         "framework: cis\nedition: \"1\"\ntitle: T\nsource: S\nrules:\n  max_tries: [5.2.1, 5.2.10, A-1]\n";

@@ -37,7 +37,7 @@ pub enum StoreError {
     StaleFence,
     #[error("evidence of rule {rule} has {size} bytes, the limit is {limit}")]
     EvidenceOversize { rule: RuleId, size: usize, limit: usize },
-    #[error("one scan may record {limit} {what}, this one has {size}")]
+    #[error("one transaction may record {limit} {what}, this one has {size}")]
     BatchTooLarge { what: &'static str, size: usize, limit: usize },
     #[error("rule {rule} stands twice in one scan")]
     DuplicateRule { rule: RuleId },

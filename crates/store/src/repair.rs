@@ -208,8 +208,9 @@ async fn read_twice(
         .await
         .map_err(doing("read the rows that share a number"))?;
     if rows.len() > TWICE_MAX {
-        let (what, size) = ("rows that share a number", rows.len());
-        return Err(StoreError::BatchTooLarge { what, size, limit: TWICE_MAX });
+        let problem =
+            format!("more than {TWICE_MAX} rows of {table} share a number: restore a backup instead");
+        return Err(StoreError::Invalid { problem });
     }
     let columns = columns(kind);
     let mut found: Vec<Twice> = Vec::new();

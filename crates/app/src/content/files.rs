@@ -125,6 +125,10 @@ fn walk(root: &Path, dir: &Path, depth: usize, files: &mut Vec<(String, Vec<u8>)
         if !path.extension().is_some_and(is_yaml) {
             continue;
         }
+        if !meta.is_file() {
+            // To open a pipe would wait for whoever writes to it.
+            return Err(unreadable(&path, &"it is no regular file"));
+        }
         if files.len() >= rules::FILES_MAX {
             return Err(unreadable(&path, &"a limit on rule files is reached"));
         }

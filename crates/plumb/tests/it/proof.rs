@@ -109,6 +109,40 @@ fn a_bundle_verifies_as_nobody_without_a_network_or_an_environment_led_26() {
 }
 
 #[test]
+fn a_record_that_may_only_be_read_is_verified_and_one_that_may_not_is_not_called_missing() {
+    let exported = exported(FEW);
+    let place = tempfile::Builder::new().prefix("plumbline-it-").tempdir().unwrap();
+    let there = place.path().to_str().unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_plumb"), place.path().join("plumb")).unwrap();
+    run(&["cp", "-r", exported.world.data().to_str().unwrap(), &format!("{there}/data")], b"");
+    run(&["chown", "-R", "65534:65534", there], b"");
+    run(&["chmod", "0400", &format!("{there}/data/plumb.db")], b"");
+    let as_nobody = |words: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--", "env", "-i"]);
+        command.args([&format!("{there}/plumb"), "--data-dir", &format!("{there}/data")]);
+        process::run(
+            {
+                command.args(words).current_dir("/");
+                command
+            },
+            b"",
+            wait::LONG,
+        )
+        .unwrap()
+    };
+    for words in [["ledger", "verify"], ["state", "verify"]] {
+        let done = as_nobody(&words);
+        assert_code(&done, 0);
+    }
+    run(&["chmod", "0500", &format!("{there}/data")], b"");
+    assert_code(&as_nobody(&["ledger", "verify"]), 0);
+    run(&["chown", "0:0", &format!("{there}/data")], b"");
+    let refused = as_nobody(&["posture"]);
+    crate::support::assert_refused(&refused, 69, "Permission denied");
+}
+
+#[test]
 fn exports_of_the_same_record_are_the_same_bytes_and_hold_no_secret_led_25_led_21() {
     let exported = exported(FEW);
     let again = export(&exported, "again");

@@ -158,3 +158,12 @@ fn tlw_34_the_value_of_a_setting_that_is_a_secret_is_shown_nowhere() {
     let open = world.plumb(&["--content", &content, "why", "the_length", "--host", &name]);
     assert!(open.stdout.contains('9'), "{open:?}");
 }
+
+/// To open a pipe would wait for ever for whoever writes to it.
+#[test]
+fn a_pipe_among_rules_is_refused() {
+    let world = world();
+    let content = folder(&world, "ours", &[closed("one", "low")]);
+    crate::support::tool("mkfifo", &[&format!("{content}/rules/ours/two.yaml")]);
+    assert_refused(&world.plumb(&["rules", "lint", &content]), 78, "two.yaml: it is no regular file");
+}
