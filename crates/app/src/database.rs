@@ -84,6 +84,16 @@ impl Database {
         format!("{}_{name}", self.variables.unwrap_or("PLUMB_DATABASE"))
     }
 
+    /// Names for people where the address was given.
+    fn named_by(&self) -> String {
+        match (self.is_url_public, self.variables) {
+            (false, _) => self.variable("URL"),
+            (true, Some("PLUMB_FROM_DATABASE")) => "--from".to_owned(),
+            (true, Some("PLUMB_TO_DATABASE")) => "--to".to_owned(),
+            (true, _) => "--database".to_owned(),
+        }
+    }
+
     /// Returns which of the single settings are given, by the ends of their variables.
     fn fields(&self) -> [(&'static str, bool); 13] {
         [
@@ -118,7 +128,7 @@ impl Database {
             // The rest of the text may hold a password, so only the scheme is shown.
             other => {
                 let shown: String = other.chars().take(SHOWN_MAX).collect();
-                let message = format!("{} has the unknown scheme {shown:?}", self.variable("URL"));
+                let message = format!("{} has the unknown scheme {shown:?}", self.named_by());
                 Err(refused(message).hint("write sqlite:///path/to/plumb.db or postgres://user@host/name"))
             }
         }
@@ -146,7 +156,7 @@ impl Database {
             let message = format!(
                 "{} is for PostgreSQL, and {} names a SQLite file",
                 self.variable(variable),
-                self.variable("URL")
+                self.named_by()
             );
             return Err(refused(message).hint("unset one of them"));
         }
@@ -163,7 +173,7 @@ impl Database {
         } else {
             return existing_folder(PathBuf::from(path));
         };
-        Err(refused(format!("{} {why}", self.variable("URL"))).hint("write sqlite:///path/to/plumb.db"))
+        Err(refused(format!("{} {why}", self.named_by())).hint("write sqlite:///path/to/plumb.db"))
     }
 
     fn server(&self, text: &str) -> Result<Server, Error> {

@@ -53,7 +53,7 @@ pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Error>
         bytes.extend(output::render(&report, &options)?);
         console::print(&bytes)?;
     }
-    console::print(next_steps(&folder.display().to_string()).as_bytes())?;
+    console::print(next_steps(&output::quoted(&folder.display().to_string())).as_bytes())?;
     Ok(Exit::Success)
 }
 

@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::cli::{ExportArgs, LedgerVerifyArgs, ListArgs, ListFormat, VerifyArgs};
 use crate::console;
 use crate::exit::Exit;
-use crate::output::{Table, clean};
+use crate::output::{Table, clean, quoted};
 
 /// Findings that are shown as text; JSON has them all.
 const SHOWN_MAX: usize = 20;
@@ -115,7 +115,8 @@ pub(super) async fn export(app: &App, args: &ExportArgs) -> Result<Exit, Error> 
         exported.folder.display()
     ));
     let keys: String = exported.vkeys.iter().map(|vkey| format!(" --vkey '{}'", clean(vkey))).collect();
-    console::print(format!("plumb verify {}{keys}\n", exported.folder.display()).as_bytes())?;
+    let folder = quoted(&exported.folder.display().to_string());
+    console::print(format!("plumb verify {folder}{keys}\n").as_bytes())?;
     Ok(Exit::Success)
 }
 

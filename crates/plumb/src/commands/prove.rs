@@ -15,6 +15,7 @@ use ledger::{Policy, Report, VerifierKey};
 use crate::cli::ProveArgs;
 use crate::console;
 use crate::exit::Exit;
+use crate::output::quoted;
 
 /// Where a tar archive says that it is one, and how (POSIX.1-2017, pax, "ustar Interchange Format").
 const TAR_MARK_AT: usize = 257;
@@ -30,7 +31,9 @@ pub(super) async fn run(app: &App, args: &ProveArgs) -> Result<Exit, Error> {
     };
     console::write_file(path, proof.text.as_bytes())?;
     let keys: String = proof.vkeys.iter().map(|key| format!(" --vkey '{key}'")).collect();
-    let line = format!("plumb verify {}{keys}\n", path.display());
+    // Of a bare proof the entry comes by another way.
+    let entry = if args.bare { " --entry ENTRY" } else { "" };
+    let line = format!("plumb verify {}{entry}{keys}\n", quoted(&path.display().to_string()));
     console::print(line.as_bytes())?;
     Ok(Exit::Success)
 }

@@ -193,7 +193,7 @@ fn a_copy_that_cannot_be_made_is_refused_and_leaves_nothing() {
     assert!(!world.database().exists());
     assert_code(&world.plumb(&["host", "add", "192.0.2.10", "--name", "web-1"]), 0);
     refused(&["--to", &server], 69, "no schema of ours");
-    refused(&["--to", "mysql://x"], 78, "PLUMB_TO_DATABASE_URL has the unknown scheme");
+    refused(&["--to", "mysql://x"], 78, "--to has the unknown scheme");
     refused(&["--to", "postgres://ann:hush@h/n"], 78, "command line");
     refused(&["--from", "postgres://h/n", "--to", &server], 78, "names no user");
     let app = user(&database, "app");

@@ -68,7 +68,8 @@ impl Record {
         let path = self.world.path("proof");
         let done = self.run(&[&["--output", path.to_str().unwrap()], words].concat());
         assert_code(&done, 0);
-        assert_eq!(done.stdout, format!("plumb verify {} --vkey '{}'\n", path.display(), self.vkey));
+        let entry = if words.contains(&"--bare") { " --entry ENTRY" } else { "" };
+        assert_eq!(done.stdout, format!("plumb verify {}{entry} --vkey '{}'\n", path.display(), self.vkey));
         path
     }
 

@@ -42,6 +42,8 @@ fn body_of(kept: &Kept, index: u64) -> String {
 fn led_37_a_file_of_a_sealed_segment_that_is_altered_or_gone_is_found_and_named() {
     let (kept, archive) = sealed();
     assert_eq!(codes(&check(&kept, &archive)), [""; 0]);
+    let mistyped = format!("{}x", archive.display());
+    assert_refused(&kept.plumb(&["ledger", "verify", "--archive", &mistyped]), 64, "there is no folder");
     let body = file(&archive, "bodies", &body_of(&kept, 100));
     let bytes = fs::read(&body).unwrap();
     for (now, code) in [(Some(&b"{}"[..]), "body_altered"), (None, "body_missing")] {

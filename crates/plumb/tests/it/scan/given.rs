@@ -29,8 +29,12 @@ fn two_results_for_one_file_are_refused_before_a_host_is_asked() {
     let world = world();
     let file = world.path("results").to_str().unwrap().to_owned();
     let [html, csv] = ["html", "csv"].map(|format| format!("{format}={file}"));
+    // The same file in other words.
+    let (folder, name) = file.rsplit_once('/').unwrap();
+    let other = format!("csv={folder}/./../{}/{name}", folder.rsplit_once('/').unwrap().1);
     for words in [
-        &["scan", "localhost", "--report", &html, "--report", &csv][..],
+        &["scan", "localhost", "-o", &file, "--report", &other][..],
+        &["scan", "localhost", "--report", &html, "--report", &csv],
         &["scan", "localhost", "-o", &file, "--report", &csv],
         &["posture", "-o", &file, "--report", &csv],
     ] {
