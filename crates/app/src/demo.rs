@@ -73,8 +73,8 @@ impl App {
     ) -> Result<ScanTarget, Error> {
         let saved = self.list_hosts().await?.into_iter().find(|host| host.record.name == name);
         let host = match saved {
-            Some(host) => Resolved { record: host.record, saved: true },
-            None => Resolved { record: self.recorded_host(name, profile), saved: false },
+            Some(host) => Resolved { record: host.record.clone(), saved: Some(host.record), by_alias: false },
+            None => Resolved { record: self.recorded_host(name, profile), saved: None, by_alias: false },
         };
         Ok(ScanTarget { text: name.to_owned(), host, capture: Some(capture) })
     }

@@ -105,7 +105,10 @@ pub(crate) fn is_there(host: &HostRecord, at: Timestamp) -> bool {
 
 /// Returns the host that somebody means: the one with this id, else the first with this name, else the only one with this
 /// address, so that nobody's address is taken for another one's name.
-fn meant<'h>(hosts: impl Iterator<Item = &'h Host> + Clone, name: &str) -> Result<Option<&'h Host>, Error> {
+pub(crate) fn meant<'h>(
+    hosts: impl Iterator<Item = &'h Host> + Clone,
+    name: &str,
+) -> Result<Option<&'h Host>, Error> {
     let id = name.parse::<HostId>().ok();
     if let Some(host) = id.and_then(|id| hosts.clone().find(|host| host.record.host_id == id)) {
         return Ok(Some(host));

@@ -31,6 +31,7 @@ pub mod report;
 mod rotate;
 pub mod scan;
 pub mod seal;
+pub mod ssh_config;
 pub mod state;
 pub mod targets;
 mod tls;

@@ -1,19 +1,16 @@
 //! What a user names as a target: this machine, an address, a saved host, or an alias of ssh_config(5).
 
-use std::fs::File;
-use std::io::{BufReader, Read as _};
-use std::path::Path;
-
 use model::record::{HostRecord, Reach};
 use model::{Address, HostId};
-use ssh2_config::{ParseRule, SshConfig};
 use store::hosts::Host;
 
 use crate::context::{App, new_uuid};
 use crate::error::{Error, Kind};
+use crate::hosts::meant;
+use crate::ssh_config::{Question, SshConfig};
 
-/// Longest ssh_config that is read. Bytes.
-const SSH_CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// The machine that this runs on.
+const LOCALHOST: &str = "localhost";
 /// Port of SSH (RFC 4253, section 4.1).
 pub const SSH_PORT: u16 = 22;
 
@@ -47,9 +44,7 @@ pub fn parse(text: &str) -> Result<Typed, Error> {
         Some((user, rest)) => (Some(user), rest),
         None => (None, text),
     };
-    if user.is_some_and(|user| {
-        user.is_empty() || user.len() > 255 || user.chars().any(|c| c.is_control() || c.is_whitespace())
-    }) {
+    if user.is_some_and(|user| !is_user(user)) {
         return Err(refused("the user name is empty or has white space"));
     }
     let (host, port) = split_port(rest).map_err(&refused)?;
@@ -60,6 +55,11 @@ pub fn parse(text: &str) -> Result<Typed, Error> {
         return Err(refused("a prefix length is not part of an address"));
     }
     Ok(Typed { text: text.to_owned(), user: user.map(str::to_owned), host: host.to_owned(), port })
+}
+
+/// Tells whether a text can be the name of a user.
+fn is_user(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && !text.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
 fn split_port(rest: &str) -> Result<(&str, Option<u16>), &'static str> {
@@ -87,94 +87,115 @@ pub(crate) fn shown(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_default).collect()
 }
 
-/// What a target came to: a host as it will be scanned, saved before or not yet.
+/// What a target came to: a host as it will be scanned.
 #[derive(Debug, Clone)]
 pub struct Resolved {
+    /// The host with the settings of this command.
     pub record: HostRecord,
-    pub saved: bool,
-}
-
-/// Aliases of the user's ssh_config; empty where there is none.
-#[derive(Debug, Default)]
-pub struct Aliases(Option<SshConfig>);
-
-impl Aliases {
-    /// Reads an ssh_config(5) file, or nothing when it is missing.
-    ///
-    /// # Errors
-    /// When the file is there and cannot be read or understood.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(Self(None)),
-            Err(err) => {
-                return Err(Error::new(Kind::Config, format!("could not read {}: {err}", path.display())));
-            }
-        };
-        let mut reader = BufReader::new(file.take(SSH_CONFIG_BYTES_MAX));
-        let rules = ParseRule::ALLOW_UNKNOWN_FIELDS | ParseRule::ALLOW_UNSUPPORTED_FIELDS;
-        let config = SshConfig::default().parse(&mut reader, rules);
-        let config = config.map_err(|err| {
-            Error::new(Kind::Config, format!("could not understand {}: {err}", path.display()))
-                .hint("name the host as user@address:port, or mend the file")
-        })?;
-        Ok(Self(Some(config)))
-    }
+    /// As it stands in the inventory; none where it is not there yet.
+    pub saved: Option<HostRecord>,
+    /// It was not named itself: an alias of ssh_config(5) led to its place.
+    pub by_alias: bool,
 }
 
 impl App {
-    /// Resolves a typed target against saved hosts first, then ssh_config aliases, then as an address.
+    /// Resolves a target against saved hosts first, then through ssh_config(5), then as an address.
     ///
     /// # Errors
-    /// When the target is neither saved nor an address.
+    /// When the target is neither saved nor an address, when it is the address of several hosts, and when it is this
+    /// machine with a login.
     pub async fn resolve(
         &self,
-        typed: &Typed,
-        aliases: &Aliases,
+        text: &str,
+        config: &SshConfig,
         overrides: &Overrides,
     ) -> Result<Resolved, Error> {
-        let hosts = self.db.list_hosts(&self.tenant).await?;
-        let saved = hosts.iter().filter(|host| host.record.removed_at.is_none()).find(|host| {
-            host.record.name == typed.text
-                || (typed.user.is_none() && typed.port.is_none() && host.record.name == typed.host)
-        });
-        if let Some(host) = saved {
-            return Ok(self.with_overrides(host, typed, overrides));
+        let hosts = self.list_hosts().await?;
+        if let Some((host, user)) = named(&hosts, text)? {
+            let user = user.or_else(|| overrides.user.clone());
+            return of_saved(host, user, overrides);
         }
-        let fresh = self.fresh_record(typed, aliases, overrides)?;
-        let same_place = hosts.iter().find(|host| {
-            host.record.removed_at.is_none()
-                && host.record.transport == fresh.transport
-                && host.record.address == fresh.address
-                && host.record.port == fresh.port
-        });
-        Ok(match same_place {
-            Some(host) => self.with_overrides(host, typed, overrides),
-            None => Resolved { record: fresh, saved: false },
-        })
+        self.placed(&hosts, &parse(text)?, (config, overrides)).await
     }
 
-    fn with_overrides(&self, host: &Host, typed: &Typed, overrides: &Overrides) -> Resolved {
-        let mut record = host.record.clone();
-        if let Some(user) = typed.user.as_ref().or(overrides.user.as_ref()) {
-            record.username.clone_from(user);
+    /// Resolves a target that is to be saved: a place, unless a saved host has this very name.
+    ///
+    /// # Errors
+    /// As [`App::resolve`].
+    pub async fn resolve_new(
+        &self,
+        text: &str,
+        config: &SshConfig,
+        overrides: &Overrides,
+    ) -> Result<Resolved, Error> {
+        let hosts = self.list_hosts().await?;
+        if let Some(host) = hosts.iter().find(|host| host.record.name == text) {
+            return of_saved(host, overrides.user.clone(), overrides);
         }
-        if let Some(identity) = &overrides.identity_file {
-            record.identity_file.clone_from(identity);
-        }
-        record.sudo |= overrides.sudo;
-        let saved = record == host.record;
-        Resolved { record, saved }
+        self.placed(&hosts, &parse(text)?, (config, overrides)).await
     }
 
-    fn fresh_record(
+    /// Resolves a target to the place that it leads to, and to the host that is saved there.
+    async fn placed(
+        &self,
+        hosts: &[Host],
+        typed: &Typed,
+        (config, overrides): (&SshConfig, &Overrides),
+    ) -> Result<Resolved, Error> {
+        if typed.host.parse::<HostId>().is_ok_and(|id| id.to_string().eq_ignore_ascii_case(&typed.host)) {
+            return Err(Error::new(Kind::NotFound, format!("there is no host with the id {}", typed.host))
+                .hint("`plumb host list` shows the saved hosts"));
+        }
+        let (record, by_alias) = self.fresh_record(typed, (config, overrides)).await?;
+        let there = hosts.iter().find(|host| {
+            host.record.transport == record.transport
+                && host.record.address == record.address
+                && host.record.port == record.port
+        });
+        match there {
+            Some(host) => {
+                let user = typed.user.clone().or_else(|| overrides.user.clone());
+                Ok(Resolved { by_alias, ..of_saved(host, user, overrides)? })
+            }
+            None => Ok(Resolved { record, saved: None, by_alias }),
+        }
+    }
+
+    /// Makes the record of a place that nobody saved yet, and tells whether an alias led there.
+    async fn fresh_record(
         &self,
         typed: &Typed,
-        aliases: &Aliases,
-        overrides: &Overrides,
-    ) -> Result<HostRecord, Error> {
+        (config, overrides): (&SshConfig, &Overrides),
+    ) -> Result<(HostRecord, bool), Error> {
+        let user = typed.user.as_ref().or(overrides.user.as_ref());
+        let record = self.blank_record(typed, overrides);
+        if typed.host == LOCALHOST && typed.port.is_none() && typed.user.is_none() {
+            let local =
+                HostRecord { transport: Reach::Local, address: LOCALHOST.to_owned(), port: 0, ..record };
+            refuse_login(&local, user, overrides)?;
+            return Ok((local, false));
+        }
+        let question = Question { host: &typed.host, user: user.map(String::as_str), port: typed.port };
+        let Some(settings) = config.settings(question).await? else {
+            let address = address(&typed.host)?;
+            let username = user.cloned().unwrap_or_default();
+            return Ok((HostRecord { address, username, ..record }, false));
+        };
+        let username = user.or(settings.user.as_ref()).cloned().unwrap_or_default();
+        let identity_file = match &overrides.identity_file {
+            Some(given) => given.clone(),
+            None => config.identity(&settings, (&typed.host, &username))?.unwrap_or_default(),
+        };
+        let place = (address(&settings.host)?, typed.port.unwrap_or(settings.port));
+        let itself = (typed.host.parse().map(|own: Address| own.to_string()), record.port);
+        let by_alias = itself != (Ok(place.0.clone()), place.1);
+        let (address, port) = place;
+        Ok((HostRecord { address, port, username, identity_file, ..record }, by_alias))
+    }
+
+    fn blank_record(&self, typed: &Typed, overrides: &Overrides) -> HostRecord {
         let now = self.now();
-        let mut record = HostRecord {
+        HostRecord {
             host_id: HostId::new(new_uuid(now)),
             name: typed.text.clone(),
             transport: Reach::Ssh,
@@ -191,40 +212,67 @@ impl App {
             added_at: now,
             removed_at: None,
             changed_at: now,
-        };
-        if typed.host == "localhost" && typed.port.is_none() && typed.user.is_none() {
-            return Ok(HostRecord {
-                transport: Reach::Local,
-                address: "localhost".to_owned(),
-                port: 0,
-                ..record
-            });
         }
-        let mut host = typed.host.clone();
-        if let Some(config) = &aliases.0 {
-            let params = config.query(&typed.host);
-            if let Some(name) = params.host_name {
-                host = name;
-            }
-            record.port = typed.port.or(params.port).unwrap_or(SSH_PORT);
-            record.username = params.user.unwrap_or_default();
-            let identity = params.identity_file.and_then(|files| files.into_iter().next());
-            if record.identity_file.is_empty()
-                && let Some(identity) = identity
-            {
-                record.identity_file = identity.to_string_lossy().into_owned();
-            }
-        }
-        if let Some(user) = typed.user.as_ref().or(overrides.user.as_ref()) {
-            record.username.clone_from(user);
-        }
-        let address: Address = host.parse().map_err(|err: model::AddressError| {
-            Error::new(Kind::Usage, err.to_string())
-                .hint("write localhost, a saved host, an address or a name, or user@host:port")
-        })?;
-        record.address = address.to_string();
-        Ok(record)
     }
+}
+
+/// Returns the saved host that a target names, with the user that it names: by name, id or sole address, as
+/// [`App::load_host`], behind `user@` and before `:port`, if that is its port.
+fn named<'h>(hosts: &'h [Host], text: &str) -> Result<Option<(&'h Host, Option<String>)>, Error> {
+    // Who saved this machine under another name, or a server at this address, has not taken the word away.
+    if text == LOCALHOST {
+        return Ok(hosts.iter().find(|host| host.record.name == text).map(|host| (host, None)));
+    }
+    let typed = parse(text).ok();
+    if let Some(host) = meant(hosts.iter(), text)? {
+        let saved = &host.record;
+        let at_address = typed.filter(|typed| typed.host == saved.address).and_then(|typed| typed.user);
+        // `user@` before the very address is a login, and in any other name a part of the name.
+        let user = text.contains('@').then(|| at_address.unwrap_or_else(|| saved.username.clone()));
+        return Ok(Some((host, user)));
+    }
+    // With a login it is a server on this machine that is meant, and not the machine itself.
+    let is_reached = |host: &&Host, name: &str| name != LOCALHOST || host.record.transport != Reach::Local;
+    if let Some((user, name)) = text.rsplit_once('@')
+        && is_user(user)
+        && let Some(host) = meant(hosts.iter().filter(|host| is_reached(host, name)), name)?
+    {
+        return Ok(Some((host, Some(user.to_owned()))));
+    }
+    let Some(Typed { user, host: name, port: Some(port), .. }) = typed else { return Ok(None) };
+    let there = hosts.iter().filter(|host| host.record.port == port);
+    Ok(meant(there, &name)?.map(|host| (host, user)))
+}
+
+/// Returns a saved host with the settings of this command.
+fn of_saved(host: &Host, user: Option<String>, overrides: &Overrides) -> Result<Resolved, Error> {
+    let saved = &host.record;
+    refuse_login(saved, user.as_ref(), overrides)?;
+    let record = HostRecord {
+        username: user.unwrap_or_else(|| saved.username.clone()),
+        identity_file: overrides.identity_file.clone().unwrap_or_else(|| saved.identity_file.clone()),
+        sudo: saved.sudo || overrides.sudo,
+        ..saved.clone()
+    };
+    Ok(Resolved { record, saved: Some(saved.clone()), by_alias: false })
+}
+
+/// Refuses a login on this machine, which has none: passed over, it would look as if that account had been measured.
+fn refuse_login(host: &HostRecord, user: Option<&String>, overrides: &Overrides) -> Result<(), Error> {
+    if host.transport != Reach::Local || (user.is_none() && overrides.identity_file.is_none()) {
+        return Ok(());
+    }
+    let what = format!("{:?} is this machine, which is scanned without a login", shown(&host.name));
+    Err(Error::new(Kind::Usage, what)
+        .hint("leave out the user and the key file; run plumb as another user, or use --sudo"))
+}
+
+fn address(host: &str) -> Result<String, Error> {
+    let address: Result<Address, _> = host.parse();
+    address.map(|address| address.to_string()).map_err(|err: model::AddressError| {
+        Error::new(Kind::Usage, err.to_string())
+            .hint("write localhost, a saved host, an address or a name, or user@host:port")
+    })
 }
 
 #[cfg(test)]

@@ -204,7 +204,8 @@ pub(crate) enum ListFormat {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 pub(crate) struct ScanArgs {
-    /// localhost, a saved host, host, user@host or user@host:port; several may be given
+    /// localhost, a saved host (name, id or address), an alias of ssh_config, host, user@host or user@host:port; several may
+    /// be given
     #[arg(required = true, value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
     /// Private key file

@@ -102,7 +102,7 @@ pub(super) async fn scan(
 
 /// Saves a host that is new or was given other settings on the command line.
 async fn save(app: &App, target: &ScanTarget) -> Result<HostRecord, Error> {
-    if target.host.saved {
+    if target.host.saved.as_ref() == Some(&target.host.record) {
         return Ok(target.host.record.clone());
     }
     app.save_host(&target.host.record, "host.saved").await

@@ -1,7 +1,8 @@
 //! `plumb host`: the inventory.
 
 use app::hosts::Host;
-use app::targets::{Aliases, Overrides, parse};
+use app::ssh_config::SshConfig;
+use app::targets::Overrides;
 use app::{App, Error, Kind};
 use serde_json::{Value, json};
 
@@ -27,16 +28,12 @@ pub(super) async fn run(app: &App, command: HostCommand) -> Result<Exit, Error> 
 async fn add(app: &App, args: &HostAddArgs) -> Result<Exit, Error> {
     let identity_file = args.identity.as_deref().map(super::absolute).transpose()?;
     let overrides = Overrides { user: None, identity_file, sudo: args.sudo };
-    let aliases = match config::secrets().ssh_dir {
-        Some(dir) => Aliases::read(&dir.join("config"))?,
-        None => Aliases::default(),
-    };
-    let resolved = app.resolve(&parse(&args.target)?, &aliases, &overrides).await?;
-    let known = app.list_hosts().await?.iter().any(|host| host.record.host_id == resolved.record.host_id);
-    if known {
+    let config = SshConfig::of(&config::secrets());
+    let resolved = app.resolve_new(&args.target, &config, &overrides).await?;
+    if let Some(saved) = &resolved.saved {
         return Err(Error::new(
             Kind::Conflict,
-            format!("{} is saved already as {}", args.target, resolved.record.name),
+            format!("{} is saved already as {}", args.target, saved.name),
         )
         .hint("`plumb host show` shows it; remove it first to save it anew"));
     }

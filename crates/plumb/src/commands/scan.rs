@@ -7,7 +7,8 @@ use app::credentials::Secrets;
 use app::host_keys::{HostKeyPolicy, Notices};
 use app::known_hosts;
 use app::scan::{Narrowing, ScanRequest, ScanTarget};
-use app::targets::{Aliases, Overrides, parse};
+use app::ssh_config::SshConfig;
+use app::targets::{Overrides, Resolved};
 use app::{App, Error, Kind};
 use formats::Options;
 use formats::report::ScanReport;
@@ -105,16 +106,14 @@ async fn request(app: &App, args: &ScanArgs, secrets: Secrets) -> Result<ScanReq
     let identity_file = args.identity.as_deref().map(super::absolute).transpose()?;
     let overrides = Overrides { user: args.user.clone(), identity_file, sudo: args.sudo };
     let ssh_dir = secrets.ssh_dir.clone();
-    let aliases = match &ssh_dir {
-        Some(dir) => Aliases::read(&dir.join("config"))?,
-        None => Aliases::default(),
-    };
+    let config = SshConfig::of(&secrets);
     let mut targets: Vec<ScanTarget> = Vec::with_capacity(args.targets.len());
     for text in &args.targets {
-        let host = app.resolve(&parse(text)?, &aliases, &overrides).await?;
+        let host = app.resolve(text, &config, &overrides).await?;
         if targets.iter().any(|target| same_place(target, &host.record)) {
             return Err(Error::new(Kind::Usage, format!("{text} names a host that was named before")));
         }
+        tell_alias(text, &host);
         targets.push(ScanTarget { text: text.clone(), host, capture: None });
     }
     Ok(ScanRequest {
@@ -139,6 +138,16 @@ async fn request(app: &App, args: &ScanArgs, secrets: Secrets) -> Result<ScanReq
         limits: app::scan::Limits::default(),
         stop: watch::channel(false).1,
     })
+}
+
+/// Says that results stand under another name than the one that was asked for.
+fn tell_alias(text: &str, host: &Resolved) {
+    let Some(saved) = host.saved.as_ref().filter(|_| host.by_alias) else { return };
+    let place = format!("{} port {}", saved.address, saved.port);
+    console::warn(&format!(
+        "{text} leads to {place}, where {} is saved: it is scanned as {}",
+        saved.name, saved.name
+    ));
 }
 
 fn same_place(target: &ScanTarget, record: &model::record::HostRecord) -> bool {

@@ -1,7 +1,9 @@
 //! Reaching hosts over SSH: what can go wrong has a name of its own, and addresses mean what they say.
 
+mod config;
 mod known_keys;
 mod login;
+mod named;
 mod sudo;
 
 use std::io;

@@ -1,4 +1,4 @@
-//! Ways to log in: keys, encrypted keys, an agent, passwords, and aliases of the user's ssh_config.
+//! Ways to log in: keys, encrypted keys, an agent and passwords.
 
 use std::process::{Child, Command, Stdio};
 
@@ -98,36 +98,6 @@ fn an_agent_logs_in_with_a_key_that_is_nowhere_on_disk() {
     assert_eq!(scan(&world, &[&at("root", &host)]), "auth_failed", "nothing to log in with");
     let world = world.env("SSH_AUTH_SOCK", path);
     assert_eq!(scan(&world, &[&at("root", &host)]), "none");
-}
-
-#[test]
-fn an_alias_of_ssh_config_gives_address_port_user_and_key() {
-    let (world, host) = (world(), host());
-    let ssh = world.home().join(".ssh");
-    std::fs::create_dir(&ssh).unwrap();
-    let text = format!(
-        "Host *.example.org\n  User nobody\nHost web\n  HostName 127.0.0.1\n  Port {}\n  User root\n  \
-         IdentityFile {}\n  ServerAliveInterval 30\n",
-        host.port(),
-        key(&host)
-    );
-    std::fs::write(ssh.join("config"), text).unwrap();
-    assert_eq!(scan(&world, &["web"]), "none");
-    let log = host.sshd_log().unwrap();
-    assert!(log.contains("Accepted publickey for root"), "{log}");
-    let saved = crate::support::json(&world.plumb(&["host", "show", "web", "--format", "json"]));
-    assert_eq!(saved["host"]["address"], "127.0.0.1");
-    // What is on the command line wins over the file.
-    assert_eq!(scan(&world, &["nosuchuser@web"]), "auth_failed");
-}
-
-#[test]
-fn an_ssh_config_that_cannot_be_read_is_told_in_one_line() {
-    let world = world();
-    let ssh = world.home().join(".ssh");
-    std::fs::create_dir_all(ssh.join("config")).unwrap();
-    let done = world.plumb(&["scan", "web", "--quiet"]);
-    crate::support::assert_refused(&done, 78, ".ssh/config");
 }
 
 #[test]

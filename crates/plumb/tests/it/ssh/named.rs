@@ -1,0 +1,124 @@
+//! Whom a target names in the inventory, and where a login has no meaning.
+
+use serde_json::Value;
+use testkit::host::{Sudo, TestHost};
+
+use crate::ssh::failure;
+use crate::support::{World, assert_code, assert_refused, at, host, json, key, world, yes};
+
+fn scan(world: &World, words: &[&str]) -> String {
+    let content = yes(world);
+    let fixed = ["scan", "--content", &content, "--format", "json"];
+    failure(&world.plumb(&[&fixed[..], words].concat()))
+}
+
+fn saved(world: &World, name: &str) -> Value {
+    json(&world.plumb(&["host", "show", name, "--format", "json"]))["host"].clone()
+}
+
+fn n_saved(world: &World) -> usize {
+    json(&world.plumb(&["host", "list", "--format", "json"])).as_array().unwrap().len()
+}
+
+/// Saves a host as root's with its key.
+fn add(world: &World, host: &TestHost, name: &str) {
+    let done = world.plumb(&["host", "add", &at("root", host), "--name", name, "-i", &key(host)]);
+    assert_code(&done, 0);
+}
+
+#[test]
+fn a_saved_host_is_scanned_by_its_name_its_id_and_its_address() {
+    let (world, host) = (world(), host());
+    host.add_user("ann", "not used here", "/bin/bash", Sudo::None).unwrap();
+    host.authorize("ann").unwrap();
+    add(&world, &host, "web");
+    let id = saved(&world, "web")["host_id"].as_str().unwrap().to_owned();
+    let port = host.port();
+    let of_root = [
+        "web".to_owned(),
+        id.clone(),
+        "127.0.0.1".to_owned(),
+        format!("web:{port}"),
+        format!("{id}:{port}"),
+        format!("127.0.0.1:{port}"),
+    ];
+    for target in &of_root {
+        assert_eq!(scan(&world, &[target]), "none", "{target}");
+    }
+    let accepted =
+        |user: &str| host.sshd_log().unwrap().matches(&format!("Accepted publickey for {user} ")).count();
+    assert_eq!((accepted("root"), accepted("ann")), (of_root.len(), 0));
+    for target in &of_root {
+        assert_eq!(scan(&world, &[&format!("ann@{target}")]), "none", "ann@{target}");
+    }
+    assert_eq!((accepted("root"), accepted("ann")), (of_root.len(), of_root.len()));
+    assert_eq!(n_saved(&world), 1);
+}
+
+/// An id is no name of the network: nobody is asked where it is, and nothing is sent there.
+#[test]
+fn an_id_that_no_saved_host_has_is_refused() {
+    let world = world().env("PLUMB_SSH_PASSWORD", "hush-hush");
+    assert_code(&world.plumb(&["host", "add", "192.0.2.1", "--name", "gone"]), 0);
+    let removed = saved(&world, "gone")["host_id"].as_str().unwrap().to_owned();
+    assert_code(&world.plumb(&["host", "remove", "gone"]), 0);
+    let nobodys = "01890a5d-ac96-774b-bcce-b302099a8057";
+    for target in [nobodys, &removed, &removed.to_uppercase(), &format!("root@{nobodys}:22")] {
+        assert_refused(&world.plumb(&["scan", "--quiet", target]), 64, "there is no host with the id");
+    }
+    assert_refused(&world.plumb(&["host", "add", nobodys]), 64, "there is no host with the id");
+    assert_eq!(n_saved(&world), 0);
+}
+
+#[test]
+fn an_address_of_several_saved_hosts_is_no_target_until_a_port_is_named() {
+    let (world, host) = (world(), host());
+    add(&world, &host, "web");
+    assert_code(&world.plumb(&["host", "add", "127.0.0.1:9", "--name", "discard"]), 0);
+    let done = world.plumb(&["scan", "--quiet", "root@127.0.0.1"]);
+    assert_refused(&done, 64, "is the address of 2 hosts");
+    assert!(done.stderr.contains("discard, web"), "{}", done.stderr);
+    assert_eq!(scan(&world, &[&format!("127.0.0.1:{}", host.port())]), "none");
+    // A host that is added is a place: one with a port of its own is another one.
+    assert_code(&world.plumb(&["host", "add", "192.0.2.9:2222"]), 0);
+    assert_code(&world.plumb(&["host", "add", "192.0.2.9"]), 0);
+    assert_eq!(n_saved(&world), 4);
+}
+
+/// What a name may be is no question of how an address is written.
+#[test]
+fn a_saved_name_that_no_address_could_be_is_scanned() {
+    for name in ["a/b", "web:blue", "two words", "ops@web"] {
+        let (world, host) = (world(), host());
+        add(&world, &host, name);
+        assert_eq!(scan(&world, &[name]), "none", "{name}");
+        if !name.contains('@') {
+            assert_eq!(scan(&world, &[&format!("root@{name}")]), "none", "root@{name}");
+        }
+        assert_eq!(n_saved(&world), 1, "{name}");
+    }
+}
+
+/// Passed over in silence, a login would look as if that account had been measured.
+#[test]
+fn this_machine_is_scanned_without_a_login() {
+    let world = world();
+    let refused = |words: &[&str]| {
+        let done = world.plumb(&[words, &["--quiet"]].concat());
+        assert_refused(&done, 64, "is this machine, which is scanned without a login");
+    };
+    refused(&["scan", "localhost", "-l", "bob"]);
+    refused(&["scan", "localhost", "-i", "nothere"]);
+    refused(&["scan", "localhost", "-l", "bob", "-i", "nothere"]);
+    refused(&["host", "add", "localhost", "-i", "nothere"]);
+    assert_eq!(n_saved(&world), 0);
+    assert_code(&world.plumb(&["host", "add", "localhost", "--name", "me"]), 0);
+    for words in [["me", "-l", "bob"], ["me", "-i", "nothere"], ["localhost", "-l", "bob"]] {
+        refused(&[&["scan"][..], &words[..]].concat());
+    }
+    refused(&["scan", "bob@me"]);
+    for target in ["me", "localhost"] {
+        assert_eq!(scan(&world, &[target]), "none");
+    }
+    assert_eq!(n_saved(&world), 1);
+}
