@@ -79,7 +79,13 @@ impl App {
             return Err(Error::new(Kind::Usage, format!("there is no profile {:?}", record.profile_id))
                 .hint("`plumb rules list` shows what there is"));
         }
-        let detail = json!({"name": record.name, "address": record.address, "port": record.port});
+        let detail = json!({
+            "name": record.name,
+            "address": record.address,
+            "port": record.port,
+            "user": record.username,
+            "sudo": record.sudo,
+        });
         let audit = self.audit(action, AuditPhase::Event, format!("host:{}", record.host_id), &detail)?;
         Ok(self.db.put_host((&self.tenant, &audit), record, self.now(), &mut nonces()).await?)
     }

@@ -23,7 +23,7 @@ pub struct Typed {
     pub port: Option<u16>,
 }
 
-/// Settings of a command that apply to each of its targets.
+/// Settings of a command that apply to each of its targets, for this command only where a host is saved.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     pub user: Option<String>,
@@ -244,7 +244,7 @@ fn named<'h>(hosts: &'h [Host], text: &str) -> Result<Option<(&'h Host, Option<S
     Ok(meant(there, &name)?.map(|host| (host, user)))
 }
 
-/// Returns a saved host with the settings of this command.
+/// Returns a saved host with the settings of this command, which are not kept.
 fn of_saved(host: &Host, user: Option<String>, overrides: &Overrides) -> Result<Resolved, Error> {
     let saved = &host.record;
     refuse_login(saved, user.as_ref(), overrides)?;

@@ -208,16 +208,16 @@ pub(crate) struct ScanArgs {
     /// be given
     #[arg(required = true, value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
-    /// Private key file
+    /// Private key file; for this scan only where the host is saved
     #[arg(long, short = 'i', value_name = "FILE")]
     pub(crate) identity: Option<String>,
-    /// Login name for targets that name none
+    /// Login name for targets that name none; for this scan only where the host is saved
     #[arg(long, short = 'l', value_name = "NAME")]
     pub(crate) user: Option<String>,
     /// Ask for the login password (or set PLUMB_SSH_PASSWORD)
     #[arg(long)]
     pub(crate) ask_password: bool,
-    /// Become root by sudo
+    /// Become root by sudo; for this scan only where the host is saved
     #[arg(long)]
     pub(crate) sudo: bool,
     /// Ask for the sudo password (or set PLUMB_SUDO_PASSWORD)

@@ -11,6 +11,7 @@ use serde_json::json;
 use store::StoreError;
 use store::apply::{Applied, Batch};
 use store::facts::observed::Observed;
+use store::hosts::Host;
 use store::locks::{Claim, Fence};
 use transport::{
     Conversation, ConverseError, PrivilegeUsed, Progress, Request, SshTarget, Target, TransportError,
@@ -76,9 +77,9 @@ pub(super) async fn scan(
         login.secrets.iter().map(|secret| secret.expose_secret().as_bytes().to_vec()).collect();
     let masker = Masker::new(&secrets, |bytes| Digest(ledger::sha256(bytes)))
         .map_err(|err| Error::internal(err.to_string()))?;
-    let host = save(app, &target).await?;
+    let Kept { host, saved } = save(app, &target).await?;
     let scan = begin_record(app, &host, shared)?;
-    let fence = begin(app, &scan, shared).await?;
+    let fence = begin(app, &scan, (shared, &login.user)).await?;
     let talked = talk(app, (&host, target.capture), login, (shared, report)).await;
     let outcome = match talked {
         Err(failure) => fail(app, (fence, &scan), failure, None).await?,
@@ -92,20 +93,30 @@ pub(super) async fn scan(
             );
             let results = batch::digest(&app.content, results)?;
             let told = characteristics::told(&answers.plan, (scan.host_id, &answers.conversation), &masker)?;
-            let done =
-                Done { host: &host, scan: &scan, fence, answers: &answers, results: &results, told: &told };
+            let (answers, results, told) = (&answers, &results, &told);
+            let done = Done { saved: &saved, scan: &scan, fence, answers, results, told };
             apply(app, done, (shared, began)).await?
         }
     };
     Ok(HostScan { target: target.text, host: host.name, host_id: host.host_id, outcome })
 }
 
-/// Saves a host that is new or was given other settings on the command line.
-async fn save(app: &App, target: &ScanTarget) -> Result<HostRecord, Error> {
-    if target.host.saved.as_ref() == Some(&target.host.record) {
-        return Ok(target.host.record.clone());
+/// A host in the inventory.
+struct Kept {
+    /// As this scan reaches it.
+    host: HostRecord,
+    /// As it is saved.
+    saved: HostRecord,
+}
+
+/// Saves a host that is new. Of one that is saved, what this command says of its login is for this scan only.
+async fn save(app: &App, target: &ScanTarget) -> Result<Kept, Error> {
+    let host = target.host.record.clone();
+    if let Some(saved) = target.host.saved.clone() {
+        return Ok(Kept { host, saved });
     }
-    app.save_host(&target.host.record, "host.saved").await
+    let saved = app.save_host(&host, "host.saved").await?;
+    Ok(Kept { host: saved.clone(), saved })
 }
 
 fn begin_record(app: &App, host: &HostRecord, shared: &Shared) -> Result<ScanRecord, Error> {
@@ -151,7 +162,7 @@ fn begin_record(app: &App, host: &HostRecord, shared: &Shared) -> Result<ScanRec
     })
 }
 
-async fn begin(app: &App, scan: &ScanRecord, shared: &Shared) -> Result<Fence, Error> {
+async fn begin(app: &App, scan: &ScanRecord, (shared, user): (&Shared, &str)) -> Result<Fence, Error> {
     let now = app.now();
     let lease_us = i64::try_from(shared.limits.conversation.as_micros()).unwrap_or(i64::MAX / 2);
     let holder = holder::of_this_process();
@@ -162,7 +173,12 @@ async fn begin(app: &App, scan: &ScanRecord, shared: &Shared) -> Result<Fence, E
         now,
         until: now.plus_micros(lease_us.saturating_add(LEASE_MARGIN_US)),
     };
-    let detail = json!({"host_id": scan.host_id, "selection": scan.selection, "is_full": scan.is_full});
+    let detail = json!({
+        "host_id": scan.host_id,
+        "selection": scan.selection,
+        "is_full": scan.is_full,
+        "user": user,
+    });
     let audit = app.audit("scan.requested", AuditPhase::Intent, format!("scan:{}", scan.scan_id), &detail)?;
     let fence =
         app.db.begin_scan((&app.tenant, &audit), &claim, scan, &holder::is_gone, &mut nonces()).await?;
@@ -328,7 +344,8 @@ async fn fail(
 
 /// A measured host, about to be stored.
 struct Done<'d> {
-    host: &'d HostRecord,
+    /// As it was saved when the scan began.
+    saved: &'d HostRecord,
     scan: &'d ScanRecord,
     fence: Fence,
     answers: &'d Answers,
@@ -385,7 +402,7 @@ async fn apply(
         measured_at,
         rules,
         rule_set,
-        host: learned(done.host, &done.answers.conversation.hello.platform),
+        host: learned(&done, saved.as_ref()),
         posture: posture.clone(),
         facts: Observed::default(),
         audit: vec![audit],
@@ -509,8 +526,10 @@ fn completed(
     })
 }
 
-/// Returns the host with its platform when the scan learned something new about it.
-fn learned(host: &HostRecord, platform: &model::Platform) -> Option<HostRecord> {
+/// Returns the host as it is saved by now, with its platform, when the scan learned something new about it.
+fn learned(done: &Done<'_>, saved: Option<&Host>) -> Option<HostRecord> {
+    let platform = &done.answers.conversation.hello.platform;
+    let host = saved.map_or(done.saved, |host| &host.record);
     let now = HostRecord {
         os_id: platform.id.clone(),
         os_version: platform.version.clone(),

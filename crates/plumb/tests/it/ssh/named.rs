@@ -1,10 +1,10 @@
-//! Whom a target names in the inventory, and where a login has no meaning.
+//! Whom a target names in the inventory, and for how long a login that was given counts.
 
 use serde_json::Value;
 use testkit::host::{Sudo, TestHost};
 
-use crate::ssh::failure;
-use crate::support::{World, assert_code, assert_refused, at, host, json, key, world, yes};
+use crate::ssh::{failure, new_key};
+use crate::support::{World, assert_code, assert_refused, at, exported, host, json, key, world, yes};
 
 fn scan(world: &World, words: &[&str]) -> String {
     let content = yes(world);
@@ -97,6 +97,49 @@ fn a_saved_name_that_no_address_could_be_is_scanned() {
         }
         assert_eq!(n_saved(&world), 1, "{name}");
     }
+}
+
+#[test]
+fn a_login_given_for_one_scan_of_a_saved_host_is_not_kept() {
+    let (world, host) = (world(), host());
+    host.add_user("ann", "not used here", "/bin/bash", Sudo::NoPassword).unwrap();
+    host.authorize("ann").unwrap();
+    add(&world, &host, "web");
+    let before = saved(&world, "web");
+    let other = new_key(&world, "other", "");
+    let failed = scan(&world, &["web", "-l", "ann", "--sudo", "-i", &other]);
+    assert_eq!(failed, "auth_failed");
+    assert_eq!(saved(&world, "web"), before, "a login that fails changes nothing");
+    assert_eq!(scan(&world, &["web", "-l", "ann", "--sudo"]), "none");
+    assert!(host.sshd_log().unwrap().contains("Accepted publickey for ann"));
+    assert_eq!(scan(&world, &["ann@web", "--sudo"]), "none");
+    let after = saved(&world, "web");
+    for setting in ["username", "identity_file", "sudo", "name", "address", "port", "profile_id"] {
+        assert_eq!(after[setting], before[setting], "{setting}");
+    }
+    // What the host said of itself is kept.
+    assert_eq!((&before["os_id"], &after["os_id"]), (&Value::from(""), &Value::from("debian")));
+    assert_eq!(scan(&world, &["web"]), "none");
+    assert!(host.sshd_log().unwrap().contains("Accepted publickey for root"));
+    // Which account it was is in the record.
+    let text = exported(&world).replace('\\', "");
+    assert!(text.contains(r#""user":"ann""#) && text.contains(r#""user":"root""#));
+}
+
+#[test]
+fn a_host_is_saved_with_the_login_of_its_first_scan() {
+    let (world, host) = (world(), host());
+    host.add_user("ann", "not used here", "/bin/bash", Sudo::NoPassword).unwrap();
+    host.authorize("ann").unwrap();
+    let target = format!("127.0.0.1:{}", host.port());
+    assert_eq!(scan(&world, &[&target, "-l", "ann", "-i", &key(&host), "--sudo"]), "none");
+    let record = saved(&world, &target);
+    assert_eq!((&record["username"], &record["sudo"]), (&Value::from("ann"), &Value::from(true)));
+    assert_eq!(record["identity_file"], key(&host));
+    assert_eq!(scan(&world, &[&target]), "none");
+    let text = exported(&world).replace('\\', "");
+    let audit = text.lines().find(|line| line.contains("host.saved")).unwrap();
+    assert!(audit.contains(r#""sudo":true,"user":"ann""#), "{audit}");
 }
 
 /// Passed over in silence, a login would look as if that account had been measured.
