@@ -23,6 +23,20 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
 const ANSWER_BYTES_MAX: u64 = 256 << 10;
 /// Most that is shown of what ssh said. Characters.
 const SHOWN_MAX: usize = 200;
+/// Variables in which somebody may have given us a secret. What a `Match exec` runs has no business with them.
+const SECRETS: [&str; 11] = [
+    "PLUMB_SSH_PASSWORD",
+    "PLUMB_SSH_KEY_PASSPHRASE",
+    "PLUMB_SUDO_PASSWORD",
+    "PLUMB_DATABASE_URL",
+    "PLUMB_DATABASE_PASSWORD",
+    "PLUMB_OWNER_DATABASE_URL",
+    "PLUMB_OWNER_DATABASE_PASSWORD",
+    "PLUMB_FROM_DATABASE_URL",
+    "PLUMB_FROM_DATABASE_PASSWORD",
+    "PLUMB_TO_DATABASE_URL",
+    "PLUMB_TO_DATABASE_PASSWORD",
+];
 /// A file that names nothing, so that ssh tells its defaults.
 const NO_FILE: &str = "/dev/null";
 
@@ -172,6 +186,9 @@ async fn ask(file: &Path, question: Question<'_>) -> Result<Answer, Error> {
     let mut ssh = Command::new(SSH);
     // No terminal is wanted, and ssh says so on every answer unless it is told.
     ssh.args(["-G", "-T", "-F"]).arg(file);
+    for name in SECRETS {
+        ssh.env_remove(name);
+    }
     if let Some(user) = question.user {
         ssh.args(["-l", user]);
     }

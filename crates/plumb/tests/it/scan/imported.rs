@@ -141,7 +141,8 @@ fn assert_marked(world: &World, host: &TestHost, content: &str) {
     let csv = world.scan(host, &["--content", content, "--format", "csv"]);
     let rows: Vec<&str> = csv.stdout.lines().collect();
     assert!(
-        rows[0].ends_with(",imported") && rows[1..].iter().all(|row| row.ends_with(",kensa")),
+        rows[0].ends_with(",imported,content_signed")
+            && rows[1..].iter().all(|row| row.ends_with(",kensa,false")),
         "{rows:#?}"
     );
     let lines = world.scan(host, &["--content", content, "--format", "jsonl"]);
@@ -163,7 +164,7 @@ fn assert_marked(world: &World, host: &TestHost, content: &str) {
     assert!(why.stdout.lines().any(|line| line.split_whitespace().eq(["imported", "kensa"])), "{why:#?}");
     let recorded = world.plumb(&["posture", &at("root", host), "--format", "csv"]);
     let rows: Vec<&str> = recorded.stdout.lines().skip(1).collect();
-    assert!(rows.len() == 5 && rows.iter().all(|row| row.ends_with(",kensa")), "{recorded:#?}");
+    assert!(rows.len() == 5 && rows.iter().all(|row| row.ends_with(",kensa,false")), "{recorded:#?}");
     let recorded = world.plumb(&["posture", &at("root", host)]);
     assert_eq!(recorded.stdout.matches("\tkensa").count(), 5, "{recorded:#?}");
     assert!(exported(world).contains("\"imported\":\"kensa\""));

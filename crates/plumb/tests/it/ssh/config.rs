@@ -196,3 +196,13 @@ fn the_first_key_file_that_is_there_is_used() {
     // Where none is there, the usual ones are tried.
     assert_eq!(with("~/.ssh/nor_this", ".ssh/id_ed25519").1, "");
 }
+
+#[test]
+fn what_a_match_runs_is_told_no_secret() {
+    let world = world().env("PLUMB_SSH_PASSWORD", "hush-1").env("PLUMB_OWNER_DATABASE_PASSWORD", "hush-2");
+    let told = world.path("told");
+    configure(&world, &format!("Match exec \"env >{}\"\n  HostName 192.0.2.1\n", told.display()));
+    assert_code(&world.plumb(&["host", "add", "db"]), 0);
+    let told = fs::read_to_string(&told).unwrap();
+    assert!(told.contains("HOME=") && !told.contains("hush"), "{told}");
+}
