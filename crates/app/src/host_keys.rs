@@ -12,7 +12,11 @@ use transport::{HostKey, HostKeyCheck, HostKeyRefusal};
 
 use crate::context::{App, nonces};
 use crate::error::{Error, Kind};
-use crate::known_hosts::{self, Line, Skipped};
+use crate::known_hosts::{self, Line};
+
+mod import;
+
+pub use import::Imported;
 
 /// What to do with a host that no key is known of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,10 +112,15 @@ impl KeyQuestion {
                 Ok(())
             }
             FirstUse::AlreadyKnown(known) => self.compare(key, &known).await,
+            FirstUse::Revoked => {
+                self.refuse("ssh.host_key.revoked", key).await.map_err(undecided)?;
+                let text = format!("{} shows {}, revoked for another host", self.place(), key.fingerprint);
+                Err(HostKeyRefusal::Revoked(text))
+            }
         }
     }
 
-    /// Takes over what the user's known_hosts says of this host, at first contact only.
+    /// Takes over what the user's known_hosts says of this host, at first contact only; returns how many keys that were.
     async fn import_user_file(&self) -> Result<usize, Error> {
         let lines: Vec<&Line> =
             self.user_file.iter().filter(|line| line.matches(&self.address, self.port)).collect();
@@ -119,11 +128,14 @@ impl KeyQuestion {
             .iter()
             .map(|line| self.app.line_record(&self.address, self.port, line, "from known_hosts"))
             .collect::<Result<_, _>>()?;
-        self.app.store_keys(&records, "ssh.host_key.imported").await?;
-        if !records.is_empty() {
-            self.note(format!("taking over {} known_hosts keys of {}", records.len(), self.place()));
+        let (stored, kept_out) = self.app.import_keys(records).await?;
+        if !stored.is_empty() {
+            self.note(format!("taking over {} known_hosts keys of {}", stored.len(), self.place()));
         }
-        Ok(records.len())
+        for key in kept_out {
+            self.note(format!("leaving out {} of {}: it was revoked", key.fingerprint, self.place()));
+        }
+        Ok(stored.len())
     }
 
     async fn refuse(&self, action: &str, key: &HostKey) -> Result<(), Error> {
@@ -155,15 +167,6 @@ impl KeyQuestion {
     }
 }
 
-/// What an import came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Imported {
-    pub keys: Vec<HostKeyRecord>,
-    pub skipped: Vec<Skipped>,
-    /// Lines whose hashed host is none of the saved or named ones.
-    pub unmatched: usize,
-}
-
 impl App {
     /// Lists known host keys.
     ///
@@ -175,36 +178,6 @@ impl App {
 
     pub(crate) async fn known_keys(&self, address: &str, port: u16) -> Result<Vec<KnownKey>, Error> {
         Ok(self.db.list_keys(&self.tenant, Some((address, port))).await?)
-    }
-
-    /// Imports a known_hosts text. Hashed hosts are matched against saved hosts and `also`.
-    ///
-    /// # Errors
-    /// When nothing can be stored.
-    pub async fn import_known_hosts(
-        &self,
-        text: &str,
-        also: &[(String, u16)],
-        reason: &str,
-    ) -> Result<Imported, Error> {
-        let (lines, skipped) = known_hosts::parse(text);
-        let hosts = self.db.list_hosts(&self.tenant).await?;
-        let mut candidates: Vec<(String, u16)> = also.to_vec();
-        candidates.extend(hosts.into_iter().map(|host| (host.record.address, host.record.port)));
-        let mut imported = Imported { skipped, ..Imported::default() };
-        for line in &lines {
-            let mut endpoints = line.endpoints();
-            endpoints
-                .extend(candidates.iter().filter(|(address, port)| line.matches(address, *port)).cloned());
-            endpoints.sort();
-            endpoints.dedup();
-            imported.unmatched += usize::from(endpoints.is_empty());
-            for (address, port) in endpoints {
-                imported.keys.push(self.line_record(&address, port, line, reason)?);
-            }
-        }
-        self.store_keys(&imported.keys, "ssh.host_key.imported").await?;
-        Ok(imported)
     }
 
     /// Approves a key that a host shows instead of the one we knew. The keys of the same type that it
@@ -266,13 +239,18 @@ impl App {
         if records.is_empty() {
             return Ok(());
         }
+        let audit = self.keys_audit(records, action)?;
+        Ok(self.db.put_keys((&self.tenant, &audit), records, self.now(), &mut nonces()).await?)
+    }
+
+    fn keys_audit(&self, records: &[HostKeyRecord], action: &str) -> Result<AuditRecord, Error> {
         let keys: Vec<_> = records
             .iter()
             .map(|key| json!({"address": key.address, "port": key.port, "fingerprint": key.fingerprint}))
             .collect();
-        let detail = json!({"keys": keys, "reason": records[0].reason});
-        let audit = self.audit(action, AuditPhase::Event, "known_hosts".to_owned(), &detail)?;
-        Ok(self.db.put_keys((&self.tenant, &audit), records, self.now(), &mut nonces()).await?)
+        let reason = records.first().map_or("", |key| key.reason.as_str());
+        let detail = json!({"keys": keys, "reason": reason});
+        self.audit(action, AuditPhase::Event, "known_hosts".to_owned(), &detail)
     }
 
     fn key_record(

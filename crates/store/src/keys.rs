@@ -1,4 +1,7 @@
 //! Known host keys (SSH-05 to SSH-09): trusted at first use, imported, approved, revoked; never replaced.
+//! What was revoked is trusted again by an approval alone.
+
+use std::collections::BTreeSet;
 
 use ledger::EntryKind;
 use model::Timestamp;
@@ -28,12 +31,32 @@ WHERE tenant_id = $1 AND ($2 IS NULL OR (address = $2 AND port = $3))
 ORDER BY address, port, key_type, fingerprint
 LIMIT $4";
 
+/// Most revoked keys that are read at once.
+const REVOKED_PAGE: u16 = 10_000;
+
+const SELECT_REVOKED: &str = "
+SELECT DISTINCT fingerprint
+FROM host_keys
+WHERE tenant_id = $1 AND status = 'revoked' AND fingerprint > $2
+ORDER BY fingerprint
+LIMIT $3";
+
 /// What came of a first-use trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FirstUse {
     Stored,
     /// Another process stored keys for this address first; they decide.
     AlreadyKnown(Vec<KnownKey>),
+    /// The key was revoked at another address or port: whoever has it may be anybody.
+    Revoked,
+}
+
+/// What came of an import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Import {
+    Stored,
+    /// Nothing was stored: these fingerprints of keys that were to be trusted are revoked, here or elsewhere.
+    Revoked(BTreeSet<String>),
 }
 
 impl Db {
@@ -59,7 +82,8 @@ impl Db {
             .collect()
     }
 
-    /// Trusts a key at first use, unless any key of this address and port is known by now (SSH-07).
+    /// Trusts a key at first use, unless any key of this address and port is known by now (SSH-07) or this one was
+    /// revoked anywhere.
     ///
     /// # Errors
     /// When the write fails; then nothing is trusted.
@@ -82,6 +106,9 @@ impl Db {
         if !known.is_empty() {
             return known.iter().map(read_key).collect::<Result<_, _>>().map(FirstUse::AlreadyKnown);
         }
+        if revoked(&mut tx, tenant).await?.contains(&key.fingerprint) {
+            return Ok(FirstUse::Revoked);
+        }
         self.write_keys(tx, (tenant, audit), std::slice::from_ref(key), (now, nonces)).await?;
         Ok(FirstUse::Stored)
     }
@@ -99,6 +126,28 @@ impl Db {
     ) -> Result<(), StoreError> {
         let tx = self.begin(by.0.id, "store the host keys").await?;
         self.write_keys(tx, by, keys, (now, nonces)).await
+    }
+
+    /// Stores imported keys as [`Db::put_keys`] does, all or, where one to be trusted is revoked, none.
+    ///
+    /// # Errors
+    /// When the write fails; then none is stored.
+    pub async fn import_keys(
+        &self,
+        by: (&Tenant, &AuditRecord),
+        keys: &[HostKeyRecord],
+        now: Timestamp,
+        nonces: Nonces<'_>,
+    ) -> Result<Import, StoreError> {
+        let mut tx = self.begin(by.0.id, "import the host keys").await?;
+        let revoked = revoked(&mut tx, by.0).await?;
+        let trusted = keys.iter().filter(|key| !key.revoked).map(|key| &key.fingerprint);
+        let refused: BTreeSet<String> = trusted.filter(|name| revoked.contains(*name)).cloned().collect();
+        if !refused.is_empty() {
+            return Ok(Import::Revoked(refused));
+        }
+        self.write_keys(tx, by, keys, (now, nonces)).await?;
+        Ok(Import::Stored)
     }
 
     async fn write_keys(
@@ -143,6 +192,28 @@ impl Db {
         .await
         .map_err(doing("note the host key"))?;
         tx.commit().await.map_err(doing("note the host key"))
+    }
+}
+
+/// Returns the fingerprints of all keys that are revoked at some address and port.
+async fn revoked(tx: &mut Tx, tenant: &Tenant) -> Result<BTreeSet<String>, StoreError> {
+    let mut found = BTreeSet::new();
+    // Every page begins behind the last one, so this ends with the table.
+    loop {
+        let after = found.last().cloned().unwrap_or_default();
+        let page = query(SELECT_REVOKED)
+            .bind(tenant.id.to_string())
+            .bind(after)
+            .bind(i64::from(REVOKED_PAGE))
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(doing("read the revoked host keys"))?;
+        for row in &page {
+            found.insert(Reader::new("host_keys", "fingerprint", row)?.text("fingerprint")?);
+        }
+        if page.len() < usize::from(REVOKED_PAGE) {
+            return Ok(found);
+        }
     }
 }
 

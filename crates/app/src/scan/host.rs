@@ -308,6 +308,8 @@ fn failure_of_transport(err: &TransportError) -> Failure {
         Some("import it by `plumb known-hosts import`, or use --host-key-policy tofu".to_owned())
     } else if reason == FailureReason::HostKeyMismatch {
         Some("find out why it changed; then `plumb known-hosts approve` the new key".to_owned())
+    } else if reason == FailureReason::HostKeyRevoked {
+        Some("give the host a new key and `plumb known-hosts approve` that".to_owned())
     } else {
         err.hint()
     };

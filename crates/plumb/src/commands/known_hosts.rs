@@ -67,7 +67,19 @@ async fn import(app: &App, args: &ImportArgs) -> Result<(), Error> {
             imported.unmatched
         ));
     }
+    for key in &imported.kept_out {
+        console::warn(&format!(
+            "left out: {} of {} port {} was revoked",
+            key.fingerprint, key.address, key.port
+        ));
+    }
     console::note(&format!("imported {} keys", imported.keys.len()));
+    if !imported.kept_out.is_empty() {
+        console::note(&format!(
+            "left out {} revoked keys; `plumb known-hosts approve` alone trusts them again",
+            imported.kept_out.len()
+        ));
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use model::Timestamp;
 use model::record::{HostKeyRecord, KeySource};
 use store::StoreError;
-use store::keys::FirstUse;
+use store::keys::{FirstUse, Import};
 
 use crate::bench::{Bench, On, at};
 
@@ -91,6 +91,45 @@ async fn keys_are_known_per_address_and_port_and_survive_a_restart(on: On) {
     assert!(again.ledger_problems().await.is_empty());
 }
 on_each!(keys_are_known_per_address_and_port_and_survive_a_restart);
+
+/// SSH-07, SSH-09: a key that was revoked at one place is trusted at no other one by first use.
+async fn a_revoked_key_is_no_first_contact_anywhere(on: On) {
+    let bench = Bench::on(on).await;
+    bench.trust("web-1", "key-a", at(10)).await.unwrap();
+    bench.revoke("web-1", "key-a", at(20)).await;
+    let before = bench.dump().await;
+    assert_eq!(bench.trust("web-2", "key-a", at(30)).await.unwrap(), FirstUse::Revoked);
+    assert_eq!(bench.dump().await, before);
+    assert_eq!(bench.trust("web-2", "key-b", at(40)).await.unwrap(), FirstUse::Stored);
+    let other = bench.other_tenant("other").await;
+    assert_eq!(other.trust("web-2", "key-a", at(50)).await.unwrap(), FirstUse::Stored);
+}
+on_each!(a_revoked_key_is_no_first_contact_anywhere);
+
+/// SSH-09: an import that would trust a revoked key, there or elsewhere, stores nothing and names it.
+async fn an_import_stores_nothing_where_it_would_trust_a_revoked_key(on: On) {
+    let bench = Bench::on(on).await;
+    bench.trust("web-1", "key-a", at(10)).await.unwrap();
+    bench.revoke("web-1", "key-a", at(20)).await;
+    let before = bench.dump().await;
+    let audit = bench.audit("ssh.host_key.imported", "known_hosts");
+    let import = async |keys: &[HostKeyRecord], now| {
+        bench.db.import_keys((&bench.tenant, &audit), keys, now, &mut bench.nonces()).await.unwrap()
+    };
+    for place in ["web-1", "web-2"] {
+        let keys = [key("web-3", "key-c"), key(place, "key-a")];
+        assert_eq!(import(&keys, at(30)).await, Import::Revoked(["SHA256:key-a".to_owned()].into()));
+        assert_eq!(bench.dump().await, before);
+    }
+    // What the file revokes itself brings nothing back.
+    let revoked = HostKeyRecord { revoked: true, ..key("web-2", "key-a") };
+    assert_eq!(import(&[key("web-3", "key-c"), revoked], at(40)).await, Import::Stored);
+    let known = bench.db.list_keys(&bench.tenant, None).await.unwrap();
+    let known: Vec<_> = known.iter().map(|key| (key.record.address.as_str(), key.record.revoked)).collect();
+    assert_eq!(known, [("web-1", true), ("web-2", true), ("web-3", false)]);
+    assert!(bench.ledger_problems().await.is_empty());
+}
+on_each!(an_import_stores_nothing_where_it_would_trust_a_revoked_key);
 
 /// SSH-05: another tenant knows nothing of it.
 async fn keys_of_one_tenant_are_not_known_to_another(on: On) {

@@ -154,3 +154,62 @@ fn a_revoked_key_is_refused_even_at_first_use() {
     assert!(!saw_authentication(&host.sshd_log().unwrap()[logged..]));
     assert_eq!(world.last_scan(&at("root", &host))["failure_reason"], "host_key_revoked");
 }
+
+/// SSH-09: what was revoked is revoked, whatever a file of somebody else says, until a person approves it.
+#[test]
+fn no_import_brings_a_revoked_key_back() {
+    let (world, host) = (world(), host());
+    assert_eq!(scan(&world, &host, &[]), "none");
+    let fingerprint = known(&world)[0]["key"]["fingerprint"].as_str().unwrap().to_owned();
+    assert_code(&world.plumb(&["known-hosts", "revoke", &fingerprint, "--reason", "leaked"]), 0);
+    let before = known(&world);
+    let line = host.host_key_line();
+    let (_, key) = line.split_once(' ').unwrap();
+    let other = crate::ssh::new_key(&world, "other", "");
+    let other = std::fs::read_to_string(format!("{other}.pub")).unwrap();
+    let file = world.path("nightly");
+    // The place where it was revoked, another name of it, and a host that has nothing to do with it.
+    std::fs::write(&file, format!("{line}\nweb-1,web-2 {key}\nweb-3 {other}")).unwrap();
+    let import = ["known-hosts", "import", file.to_str().unwrap()];
+    let done = world.plumb(&import);
+    assert_code(&done, 0);
+    assert_eq!(done.stderr.matches(&format!("left out: {fingerprint} of ")).count(), 3, "{}", done.stderr);
+    assert!(done.stderr.contains("imported 1 key"), "{}", done.stderr);
+    assert!(done.stderr.contains("left out 3 revoked keys"), "{}", done.stderr);
+    let quiet = world.plumb(&["--quiet", "known-hosts", "import", file.to_str().unwrap()]);
+    assert!(quiet.stderr.contains(&fingerprint), "a warning is no note: {}", quiet.stderr);
+    let after = known(&world);
+    assert!(after.contains(&before[0]), "{after:#?}");
+    assert_eq!(after.iter().filter(|known| known["key"]["fingerprint"] == *fingerprint).count(), 1);
+    assert_eq!(scan(&world, &host, &["--host-key-policy", "tofu"]), "host_key_revoked");
+
+    let (kind, base64) = key.split_once(' ').unwrap();
+    let place = format!("127.0.0.1:{}", host.port());
+    let approve = ["known-hosts", "approve", &place, kind, base64, "--reason", "it was not leaked"];
+    assert_code(&world.plumb(&approve), 0);
+    assert_eq!(scan(&world, &host, &["--host-key-policy", "require-known"]), "none");
+}
+
+/// SSH-06: the key that was revoked for one address is not trusted at first use of another one, nor by way of the
+/// user's own file.
+#[test]
+fn a_revoked_key_is_no_first_use_of_another_place() {
+    let (world, host) = (world(), host());
+    assert_eq!(scan(&world, &host, &[]), "none");
+    let fingerprint = known(&world)[0]["key"]["fingerprint"].as_str().unwrap().to_owned();
+    assert_code(&world.plumb(&["known-hosts", "revoke", &fingerprint, "--reason", "leaked"]), 0);
+    let content = yes(&world);
+    let target = format!("root@localhost:{}", host.port());
+    let key = crate::support::key(&host);
+    let words = ["scan", &target, "-i", &key, "--content", &content, "--format", "json"];
+    let logged = host.sshd_log().unwrap().len();
+    assert_eq!(failure(&world.plumb(&words)), "host_key_revoked");
+    let ssh = world.home().join(".ssh");
+    std::fs::create_dir(&ssh).unwrap();
+    std::fs::write(ssh.join("known_hosts"), host.host_key_line().replace("127.0.0.1", "localhost")).unwrap();
+    let done = world.plumb(&words);
+    assert_eq!(failure(&done), "host_key_revoked");
+    assert!(done.stderr.contains(&fingerprint), "{}", done.stderr);
+    assert!(!saw_authentication(&host.sshd_log().unwrap()[logged..]));
+    assert_eq!(known(&world).len(), 1);
+}
