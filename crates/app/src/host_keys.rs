@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use model::fact::{FactError, REASON_CHARS_MAX};
 use model::record::{AuditPhase, AuditRecord, HostKeyRecord, KeySource};
+use model::{Address, AddressError};
 use serde_json::json;
 use store::keys::{FirstUse, KnownKey};
 use transport::{HostKey, HostKeyCheck, HostKeyRefusal};
@@ -13,6 +15,7 @@ use transport::{HostKey, HostKeyCheck, HostKeyRefusal};
 use crate::context::{App, nonces};
 use crate::error::{Error, Kind};
 use crate::known_hosts::{self, Line};
+use crate::targets;
 
 mod import;
 
@@ -180,17 +183,38 @@ impl App {
         Ok(self.db.list_keys(&self.tenant, Some((address, port))).await?)
     }
 
+    /// Returns the address and port that keys of a host are kept under: those of the saved host with this name, id or
+    /// sole address, else the address as it is written, with `:port` or the port of SSH.
+    ///
+    /// # Errors
+    /// When the text is neither, or is the address of several saved hosts.
+    pub async fn key_place(&self, text: &str) -> Result<(String, u16), Error> {
+        if let Some(host) = self.find_dialled(text).await? {
+            return Ok((host.record.address, host.record.port));
+        }
+        let typed = targets::parse(text)?;
+        if typed.port.is_none()
+            && let Some(host) = self.find_dialled(&typed.host).await?
+        {
+            return Ok((host.record.address, host.record.port));
+        }
+        let address: Address =
+            typed.host.parse().map_err(|err: AddressError| Error::new(Kind::Usage, err.to_string()))?;
+        Ok((address.to_string(), typed.port.unwrap_or(targets::SSH_PORT)))
+    }
+
     /// Approves a key that a host shows instead of the one we knew. The keys of the same type that it
     /// replaces are revoked, so that whoever has the old one is not taken for the host.
     ///
     /// # Errors
-    /// When the key line does not hold a key.
+    /// When the key line does not hold a key, or there is no reason.
     pub async fn approve_key(
         &self,
         (address, port): (&str, u16),
         key_line: &str,
         reason: &str,
     ) -> Result<HostKeyRecord, Error> {
+        check_reason(reason)?;
         let (lines, _) = known_hosts::parse(&format!("* {key_line}"));
         let line = lines.first().ok_or_else(|| {
             Error::new(Kind::Usage, "this is not a public key".to_owned())
@@ -216,8 +240,9 @@ impl App {
     /// Revokes a known key by its fingerprint.
     ///
     /// # Errors
-    /// When no such key is known.
+    /// When no such key is known, or there is no reason.
     pub async fn revoke_key(&self, fingerprint: &str, reason: &str) -> Result<Vec<HostKeyRecord>, Error> {
+        check_reason(reason)?;
         let known = self.list_known_keys().await?;
         let records: Vec<HostKeyRecord> = known
             .into_iter()
@@ -290,4 +315,12 @@ impl App {
         let record = self.key_record((address, port), &key, KeySource::Imported, reason);
         Ok(HostKeyRecord { revoked: line.revoked, ..record })
     }
+}
+
+/// Refuses a reason that is blank or too long, in the words that facts use.
+fn check_reason(reason: &str) -> Result<(), Error> {
+    if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX {
+        return Err(Error::new(Kind::Usage, FactError::Reason.to_string()));
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The inventory: adding, finding and removing hosts.
 
-use model::record::{AuditPhase, HostRecord, ScanRecord};
+use model::record::{AuditPhase, HostRecord, Reach, ScanRecord};
 use model::{HostId, Timestamp};
 use serde_json::json;
 pub use store::hosts::Host;
@@ -37,6 +37,16 @@ impl App {
     /// When there is none, or the address is that of several.
     pub async fn load_host(&self, name: &str) -> Result<Host, Error> {
         self.load_host_of(name, self.now()).await
+    }
+
+    /// Finds the host of the inventory that is reached over SSH and has this name, this id, or this address alone.
+    ///
+    /// # Errors
+    /// When the address is that of several, or the database cannot be read.
+    pub(crate) async fn find_dialled(&self, name: &str) -> Result<Option<Host>, Error> {
+        let hosts = self.list_hosts().await?;
+        let dialled = hosts.iter().filter(|host| host.record.transport == Reach::Ssh);
+        Ok(meant(dialled, name)?.cloned())
     }
 
     /// As [`App::load_host`], for a question about an instant: whoever was in the inventory then comes before whoever has

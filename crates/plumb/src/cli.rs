@@ -427,7 +427,9 @@ pub(crate) enum KnownHostsCommand {
     List(ListArgs),
     /// Import keys in the format of known_hosts, hashed names too
     Import(ImportArgs),
-    /// Approve the key that a host shows now
+    /// Trust this key of a host from now on, and revoke the one of the same type that it replaces
+    ///
+    /// The host is not asked: compare the key with what you know of it.
     Approve(ApproveArgs),
     /// Revoke a key: a host that shows it is refused
     Revoke(RevokeArgs),
@@ -447,11 +449,14 @@ pub(crate) struct ImportArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ApproveArgs {
-    /// Address or address:port
+    /// Saved host by name, id or address; else an address or address:port
     pub(crate) host: String,
-    /// Public key as `ssh-keyscan` prints it behind the host: type and base64
-    #[arg(num_args = 2, value_names = ["TYPE", "BASE64"])]
-    pub(crate) key: Vec<String>,
+    /// Type of the public key, as `ssh-keyscan` prints it behind the host
+    #[arg(value_name = "TYPE")]
+    pub(crate) key_type: String,
+    /// The public key itself, as `ssh-keyscan` prints it behind the type
+    #[arg(value_name = "BASE64")]
+    pub(crate) key: String,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,

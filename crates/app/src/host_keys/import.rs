@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::record::HostKeyRecord;
+use model::record::{HostKeyRecord, Reach};
 use store::keys::Import;
 
 use crate::context::{App, nonces};
@@ -28,17 +28,20 @@ impl App {
     /// Imports a known_hosts text. Hashed hosts are matched against saved hosts and `also`.
     ///
     /// # Errors
-    /// When nothing can be stored.
+    /// When there is no reason, or nothing can be stored.
     pub async fn import_known_hosts(
         &self,
         text: &str,
         also: &[(String, u16)],
         reason: &str,
     ) -> Result<Imported, Error> {
+        super::check_reason(reason)?;
         let (lines, skipped) = known_hosts::parse(text);
         let hosts = self.db.list_hosts(&self.tenant).await?;
         let mut candidates: Vec<(String, u16)> = also.to_vec();
-        candidates.extend(hosts.into_iter().map(|host| (host.record.address, host.record.port)));
+        // A host that is not dialled has no port of its own, and no key.
+        let dialled = hosts.into_iter().filter(|host| host.record.transport == Reach::Ssh);
+        candidates.extend(dialled.map(|host| (host.record.address, host.record.port)));
         let mut unmatched = 0;
         let mut records = Vec::new();
         for line in &lines {

@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use app::targets::{SSH_PORT, parse};
 use app::{App, Error, Kind};
 use serde_json::{Value, json};
 
@@ -19,8 +18,9 @@ pub(super) async fn run(app: &App, command: KnownHostsCommand) -> Result<Exit, E
         KnownHostsCommand::List(args) => return list(app, args).await,
         KnownHostsCommand::Import(args) => import(app, &args).await?,
         KnownHostsCommand::Approve(args) => {
-            let (address, port) = endpoint(&args.host)?;
-            let key = app.approve_key((&address, port), &args.key.join(" "), &args.reason).await?;
+            let (address, port) = app.key_place(&args.host).await?;
+            let line = format!("{} {}", args.key_type, args.key);
+            let key = app.approve_key((&address, port), &line, &args.reason).await?;
             console::note(&format!("approved {} of {address} port {port}", key.fingerprint));
         }
         KnownHostsCommand::Revoke(args) => {
@@ -34,14 +34,6 @@ pub(super) async fn run(app: &App, command: KnownHostsCommand) -> Result<Exit, E
     Ok(Exit::Success)
 }
 
-/// Parses `address` or `address:port`.
-fn endpoint(text: &str) -> Result<(String, u16), Error> {
-    let typed = parse(text)?;
-    let address: model::Address =
-        typed.host.parse().map_err(|err: model::AddressError| Error::new(Kind::Usage, err.to_string()))?;
-    Ok((address.to_string(), typed.port.unwrap_or(SSH_PORT)))
-}
-
 async fn import(app: &App, args: &ImportArgs) -> Result<(), Error> {
     let unreadable = |err: &dyn std::fmt::Display| {
         Error::new(Kind::Usage, format!("could not read {}: {err}", args.file.display()))
@@ -51,7 +43,10 @@ async fn import(app: &App, args: &ImportArgs) -> Result<(), Error> {
         return Err(unreadable(&"it is larger than 16 MiB"));
     }
     let bytes = fs::read(&args.file).map_err(|err| unreadable(&err))?;
-    let also = args.hosts.iter().map(|host| endpoint(host)).collect::<Result<Vec<_>, _>>()?;
+    let mut also = Vec::with_capacity(args.hosts.len());
+    for host in &args.hosts {
+        also.push(app.key_place(host).await?);
+    }
     let imported = app.import_known_hosts(&String::from_utf8_lossy(&bytes), &also, &args.reason).await?;
     for skipped in &imported.skipped {
         console::warn(&format!(

@@ -4,7 +4,7 @@ use serde_json::Value;
 use testkit::host::TestHost;
 
 use crate::ssh::{failure, saw_authentication};
-use crate::support::{World, assert_code, at, exported, host, json, tool, world, yes};
+use crate::support::{World, assert_code, assert_refused, at, exported, host, json, tool, world, yes};
 
 /// Scans as root; returns the name of what went wrong, or `none`.
 fn scan(world: &World, host: &TestHost, more: &[&str]) -> String {
@@ -94,6 +94,71 @@ fn a_changed_key_is_refused_before_authentication_and_never_replaced_until_it_is
         assert_eq!(key["source"], if revoked { "first_use" } else { "approved" });
     }
     assert!(exported(&world).contains("reinstalled, ticket 7"));
+}
+
+/// SSH-09: a saved host is named as everywhere, and its key belongs to where it is dialled.
+#[test]
+fn a_key_is_approved_for_a_saved_host_by_its_name_its_id_or_its_address() {
+    let (world, mut host) = (world(), host());
+    let (target, login) = (at("root", &host), crate::support::key(&host));
+    let add = ["host", "add", &target, "--name", "web-1", "-i", &login];
+    assert_code(&world.plumb(&add), 0);
+    let content = yes(&world);
+    let scan = |policy: &str| {
+        let words = ["scan", "web-1", "--content", &content, "--format", "json", "--host-key-policy", policy];
+        failure(&world.plumb(&words))
+    };
+    assert_eq!(scan("tofu"), "none");
+    let saved = json(&world.plumb(&["host", "show", "web-1", "--format", "json"]));
+    let id = saved["host"]["host_id"].as_str().unwrap().to_owned();
+    let mut keys = 1;
+    for name in ["web-1", "admin@web-1", &id, "127.0.0.1", &format!("127.0.0.1:{}", host.port())] {
+        host.regenerate_host_key().unwrap();
+        assert_eq!(scan("tofu"), "host_key_mismatch", "{name}");
+        let line = host.host_key_line();
+        let words: Vec<&str> = line.split(' ').collect();
+        let approve =
+            ["known-hosts", "approve", name, words[1], words[2], "--reason", "new disk, ticket 812"];
+        let done = world.plumb(&approve);
+        assert_code(&done, 0);
+        assert!(done.stderr.contains(&format!("127.0.0.1 port {}", host.port())), "{}", done.stderr);
+        assert_eq!(scan("require-known"), "none", "{name}");
+        keys += 1;
+        let known = known(&world);
+        let place = |known: &Value| (known["key"]["address"].clone(), known["key"]["port"].clone());
+        assert!(known.iter().all(|known| place(known) == ("127.0.0.1".into(), host.port().into())));
+        let trusted = known.iter().filter(|known| known["key"]["revoked"] == false).count();
+        assert_eq!((known.len(), trusted), (keys, 1), "{name}: {known:#?}");
+    }
+}
+
+/// SSH-09.
+#[test]
+fn whoever_changes_what_is_trusted_gives_the_key_and_a_reason() {
+    let (world, host) = (world(), host());
+    assert_eq!(scan(&world, &host, &[]), "none");
+    let before = known(&world);
+    let fingerprint = before[0]["key"]["fingerprint"].as_str().unwrap();
+    let line = host.host_key_line();
+    let words: Vec<&str> = line.split(' ').collect();
+    let file = host.known_hosts();
+    let long = "x".repeat(1_001);
+    for reason in ["", " ", &long] {
+        let commands: [&[&str]; 3] = [
+            &["known-hosts", "approve", "web-1", words[1], words[2], "--reason", reason],
+            &["known-hosts", "revoke", fingerprint, "--reason", reason],
+            &["known-hosts", "import", file.to_str().unwrap(), "--reason", reason],
+        ];
+        for words in commands {
+            assert_refused(&world.plumb(words), 64, "a reason has 1 to 1,000 characters");
+        }
+    }
+    assert_eq!(known(&world), before);
+    let none = world.plumb(&["known-hosts", "approve", "web-1", "--reason", "new disk"]);
+    assert_code(&none, 64);
+    assert!(none.stderr.contains("<TYPE>") && none.stderr.contains("<BASE64>"), "{}", none.stderr);
+    let help = world.plumb(&["known-hosts", "approve", "--help"]).stdout;
+    assert!(help.contains("<HOST> <TYPE> <BASE64>\n"), "{help}");
 }
 
 /// SSH-09.
