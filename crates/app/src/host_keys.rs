@@ -95,8 +95,7 @@ impl KeyQuestion {
             }
             None => {
                 self.refuse("ssh.host_key.mismatch", key).await.map_err(undecided)?;
-                let known = known.first().map_or("none", |known| known.record.fingerprint.as_str());
-                let text = format!("{} shows {}, known is {known}", self.place(), key.fingerprint);
+                let text = format!("{} shows {}, {}", self.place(), key.fingerprint, expected(key, known));
                 Err(HostKeyRefusal::Mismatch(text))
             }
         }
@@ -314,6 +313,16 @@ impl App {
         let key = HostKey { algorithm: line.key_type.clone(), wire, fingerprint };
         let record = self.key_record((address, port), &key, KeySource::Imported, reason);
         Ok(HostKeyRecord { revoked: line.revoked, ..record })
+    }
+}
+
+/// Says which key was expected in place of one: the trusted one of its type, else any trusted one.
+fn expected(key: &HostKey, known: &[KnownKey]) -> String {
+    let trusted = || known.iter().map(|known| &known.record).filter(|record| !record.revoked);
+    let same_type = trusted().find(|record| record.key_type == key.algorithm);
+    match same_type.or_else(|| trusted().next()) {
+        Some(record) => format!("known is {}", record.fingerprint),
+        None => "every key that is known of it was revoked".to_owned(),
     }
 }
 

@@ -257,17 +257,21 @@ async fn target(app: &App, host: &HostRecord, login: Login, shared: &Shared) -> 
                 user_file: Arc::clone(&shared.known_hosts),
                 notices: Arc::clone(&shared.notices),
             };
-            let mut types: Vec<String> = known.into_iter().map(|known| known.record.key_type).collect();
-            if types.is_empty() {
-                let lines = shared.known_hosts.iter().filter(|line| line.matches(&host.address, host.port));
-                types.extend(lines.map(|line| line.key_type.clone()));
-            }
+            let lines = shared.known_hosts.iter().filter(|line| line.matches(&host.address, host.port));
+            let keys: Vec<(String, bool)> = if known.is_empty() {
+                lines.map(|line| (line.key_type.clone(), line.revoked)).collect()
+            } else {
+                known.into_iter().map(|known| (known.record.key_type, known.record.revoked)).collect()
+            };
+            // A host that has a trusted key is not asked for the one that was revoked.
+            let any_trusted = keys.iter().any(|(_, revoked)| !revoked);
+            let types = keys.into_iter().filter(|(_, revoked)| !(any_trusted && *revoked));
             Ok(Target::Ssh(Box::new(SshTarget {
                 endpoint: Endpoint { address, port: host.port },
                 user: login.user,
                 credentials: login.credentials,
                 privilege: login.privilege,
-                known_key_types: types,
+                known_key_types: types.map(|(key_type, _)| key_type).collect(),
                 host_key: question.into_check(),
             })))
         }

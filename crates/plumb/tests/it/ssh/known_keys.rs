@@ -278,3 +278,41 @@ fn a_revoked_key_is_no_first_use_of_another_place() {
     assert!(!saw_authentication(&host.sshd_log().unwrap()[logged..]));
     assert_eq!(known(&world).len(), 1);
 }
+
+/// SSH-08: a host that has a trusted key is met by that one, whatever else it offers and was revoked.
+#[test]
+fn a_trusted_key_beside_a_revoked_one_of_another_type_lets_the_scan_in() {
+    let (world, mut host) = (world(), host());
+    assert_eq!(scan(&world, &host, &[]), "none");
+    let revoked = known(&world)[0]["key"]["fingerprint"].as_str().unwrap().to_owned();
+    host.must("ssh-keygen -q -t ecdsa -N '' -f /etc/ssh/ssh_host_ecdsa_key").unwrap();
+    host.restart_sshd().unwrap();
+    assert_code(&world.plumb(&["known-hosts", "revoke", &revoked, "--reason", "leaked"]), 0);
+    let public = host.must("cat /etc/ssh/ssh_host_ecdsa_key.pub").unwrap();
+    let words: Vec<&str> = public.split_whitespace().collect();
+    let place = format!("127.0.0.1:{}", host.port());
+    let approve = ["known-hosts", "approve", &place, words[0], words[1], "--reason", "its other key"];
+    assert_code(&world.plumb(&approve), 0);
+    assert_eq!(scan(&world, &host, &["--host-key-policy", "require-known"]), "none");
+
+    // Another key of that type: what was expected is the trusted one, and the revoked one is no word of it.
+    host.must("rm /etc/ssh/ssh_host_ecdsa_key*; ssh-keygen -q -t ecdsa -N '' -f /etc/ssh/ssh_host_ecdsa_key")
+        .unwrap();
+    host.restart_sshd().unwrap();
+    let content = yes(&world);
+    let done = world.scan(&host, &["--content", &content]);
+    assert_code(&done, 3);
+    let trusted = known(&world).iter().find(|known| known["key"]["revoked"] == false).unwrap().clone();
+    let trusted = trusted["key"]["fingerprint"].as_str().unwrap();
+    assert!(done.stdout.contains("host_key_mismatch"), "{}", done.stdout);
+    assert!(done.stdout.contains(&format!("known is {trusted}")), "{}", done.stdout);
+    assert!(!done.stdout.contains(&revoked), "{}", done.stdout);
+
+    // With no trusted key left, nothing that was revoked is told to be known.
+    assert_code(&world.plumb(&["known-hosts", "revoke", trusted, "--reason", "gone"]), 0);
+    assert_eq!(scan(&world, &host, &[]), "host_key_revoked");
+    host.must("rm /etc/ssh/ssh_host_ed25519_key*").unwrap();
+    host.restart_sshd().unwrap();
+    let done = world.scan(&host, &["--content", &content]);
+    assert!(done.stdout.contains("every key that is known of it was revoked"), "{}", done.stdout);
+}
