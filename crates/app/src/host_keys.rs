@@ -214,7 +214,7 @@ impl App {
         reason: &str,
     ) -> Result<HostKeyRecord, Error> {
         check_reason(reason)?;
-        let (lines, _) = known_hosts::parse(&format!("* {key_line}"));
+        let lines = known_hosts::parse(&format!("* {key_line}")).map_or(Vec::new(), |(lines, _)| lines);
         let line = lines.first().ok_or_else(|| {
             Error::new(Kind::Usage, "this is not a public key".to_owned())
                 .hint("give the type and the base64 text, as `ssh-keyscan` prints them behind the host")

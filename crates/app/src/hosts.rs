@@ -1,7 +1,7 @@
 //! The inventory: adding, finding and removing hosts.
 
 use model::record::{AuditPhase, HostRecord, Reach, ScanRecord};
-use model::{HostId, Timestamp};
+use model::{HostId, Timestamp, check_host_name};
 use serde_json::json;
 pub use store::hosts::Host;
 
@@ -83,12 +83,9 @@ impl App {
     /// Saves a host as it is from now on.
     ///
     /// # Errors
-    /// When another host has its name or address.
+    /// When another host has its name or address, or [`App::check_host`] refuses it.
     pub async fn save_host(&self, record: &HostRecord, action: &str) -> Result<HostRecord, Error> {
-        if !record.profile_id.is_empty() && self.content.corpus().profile(&record.profile_id).is_none() {
-            return Err(Error::new(Kind::Usage, format!("there is no profile {:?}", record.profile_id))
-                .hint("`plumb rules list` shows what there is"));
-        }
+        self.check_host(record).await?;
         let detail = json!({
             "name": record.name,
             "address": record.address,
@@ -98,6 +95,27 @@ impl App {
         });
         let audit = self.audit(action, AuditPhase::Event, format!("host:{}", record.host_id), &detail)?;
         Ok(self.db.put_host((&self.tenant, &audit), record, self.now(), &mut nonces()).await?)
+    }
+
+    /// Refuses a name that no host can have, and a profile that there is not. What was saved so before stays as it is: it can
+    /// be scanned, changed otherwise, and removed.
+    ///
+    /// # Errors
+    /// When the name or the profile is refused, or the database cannot be read.
+    pub(crate) async fn check_host(&self, record: &HostRecord) -> Result<(), Error> {
+        let saved = self.db.find_host(&self.tenant, record.host_id).await?.map(|host| host.record);
+        if saved.as_ref().is_none_or(|saved| saved.name != record.name) {
+            check_host_name(&record.name).map_err(|err| {
+                Error::new(Kind::Usage, err.to_string()).hint("name it by `plumb host add ... --name NAME`")
+            })?;
+        }
+        let is_new_profile = saved.is_none_or(|saved| saved.profile_id != record.profile_id);
+        let is_known = || self.content.corpus().profile(&record.profile_id).is_some();
+        if is_new_profile && !record.profile_id.is_empty() && !is_known() {
+            return Err(Error::new(Kind::Usage, format!("there is no profile {:?}", record.profile_id))
+                .hint("`plumb rules list` shows what there is"));
+        }
+        Ok(())
     }
 
     /// Removes a host from the inventory. Its findings and its history stay.

@@ -5,10 +5,17 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
+use model::Address;
+
 use crate::targets::SSH_PORT;
 
 /// Most lines that are read.
 const LINES_MAX: usize = 100_000;
+
+/// A file that is not read, because a part of it would not be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it has more than 100,000 lines")]
+pub struct TooManyLines;
 
 /// A key line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,25 +42,35 @@ pub struct Skipped {
     pub problem: &'static str,
 }
 
-/// Reads the lines of a known_hosts file.
-#[must_use]
-pub fn parse(text: &str) -> (Vec<Line>, Vec<Skipped>) {
+/// Reads the lines of a known_hosts file, and what of them is passed over: whole lines, and hosts of a line that no
+/// connection goes to.
+///
+/// # Errors
+/// [`TooManyLines`]: a host whose line is left out would pass for one that nobody knows.
+pub fn parse(text: &str) -> Result<(Vec<Line>, Vec<Skipped>), TooManyLines> {
     let mut lines = Vec::new();
     let mut skipped = Vec::new();
-    for (i, text) in text.lines().take(LINES_MAX).enumerate() {
+    for (number, text) in (1..).zip(text.lines()) {
+        if number > LINES_MAX {
+            return Err(TooManyLines);
+        }
         let text = text.trim();
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
-        match parse_line(i + 1, text) {
-            Ok(line) => lines.push(line),
-            Err(problem) => skipped.push(Skipped { number: i + 1, problem }),
+        match parse_line(number, text) {
+            Ok((line, problem)) => {
+                lines.extend((!line.hosts.is_empty()).then_some(line));
+                skipped.extend(problem.map(|problem| Skipped { number, problem }));
+            }
+            Err(problem) => skipped.push(Skipped { number, problem }),
         }
     }
-    (lines, skipped)
+    Ok((lines, skipped))
 }
 
-fn parse_line(number: usize, text: &str) -> Result<Line, &'static str> {
+/// Parses one line; also says what is wrong with hosts that were left out of it.
+fn parse_line(number: usize, text: &str) -> Result<(Line, Option<&'static str>), &'static str> {
     let mut fields = text.split_whitespace().peekable();
     let marker = fields.next_if(|field| field.starts_with('@'));
     let revoked = match marker {
@@ -62,15 +79,28 @@ fn parse_line(number: usize, text: &str) -> Result<Line, &'static str> {
         Some("@cert-authority") => return Err("certificate authorities are not supported"),
         Some(_) => return Err("unknown marker"),
     };
-    let hosts = fields.next().ok_or("it has no host")?;
+    let written = fields.next().ok_or("it has no host")?;
     let key_type = fields.next().ok_or("it has no key type")?;
+    if !key_type.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("the key type is not text");
+    }
     let wire_key = fields.next().ok_or("it has no key")?;
     let wire = BASE64.decode(wire_key).map_err(|_err| "the key is not base64")?;
     if !names_type(&wire, key_type) {
         return Err("the key is not of the type it says");
     }
-    let hosts = hosts.split(',').map(pattern).collect::<Result<_, _>>()?;
-    Ok(Line { number, hosts, key_type: key_type.to_owned(), wire_key: wire_key.to_owned(), revoked })
+    let mut hosts = Vec::new();
+    let mut problem = None;
+    for text in written.split(',') {
+        match pattern(text) {
+            Ok(pattern) => hosts.push(pattern),
+            // Without its exception a line would speak of more hosts than it says.
+            Err(err) if text.starts_with('!') => return Err(err),
+            Err(err) => problem = Some(err),
+        }
+    }
+    let line = Line { number, hosts, key_type: key_type.to_owned(), wire_key: wire_key.to_owned(), revoked };
+    Ok((line, problem))
 }
 
 /// Tells whether a key in wire form begins with its type (RFC 4253, section 6.6).
@@ -93,7 +123,24 @@ fn pattern(text: &str) -> Result<Pattern, &'static str> {
         Some(rest) => (true, rest),
         None => (false, text),
     };
-    Ok(Pattern::Plain { text: text.to_ascii_lowercase(), negated })
+    if text.contains(['*', '?']) {
+        return Ok(Pattern::Plain { text: text.to_ascii_lowercase(), negated });
+    }
+    let (address, port) = endpoint(text).ok_or("a host is no address or has no port from 1 to 65535")?;
+    Ok(Pattern::Plain { text: written(&address, port), negated })
+}
+
+/// Reads a host without wildcards: the address as it is dialled (SSH-03), and the port.
+fn endpoint(text: &str) -> Option<(String, u16)> {
+    let (address, port) = match text.strip_prefix('[') {
+        None => (text, SSH_PORT),
+        Some(rest) => {
+            let (address, port) = rest.split_once("]:")?;
+            (address, port.parse().ok().filter(|port| *port > 0)?)
+        }
+    };
+    let address: Address = address.parse().ok()?;
+    Some((address.to_string(), port))
 }
 
 /// Writes a host as known_hosts does: bare on port 22, else in brackets with the port.
@@ -131,15 +178,7 @@ impl Line {
             Pattern::Plain { text, negated: false } if !text.contains(['*', '?']) => Some(text),
             Pattern::Plain { .. } | Pattern::Hashed { .. } => None,
         });
-        plain
-            .filter_map(|text| match text.strip_prefix('[') {
-                None => Some((text.clone(), SSH_PORT)),
-                Some(rest) => {
-                    let (address, port) = rest.split_once("]:")?;
-                    Some((address.to_owned(), port.parse().ok()?))
-                }
-            })
-            .collect()
+        plain.filter_map(|text| endpoint(text)).collect()
     }
 
     /// Tells whether some host of the line is hashed.

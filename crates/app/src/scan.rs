@@ -143,7 +143,7 @@ impl App {
     /// The caller shows the answer, then cuts a checkpoint over the new entries.
     ///
     /// # Errors
-    /// When nothing could be started: unknown names of rules, profiles, tags or frameworks.
+    /// When nothing could be started: unknown names of rules, profiles, tags or frameworks, or no name for a host.
     pub async fn scan(
         &self,
         request: ScanRequest,
@@ -152,6 +152,9 @@ impl App {
         listener: Listener,
     ) -> Result<ScanReport, Error> {
         self.check_names(&request)?;
+        for target in request.targets.iter().filter(|target| target.host.saved.is_none()) {
+            self.check_host(&target.host.record).await?;
+        }
         let mut logins = Vec::with_capacity(request.targets.len());
         for target in &request.targets {
             logins.push(login(&target.host.record, &request.secrets, &mut *ask));

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod evidence;
 pub mod fact;
 pub mod ids;
+pub mod name;
 pub mod platform;
 pub mod probe;
 pub mod reason;
@@ -23,6 +24,7 @@ pub use fact::{ClaimKey, ClaimKind, Classification, FactError, FactType, Subject
 pub use ids::{
     AuditId, EventId, FactId, HostId, IdError, LogId, QuarantineId, RuleId, ScanId, TenantId, TransactionId,
 };
+pub use name::{HostNameError, check_host_name};
 pub use platform::{Platform, PlatformError};
 pub use probe::{Command, Ending, Hello, Lane, Observation, WireStats};
 pub use reason::{ApplyFailure, FailureReason, Reason, ReasonCode};

@@ -28,7 +28,7 @@ impl App {
     /// Imports a known_hosts text. Hashed hosts are matched against saved hosts and `also`.
     ///
     /// # Errors
-    /// When there is no reason, or nothing can be stored.
+    /// When there is no reason, the text has too many lines, or nothing can be stored.
     pub async fn import_known_hosts(
         &self,
         text: &str,
@@ -36,7 +36,9 @@ impl App {
         reason: &str,
     ) -> Result<Imported, Error> {
         super::check_reason(reason)?;
-        let (lines, skipped) = known_hosts::parse(text);
+        let (lines, skipped) = known_hosts::parse(text).map_err(|err| {
+            Error::new(Kind::Usage, format!("could not import the file: {err}")).hint("import it in parts")
+        })?;
         let hosts = self.db.list_hosts(&self.tenant).await?;
         let mut candidates: Vec<(String, u16)> = also.to_vec();
         // A host that is not dialled has no port of its own, and no key.

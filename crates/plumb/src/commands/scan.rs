@@ -155,21 +155,26 @@ fn same_place(target: &ScanTarget, record: &model::record::HostRecord) -> bool {
     (other.transport, &other.address, other.port) == (record.transport, &record.address, record.port)
 }
 
-/// Reads the user's known_hosts; a missing file is an empty one, an unreadable one is an error.
+/// Reads the user's known_hosts; a missing file is an empty one. One that cannot be read, or not to its end, is an error:
+/// a host that it knows would pass for an unknown one.
 fn user_known_hosts(path: &std::path::Path) -> Result<Vec<known_hosts::Line>, Error> {
     use std::io::Read as _;
+    let unreadable = |err: &dyn std::fmt::Display| {
+        Error::new(Kind::Config, format!("could not read {}: {err}", path.display()))
+    };
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(err) => {
-            return Err(Error::new(Kind::Config, format!("could not read {}: {err}", path.display())));
-        }
+        Err(err) => return Err(unreadable(&err)),
     };
     let mut bytes = Vec::new();
-    file.take(KNOWN_HOSTS_BYTES_MAX)
-        .read_to_end(&mut bytes)
-        .map_err(|err| Error::new(Kind::Config, format!("could not read {}: {err}", path.display())))?;
-    Ok(known_hosts::parse(&String::from_utf8_lossy(&bytes)).0)
+    let read = file.take(KNOWN_HOSTS_BYTES_MAX + 1).read_to_end(&mut bytes);
+    let read = read.map_err(|err| unreadable(&err))?;
+    if read as u64 > KNOWN_HOSTS_BYTES_MAX {
+        return Err(unreadable(&"it is larger than 16 MiB"));
+    }
+    let (lines, _) = known_hosts::parse(&String::from_utf8_lossy(&bytes)).map_err(|err| unreadable(&err))?;
+    Ok(lines)
 }
 
 fn secrets(args: &ScanArgs) -> Result<Secrets, Error> {

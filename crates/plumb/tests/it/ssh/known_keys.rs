@@ -4,7 +4,9 @@ use serde_json::Value;
 use testkit::host::TestHost;
 
 use crate::ssh::{failure, saw_authentication};
-use crate::support::{World, assert_code, assert_refused, at, exported, host, json, tool, world, yes};
+use crate::support::{
+    On, World, assert_code, assert_refused, at, exported, host, json, tool, world, world_on, yes,
+};
 
 /// Scans as root; returns the name of what went wrong, or `none`.
 fn scan(world: &World, host: &TestHost, more: &[&str]) -> String {
@@ -316,3 +318,42 @@ fn a_trusted_key_beside_a_revoked_one_of_another_type_lets_the_scan_in() {
     let done = world.scan(&host, &["--content", &content]);
     assert!(done.stdout.contains("every key that is known of it was revoked"), "{}", done.stdout);
 }
+
+/// SSH-03, SSH-09: what cannot be dialled is passed over with a warning and hides no other key; what can be is kept as it
+/// is dialled; a file is imported whole or not at all.
+fn an_import_keeps_addresses_as_they_are_dialled_and_names_what_it_passes_over(on: On) {
+    let world = world_on(on);
+    let key = std::fs::read_to_string(format!("{}.pub", crate::ssh::new_key(&world, "key", ""))).unwrap();
+    let file = world.path("known");
+    let hosts = ["[web-1]:0", "[0:0:0:0:0:0:0:1]:2201", "web_$", "2001:DB8::0001", "[web-2]:70000,web-3"];
+    let text: String = hosts.iter().map(|hosts| format!("{hosts} {key}")).collect();
+    std::fs::write(&file, text).unwrap();
+    // A host of this machine has no port, and a line for every host is none for it.
+    assert_code(&world.plumb(&["host", "add", "localhost"]), 0);
+    std::fs::write(world.path("every"), format!("* {key}")).unwrap();
+    let every = world.plumb(&["known-hosts", "import", world.path("every").to_str().unwrap()]);
+    assert_code(&every, 0);
+    let done = world.plumb(&["known-hosts", "import", file.to_str().unwrap()]);
+    assert_code(&done, 0);
+    for line in [1, 3, 5] {
+        let warning = format!("known:{line}: passed over: a host is no address");
+        assert!(done.stderr.contains(&warning), "{warning}: {}", done.stderr);
+    }
+    let known = known(&world);
+    let place = |known: &Value| {
+        (known["key"]["address"].as_str().unwrap().to_owned(), known["key"]["port"].as_u64().unwrap())
+    };
+    let mut places: Vec<(String, u64)> = known.iter().map(place).collect();
+    places.sort();
+    let expected = [("2001:db8::1", 22), ("::1", 2201), ("web-3", 22)];
+    assert_eq!(places, expected.map(|(address, port)| (address.to_owned(), port)));
+
+    std::fs::write(&file, format!("{}web-9 {key}", "#\n".repeat(100_000))).unwrap();
+    let done = world.plumb(&["known-hosts", "import", file.to_str().unwrap()]);
+    assert_refused(&done, 64, "more than 100,000 lines");
+    let ssh = world.home().join(".ssh");
+    std::fs::create_dir(&ssh).unwrap();
+    std::fs::copy(&file, ssh.join("known_hosts")).unwrap();
+    assert_refused(&world.plumb(&["scan", "localhost"]), 78, "more than 100,000 lines");
+}
+on_each!(an_import_keeps_addresses_as_they_are_dialled_and_names_what_it_passes_over);
