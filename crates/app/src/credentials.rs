@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use model::record::{HostRecord, Reach};
 use secrecy::{ExposeSecret as _, SecretString};
-use transport::{Credentials, KeyError, PrivateKey, Privilege, load_private_key};
+use transport::{
+    Credentials, KeyError, PrivateKey, Privilege, agent_keys, load_private_key, public_fingerprint,
+};
 
 use crate::error::{Error, Kind};
 
@@ -14,6 +16,10 @@ use crate::error::{Error, Kind};
 const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Keys that are tried when none is named, in the order of ssh(1), in the user's `.ssh`.
 const DEFAULT_KEYS: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
+
+/// What to do about a key that could not be opened.
+pub(crate) const OPEN_HINT: &str =
+    "set PLUMB_SSH_KEY_PASSPHRASE, add the key to an agent, or run this on a terminal to be asked";
 
 /// Secrets as the surface has them, and where else to look.
 #[derive(Debug, Clone, Default)]
@@ -45,8 +51,9 @@ pub(crate) struct Login {
 /// Collects the credentials of one host.
 ///
 /// # Errors
-/// When a named key cannot be used, or is encrypted and there is no passphrase.
-pub(crate) fn login(host: &HostRecord, secrets: &Secrets, ask: Ask<'_>) -> Result<Login, Error> {
+/// When a named key cannot be used, or is encrypted and there is neither a passphrase nor an agent that holds it; for keys in
+/// their usual place, when that leaves nothing to log in with.
+pub(crate) async fn login(host: &HostRecord, secrets: &Secrets, ask: Ask<'_>) -> Result<Login, Error> {
     let mut known = Vec::new();
     known.extend(
         [&secrets.password, &secrets.key_passphrase, &secrets.sudo_password].into_iter().flatten().cloned(),
@@ -60,48 +67,131 @@ pub(crate) fn login(host: &HostRecord, secrets: &Secrets, ask: Ask<'_>) -> Resul
     let user = if host.username.is_empty() { secrets.login_name.clone() } else { host.username.clone() };
     let mut credentials = Credentials::default();
     if host.transport == Reach::Ssh {
-        credentials.keys = keys(host, secrets, ask)?;
+        let keys = keys(host, secrets, ask).await?;
+        known.extend(keys.passphrase);
+        credentials.keys = keys.opened;
+        credentials.agent_first = keys.agent_first;
+        credentials.unopened = keys.unopened;
         credentials.agent.clone_from(&secrets.agent);
         credentials.password.clone_from(&secrets.password);
     }
     Ok(Login { user, credentials, privilege, secrets: known })
 }
 
-fn keys(host: &HostRecord, secrets: &Secrets, ask: Ask<'_>) -> Result<Vec<PrivateKey>, Error> {
+/// The keys of one login.
+#[derive(Debug, Default)]
+struct Keys {
+    opened: Vec<PrivateKey>,
+    /// Fingerprint of the key that was named and that the agent holds.
+    agent_first: Option<String>,
+    /// Keys that were passed over, each with why.
+    unopened: Vec<String>,
+    /// What a person typed.
+    passphrase: Option<SecretString>,
+}
+
+/// A key in its usual place that cannot be used as it is.
+struct Unopened {
+    path: PathBuf,
+    /// The file, where it could be read and is encrypted.
+    encrypted: Option<SecretString>,
+    err: Error,
+}
+
+async fn keys(host: &HostRecord, secrets: &Secrets, ask: Ask<'_>) -> Result<Keys, Error> {
     if !host.identity_file.is_empty() {
         let path = expand(&host.identity_file, secrets.ssh_dir.as_deref());
-        return named_key(&path, secrets, ask).map(|key| vec![key]);
+        return named_key(&path, secrets, ask).await;
     }
-    let Some(dir) = &secrets.ssh_dir else { return Ok(Vec::new()) };
-    let mut keys = Vec::new();
-    for name in DEFAULT_KEYS {
-        let path = dir.join(name);
-        if !path.exists() {
-            continue;
-        }
-        // A default key that cannot be opened is passed over, as ssh does: another method may do.
-        if let Ok(key) = read(&path).and_then(|bytes| {
-            load_private_key(bytes.expose_secret().as_bytes(), secrets.key_passphrase.as_ref())
-                .map_err(|err| refused(&path, &err))
-        }) {
-            keys.push(key);
+    let mut keys = Keys::default();
+    let Some(dir) = &secrets.ssh_dir else { return Ok(keys) };
+    let mut unopened = Vec::new();
+    for path in DEFAULT_KEYS.map(|name| dir.join(name)).into_iter().filter(|path| path.exists()) {
+        match usual_key(path, secrets) {
+            Ok(key) => keys.opened.push(key),
+            Err(key) => unopened.push(key),
         }
     }
+    if unopened.is_empty() {
+        return Ok(keys);
+    }
+    // A key that cannot be opened is passed over, as ssh does, while another key or method may do.
+    let held = held(secrets).await;
+    unopened.retain(|key| !key.fingerprint().is_some_and(|name| held.contains(&name)));
+    if keys.opened.is_empty() && held.is_empty() && secrets.password.is_none() {
+        let first = ask_for_one(&mut unopened, ask)?;
+        keys.opened.push(first.0);
+        keys.passphrase = Some(first.1);
+    }
+    keys.unopened = unopened.into_iter().map(|key| key.err.message).collect();
     Ok(keys)
 }
 
-fn named_key(path: &Path, secrets: &Secrets, ask: Ask<'_>) -> Result<PrivateKey, Error> {
+/// Asks for the passphrases of keys that nothing else can stand in for, until one opens; that one is taken out.
+fn ask_for_one(keys: &mut Vec<Unopened>, ask: Ask<'_>) -> Result<(PrivateKey, SecretString), Error> {
+    for (i, key) in keys.iter().enumerate() {
+        let Some(bytes) = &key.encrypted else { continue };
+        let Some(passphrase) = ask(&prompt(&key.path)) else { break };
+        let opened = load_private_key(bytes.expose_secret().as_bytes(), Some(&passphrase));
+        let opened = opened.map_err(|err| refused(&key.path, &err))?;
+        keys.remove(i);
+        return Ok((opened, passphrase));
+    }
+    keys.sort_by_key(|key| key.encrypted.is_none());
+    let first = keys.drain(..).next().map(|key| key.err);
+    Err(first.unwrap_or_else(|| Error::internal("no key is left to ask for")))
+}
+
+/// Opens a key in its usual place with what the environment gives.
+fn usual_key(path: PathBuf, secrets: &Secrets) -> Result<PrivateKey, Unopened> {
+    let bytes = match read(&path) {
+        Ok(bytes) => bytes,
+        Err(err) => return Err(Unopened { path, encrypted: None, err }),
+    };
+    load_private_key(bytes.expose_secret().as_bytes(), secrets.key_passphrase.as_ref()).map_err(|err| {
+        let encrypted = matches!(err, KeyError::Encrypted | KeyError::WrongPassphrase).then_some(bytes);
+        Unopened { encrypted, err: refused(&path, &err), path }
+    })
+}
+
+impl Unopened {
+    fn fingerprint(&self) -> Option<String> {
+        self.encrypted.as_ref().and_then(|bytes| public_fingerprint(bytes.expose_secret().as_bytes()))
+    }
+}
+
+/// Returns the fingerprints of the keys that the agent holds.
+async fn held(secrets: &Secrets) -> Vec<String> {
+    match &secrets.agent {
+        Some(socket) => agent_keys(socket).await,
+        None => Vec::new(),
+    }
+}
+
+fn prompt(path: &Path) -> String {
+    format!("Passphrase of {}: ", path.display())
+}
+
+async fn named_key(path: &Path, secrets: &Secrets, ask: Ask<'_>) -> Result<Keys, Error> {
     let bytes = read(path)?;
     let bytes = bytes.expose_secret().as_bytes();
-    match load_private_key(bytes, secrets.key_passphrase.as_ref()) {
-        Ok(key) => Ok(key),
-        Err(KeyError::Encrypted) => {
-            let passphrase = ask(&format!("Passphrase of {}: ", path.display()))
-                .ok_or_else(|| refused(path, &KeyError::Encrypted))?;
-            load_private_key(bytes, Some(&passphrase)).map_err(|err| refused(path, &err))
-        }
-        Err(err) => Err(refused(path, &err)),
+    let err = match load_private_key(bytes, secrets.key_passphrase.as_ref()) {
+        Ok(key) => return Ok(Keys { opened: vec![key], ..Keys::default() }),
+        Err(err) => err,
+    };
+    let is_encrypted = matches!(err, KeyError::Encrypted | KeyError::WrongPassphrase);
+    if is_encrypted
+        && let Some(name) = public_fingerprint(bytes)
+        && held(secrets).await.contains(&name)
+    {
+        return Ok(Keys { agent_first: Some(name), ..Keys::default() });
     }
+    if err != KeyError::Encrypted {
+        return Err(refused(path, &err));
+    }
+    let passphrase = ask(&prompt(path)).ok_or_else(|| refused(path, &err))?;
+    let key = load_private_key(bytes, Some(&passphrase)).map_err(|err| refused(path, &err))?;
+    Ok(Keys { opened: vec![key], passphrase: Some(passphrase), ..Keys::default() })
 }
 
 fn read(path: &Path) -> Result<SecretString, Error> {
@@ -117,10 +207,10 @@ fn read(path: &Path) -> Result<SecretString, Error> {
 fn refused(path: &Path, err: &KeyError) -> Error {
     let error = Error::new(Kind::Config, format!("could not use the private key {}: {err}", path.display()));
     match err {
-        KeyError::Encrypted => {
-            error.hint("set PLUMB_SSH_KEY_PASSPHRASE, or run this on a terminal to be asked")
+        KeyError::Encrypted => error.hint(OPEN_HINT),
+        KeyError::WrongPassphrase => {
+            error.hint("check the passphrase, as PLUMB_SSH_KEY_PASSPHRASE or as typed")
         }
-        KeyError::WrongPassphrase => error.hint("check the passphrase"),
         KeyError::TooShort { .. } | KeyError::Unsupported { .. } => {
             error.hint("use an Ed25519 or ECDSA key, or RSA with 2048 bits or more")
         }

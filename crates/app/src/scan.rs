@@ -4,12 +4,14 @@ mod batch;
 mod characteristics;
 mod host;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use decide::{FailOn, Verdict};
 use formats::report::{Cause, HostScan, NotMeasured, Outcome, ScanReport};
 use model::{FailureReason, Platform, RuleId, Severity};
 use rules::Selection;
+use secrecy::SecretString;
 use store::apply::PostureUpdate;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -156,8 +158,13 @@ impl App {
             self.check_host(&target.host.record).await?;
         }
         let mut logins = Vec::with_capacity(request.targets.len());
+        // Who scans several hosts with one key is asked for its passphrase once.
+        let mut answers = BTreeMap::new();
+        let mut ask_once = |text: &str| -> Option<SecretString> {
+            answers.entry(text.to_owned()).or_insert_with(|| ask(text)).clone()
+        };
         for target in &request.targets {
-            logins.push(login(&target.host.record, &request.secrets, &mut *ask));
+            logins.push(login(&target.host.record, &request.secrets, &mut ask_once).await);
         }
         let shared = Arc::new(Shared {
             narrowing: request.narrowing,

@@ -1,5 +1,6 @@
 //! The only reader of the environment: where things are and which secrets the user gave.
 
+use std::env::VarError;
 use std::path::PathBuf;
 
 use app::credentials::Secrets;
@@ -132,17 +133,30 @@ pub(crate) fn echo() -> Result<bool, Error> {
 }
 
 /// Collects secrets from the environment and where else a login may look.
-pub(crate) fn secrets() -> Secrets {
-    let secret =
-        |name: &str| read(name).filter(|value| value.len() <= SECRET_BYTES_MAX).map(SecretString::from);
-    Secrets {
-        password: secret("PLUMB_SSH_PASSWORD"),
-        key_passphrase: secret("PLUMB_SSH_KEY_PASSPHRASE"),
-        sudo_password: secret("PLUMB_SUDO_PASSWORD"),
+///
+/// # Errors
+/// When a secret cannot be used; the message names its variable and nothing of its value.
+pub(crate) fn secrets() -> Result<Secrets, Error> {
+    Ok(Secrets {
+        password: secret("PLUMB_SSH_PASSWORD")?,
+        key_passphrase: secret("PLUMB_SSH_KEY_PASSPHRASE")?,
+        sudo_password: secret("PLUMB_SUDO_PASSWORD")?,
         agent: read("SSH_AUTH_SOCK").map(PathBuf::from),
         ssh_dir: home().map(|home| home.join(".ssh")),
         login_name: login_name(),
-    }
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one module that reads the environment")]
+fn secret(name: &str) -> Result<Option<SecretString>, Error> {
+    let problem = match std::env::var(name) {
+        Ok(value) if value.is_empty() => return Ok(None),
+        Ok(value) if value.len() <= SECRET_BYTES_MAX => return Ok(Some(SecretString::from(value))),
+        Ok(_) => "longer than 4,096 bytes",
+        Err(VarError::NotUnicode(_)) => "not UTF-8",
+        Err(VarError::NotPresent) => return Ok(None),
+    };
+    Err(Error::new(Kind::Config, format!("the value of {name} is {problem}")))
 }
 
 /// Tells whether the user asked for output without color (no-color.org).

@@ -140,6 +140,20 @@ impl Plumb {
         arguments: &[A],
         columns: u16,
     ) -> Result<Output, PlumbError> {
+        self.type_in_terminal(arguments, columns, b"")
+    }
+
+    /// As [`Plumb::run_in_terminal`], with somebody who types `typed`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plumb::run`].
+    pub fn type_in_terminal<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        columns: u16,
+        typed: &[u8],
+    ) -> Result<Output, PlumbError> {
         let words: Vec<String> = std::iter::once(self.binary.to_string_lossy().into_owned())
             .chain(arguments.iter().map(|word| word.as_ref().to_string_lossy().into_owned()))
             .map(|word| quoted(&word))
@@ -149,7 +163,7 @@ impl Plumb {
         script.args(["--quiet", "--flush", "--return", "--command", &line, "/dev/null"]);
         self.isolate(&mut script);
         script.env("TERM", "xterm-256color").env("SHELL", "/bin/sh");
-        process::run(script, b"", self.limit).map_err(|err| PlumbError::Run { err })
+        process::run(script, typed, self.limit).map_err(|err| PlumbError::Run { err })
     }
 
     /// Returns the command of one run, for what the other calls do not cover.

@@ -51,9 +51,9 @@ pub enum TransportError {
     HostKey(HostKeyRefusal),
     #[error("could not use the private key")]
     Key(#[from] KeyError),
-    /// `offered` is what the host still accepts, comma-separated.
-    #[error("could not log in as {user}: tried {tried}; the host accepts {offered}")]
-    Auth { user: String, tried: String, offered: String },
+    /// `told` says what was tried, which keys could not be opened, and what the host still accepts once it has said so.
+    #[error("could not log in as {user}: {told}")]
+    Auth { user: String, told: String, has_unopened: bool },
     #[error("the connection was lost {during}")]
     Lost { during: String },
     #[error("no usable shell: {problem}")]

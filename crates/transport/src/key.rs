@@ -70,6 +70,15 @@ pub fn load_private_key(bytes: &[u8], passphrase: Option<&SecretString>) -> Resu
     Ok(PrivateKey(Arc::new(key)))
 }
 
+/// Returns the fingerprint of a private key in OpenSSH form, whose public half can be read without the passphrase; none of
+/// a key in another form.
+#[must_use]
+pub fn public_fingerprint(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= KEY_BYTES_MAX)?;
+    let key = keys::PrivateKey::from_openssh(text.trim()).ok()?;
+    Some(key.public_key().fingerprint(HashAlg::Sha256).to_string())
+}
+
 /// Tells from the outside of a key file whether its private half is encrypted.
 fn is_encrypted(text: &str) -> bool {
     let armored_openssh = text.contains("-----BEGIN OPENSSH PRIVATE KEY-----");

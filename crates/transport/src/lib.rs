@@ -25,8 +25,9 @@ pub use capture::{Capture, CaptureError, Recorded};
 pub use converse::{Conversation, Progress, Request, converse};
 pub use driver::{PATH, TOOLS, quote};
 pub use error::{ConverseError, HostKeyRefusal, TransportError};
-pub use key::{KeyError, PrivateKey, load_private_key};
+pub use key::{KeyError, PrivateKey, load_private_key, public_fingerprint};
 pub use limits::Limits;
+pub use ssh::agent_keys;
 pub use target::{
     AuthMethod, Credentials, HostKey, HostKeyCheck, Privilege, PrivilegeUsed, SshTarget, Target,
 };

@@ -23,6 +23,7 @@ use crate::error::{HostKeyRefusal, TransportError, excerpt};
 use crate::limits::Limits;
 use crate::pipe::{Input, Output, Pipe};
 use crate::target::{AuthMethod, HostKey, HostKeyCheck, Privilege, SshTarget};
+pub use auth::agent_keys;
 use link::{Holder, Link};
 
 /// Quiet time after which the host is asked for a sign of life. Seconds.

@@ -44,6 +44,10 @@ pub struct Credentials {
     pub keys: Vec<PrivateKey>,
     /// Socket of an ssh-agent.
     pub agent: Option<PathBuf>,
+    /// Fingerprint of the agent's key that is tried before its others.
+    pub agent_first: Option<String>,
+    /// Why keys that were there could not be used, in words: a login that fails says so.
+    pub unopened: Vec<String>,
     /// Also answers keyboard-interactive prompts that hide what is typed (SSH-10).
     pub password: Option<SecretString>,
 }

@@ -314,6 +314,8 @@ fn failure_of_transport(err: &TransportError) -> Failure {
         Some("find out why it changed; then `plumb known-hosts approve` the new key".to_owned())
     } else if reason == FailureReason::HostKeyRevoked {
         Some("give the host a new key and `plumb known-hosts approve` that".to_owned())
+    } else if let TransportError::Auth { has_unopened: true, .. } = err {
+        Some(crate::credentials::OPEN_HINT.to_owned())
     } else {
         err.hint()
     };

@@ -178,7 +178,7 @@ fn user_known_hosts(path: &std::path::Path) -> Result<Vec<known_hosts::Line>, Er
 }
 
 fn secrets(args: &ScanArgs) -> Result<Secrets, Error> {
-    let mut secrets = config::secrets();
+    let mut secrets = config::secrets()?;
     let asked = |text: &str| {
         prompt(text).ok_or_else(|| {
             Error::new(Kind::Usage, "there is no terminal to ask for a password")

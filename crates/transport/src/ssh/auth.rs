@@ -1,9 +1,9 @@
 //! Authentication: keys, then the agent, then the password, each at most once and never more attempts
 //! than allowed. Stores nothing and retries nothing.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Interactive, Prompt};
 use russh::keys::agent::AgentIdentity;
@@ -18,6 +18,26 @@ use crate::target::{AuthMethod, Credentials};
 
 /// Most rounds of one keyboard-interactive authentication.
 const ROUNDS_MAX: usize = 4;
+
+/// Longest wait for an agent to tell which keys it holds.
+const AGENT_WAIT: Duration = Duration::from_secs(5);
+
+/// Returns the fingerprints of the keys that an agent holds; none of one that does not answer.
+pub async fn agent_keys(socket: &Path) -> Vec<String> {
+    let ask = async {
+        let mut agent = AgentClient::connect_uds(socket).await.ok()?;
+        agent.request_identities().await.ok()
+    };
+    let identities = tokio::time::timeout(AGENT_WAIT, ask).await.ok().flatten().unwrap_or_default();
+    identities.iter().filter_map(fingerprint).collect()
+}
+
+fn fingerprint(identity: &AgentIdentity) -> Option<String> {
+    match identity {
+        AgentIdentity::PublicKey { key, .. } => Some(key.fingerprint(HashAlg::Sha256).to_string()),
+        AgentIdentity::Certificate { .. } => None,
+    }
+}
 
 /// What became of one attempt.
 enum Outcome {
@@ -34,6 +54,7 @@ struct Login<'a> {
     /// What the host accepts, once a refusal has told.
     offered: Option<MethodSet>,
     tried: Vec<String>,
+    unopened: Vec<String>,
 }
 
 /// Logs in with the first credential that the host accepts.
@@ -43,7 +64,8 @@ pub(super) async fn log_in(
     credentials: Credentials,
     attempts_max: usize,
 ) -> Result<AuthMethod, TransportError> {
-    let mut login = Login { handle, user, left: attempts_max, offered: None, tried: Vec::new() };
+    let unopened = credentials.unopened.clone();
+    let mut login = Login { handle, user, left: attempts_max, offered: None, tried: Vec::new(), unopened };
     // One attempt stays for the password, however many keys there are.
     let reserved = usize::from(credentials.password.is_some());
     let found = login.try_all(&credentials, reserved).await?;
@@ -65,7 +87,7 @@ impl Login<'_> {
             }
         }
         if let Some(socket) = &credentials.agent
-            && let Outcome::In = self.agent(socket, reserved).await?
+            && let Outcome::In = self.agent((socket, credentials.agent_first.as_deref()), reserved).await?
         {
             return Ok(Some(AuthMethod::Agent));
         }
@@ -113,7 +135,11 @@ impl Login<'_> {
         Ok(Some(best.flatten().unwrap_or(HashAlg::Sha512)))
     }
 
-    async fn agent(&mut self, socket: &Path, reserved: usize) -> Result<Outcome, TransportError> {
+    async fn agent(
+        &mut self,
+        (socket, first): (&Path, Option<&str>),
+        reserved: usize,
+    ) -> Result<Outcome, TransportError> {
         let unusable = |tried: &mut Vec<String>| {
             tried.push("agent (which did not answer)".to_owned());
             Ok(Outcome::Refused)
@@ -121,9 +147,10 @@ impl Login<'_> {
         let Ok(mut agent) = AgentClient::connect_uds(socket).await else {
             return unusable(&mut self.tried);
         };
-        let Ok(identities) = agent.request_identities().await else {
+        let Ok(mut identities) = agent.request_identities().await else {
             return unusable(&mut self.tried);
         };
+        identities.sort_by_key(|identity| first.is_none() || fingerprint(identity).as_deref() != first);
         if identities.is_empty() {
             self.tried.push("agent (which holds no key)".to_owned());
         }
@@ -209,19 +236,21 @@ impl Login<'_> {
     }
 
     fn failed(&self) -> TransportError {
-        let tried =
-            if self.tried.is_empty() { "nothing that it accepts".to_owned() } else { self.tried.join(", ") };
-        let mut offered = String::new();
-        for method in self.offered.iter().flat_map(|set| set.iter()) {
-            let name: &str = method.into();
-            let comma = if offered.is_empty() { "" } else { ", " };
-            // Writing to a String cannot fail.
-            let _ok = write!(offered, "{comma}{name}");
+        let mut told = match (self.tried.as_slice(), &self.offered) {
+            ([], None) => "nothing was tried".to_owned(),
+            ([], Some(_)) => "tried nothing that it accepts".to_owned(),
+            (tried, _) => format!("tried {}", tried.join(", ")),
+        };
+        for problem in &self.unopened {
+            told += &format!("; {problem}");
         }
-        if offered.is_empty() {
-            "nothing more".clone_into(&mut offered);
+        if let Some(offered) = &self.offered {
+            let names: Vec<&str> = offered.iter().map(Into::into).collect();
+            let names = if names.is_empty() { "nothing more".to_owned() } else { names.join(", ") };
+            told += &format!("; the host accepts {names}");
         }
-        TransportError::Auth { user: self.user.to_owned(), tried, offered }
+        let has_unopened = !self.unopened.is_empty();
+        TransportError::Auth { user: self.user.to_owned(), told, has_unopened }
     }
 }
 
