@@ -190,5 +190,19 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     text
 }
 
+/// Writes foreign bytes as [`excerpt`] does, but the end of them: as many last lines as fit, or the start of the last one.
+/// Blank lines are left out.
+pub(crate) fn excerpt_of_end(bytes: &[u8]) -> String {
+    let lines: Vec<&[u8]> =
+        bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).collect();
+    let mut size = 0;
+    let fits = |line: &&&[u8]| {
+        size += line.len() + 1;
+        size <= EXCERPT_BYTES_MAX
+    };
+    let n = lines.iter().rev().take_while(fits).count().max(1);
+    excerpt(&lines[lines.len().saturating_sub(n)..].join(&b'\n'))
+}
+
 #[cfg(test)]
 mod tests;

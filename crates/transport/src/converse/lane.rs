@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::observation;
 use crate::driver::{self, Dialect, Elevation, Greeting, PROMPT, READY};
-use crate::error::{TransportError, excerpt};
+use crate::error::{TransportError, excerpt, excerpt_of_end};
 use crate::frame::{Budget, Channel, Decoder, FrameError, Nonce};
 use crate::limits::Limits;
 use crate::pipe::{Event, Input, Pipe};
@@ -286,11 +286,11 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Why nothing usable answers: sudo's words once it was asked, else the first bytes that came.
+    /// Why nothing usable answers: sudo's last words once it was asked, else the first bytes that came.
     fn no_shell(&self, problem: &'static str) -> TransportError {
         let (out, err) = (Channel::Stdout, Channel::Stderr);
         if self.decoder.notice().is_some() {
-            let said = excerpt(self.decoder.banner(err)).replace(PROMPT, "").trim().to_owned();
+            let said = last_words(self.decoder.banner(err));
             let problem = if said.is_empty() { format!("sudo: {problem}") } else { said };
             return TransportError::Privilege { problem };
         }
@@ -330,6 +330,15 @@ fn failure(err: FrameError, sent: &[&Command]) -> TransportError {
         return TransportError::Oversize { probe: command.key.clone(), limit: *limit };
     }
     TransportError::Frame(err)
+}
+
+/// What sudo said last. Its reason comes behind its prompt; in front of that stands a lecture, which is longer than what we
+/// show.
+fn last_words(said: &[u8]) -> String {
+    let prompt = PROMPT.as_bytes();
+    let last = said.windows(prompt.len()).rposition(|window| window == prompt);
+    let behind = excerpt_of_end(last.map_or(said, |at| &said[at + prompt.len()..]));
+    if behind.is_empty() { excerpt_of_end(said).replace(PROMPT, "").trim().to_owned() } else { behind }
 }
 
 fn count(haystack: &[u8], needle: &[u8]) -> usize {

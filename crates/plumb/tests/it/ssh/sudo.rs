@@ -47,6 +47,22 @@ fn a_host_where_sudo_is_refused_is_not_measured_and_the_next_step_is_named() {
     }
 }
 
+/// Why sudo refused comes behind a lecture that is longer than what is shown of it.
+#[test]
+fn the_reason_of_a_refused_sudo_is_not_hidden_by_its_lecture() {
+    let host = sudo_host(Sudo::None);
+    host.must("echo 'Defaults lecture=always' >/etc/sudoers.d/lecture").unwrap();
+    let world = world().env("PLUMB_SUDO_PASSWORD", PASSWORD);
+    let content = world.content(&[shell_rule("is_root", "echo yes")]);
+    let done = world.scan_as("ann", &host, &["--sudo", "--content", &content, "--format", "json"]);
+    assert_eq!(failure(&done), "privilege_failed");
+    let told = &one_host(&done)["outcome"]["not_measured"];
+    let message = told["message"].as_str().unwrap();
+    assert!(message.contains("ann is not in the sudoers file"), "{message}");
+    assert!(!message.contains("lecture") && !message.contains("..."), "{message}");
+    assert!(!message.contains(PASSWORD), "{message}");
+}
+
 /// SSH-14: a rule looks at everything that a user of the host can see while the scan runs as root.
 #[test]
 fn the_sudo_password_is_never_in_an_argument_an_environment_or_a_file_of_the_host() {
