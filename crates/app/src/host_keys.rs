@@ -65,8 +65,12 @@ impl KeyQuestion {
     async fn decide(&self, key: HostKey) -> Result<(), HostKeyRefusal> {
         let undecided = |err: Error| HostKeyRefusal::Undecided(err.to_string());
         let mut known = self.app.known_keys(&self.address, self.port).await.map_err(undecided)?;
-        if known.is_empty() && self.import_user_file().await.map_err(undecided)? > 0 {
+        if known.is_empty() {
+            let kept_out = self.import_user_file().await.map_err(undecided)?;
             known = self.app.known_keys(&self.address, self.port).await.map_err(undecided)?;
+            // The user knows this host, if only by keys that were revoked: another one is no first contact.
+            let revoked = kept_out.into_iter().map(|key| HostKeyRecord { revoked: true, ..key });
+            known.extend(revoked.map(|record| KnownKey { record, last_seen_at: None }));
         }
         if !known.is_empty() {
             return self.compare(&key, &known).await;
@@ -122,8 +126,8 @@ impl KeyQuestion {
         }
     }
 
-    /// Takes over what the user's known_hosts says of this host, at first contact only; returns how many keys that were.
-    async fn import_user_file(&self) -> Result<usize, Error> {
+    /// Takes over what the user's known_hosts says of this host, at first contact only; returns the keys that were left out.
+    async fn import_user_file(&self) -> Result<Vec<HostKeyRecord>, Error> {
         let lines: Vec<&Line> =
             self.user_file.iter().filter(|line| line.matches(&self.address, self.port)).collect();
         let records: Vec<HostKeyRecord> = lines
@@ -134,10 +138,10 @@ impl KeyQuestion {
         if !stored.is_empty() {
             self.note(format!("taking over {} known_hosts keys of {}", stored.len(), self.place()));
         }
-        for key in kept_out {
+        for key in &kept_out {
             self.note(format!("leaving out {} of {}: it was revoked", key.fingerprint, self.place()));
         }
-        Ok(stored.len())
+        Ok(kept_out)
     }
 
     async fn refuse(&self, action: &str, key: &HostKey) -> Result<(), Error> {

@@ -261,7 +261,7 @@ fn no_import_brings_a_revoked_key_back() {
 /// user's own file.
 #[test]
 fn a_revoked_key_is_no_first_use_of_another_place() {
-    let (world, host) = (world(), host());
+    let (world, mut host) = (world(), host());
     assert_eq!(scan(&world, &host, &[]), "none");
     let fingerprint = known(&world)[0]["key"]["fingerprint"].as_str().unwrap().to_owned();
     assert_code(&world.plumb(&["known-hosts", "revoke", &fingerprint, "--reason", "leaked"]), 0);
@@ -277,6 +277,9 @@ fn a_revoked_key_is_no_first_use_of_another_place() {
     let done = world.plumb(&words);
     assert_eq!(failure(&done), "host_key_revoked");
     assert!(done.stderr.contains(&fingerprint), "{}", done.stderr);
+    // The user knows the host by that key: another one is a change, and no first contact.
+    host.regenerate_host_key().unwrap();
+    assert_eq!(failure(&world.plumb(&words)), "host_key_mismatch");
     assert!(!saw_authentication(&host.sshd_log().unwrap()[logged..]));
     assert_eq!(known(&world).len(), 1);
 }
