@@ -9,7 +9,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use crate::credentials::Secrets;
 use crate::error::{Error, Kind};
 use crate::targets::shown;
 
@@ -80,14 +79,13 @@ struct Answer {
 }
 
 impl SshConfig {
-    /// Names the file of the user whose secrets these are.
+    /// Names the file in the user's `.ssh` folder, and what the user is called here.
     #[must_use]
-    pub fn of(secrets: &Secrets) -> Self {
-        let dir = secrets.ssh_dir.as_deref();
+    pub fn of(ssh_dir: Option<&Path>, login_name: &str) -> Self {
         Self {
-            file: dir.map(|dir| dir.join("config")),
-            home: dir.and_then(Path::parent).map(Path::to_owned).unwrap_or_default(),
-            login_name: secrets.login_name.clone(),
+            file: ssh_dir.map(|dir| dir.join("config")),
+            home: ssh_dir.and_then(Path::parent).map(Path::to_owned).unwrap_or_default(),
+            login_name: login_name.to_owned(),
             defaults: OnceCell::new(),
         }
     }

@@ -4,6 +4,7 @@ use std::env::VarError;
 use std::path::PathBuf;
 
 use app::credentials::Secrets;
+use app::ssh_config::SshConfig;
 use app::{Clock, Config, Database, Error, Kind, Login, Retention};
 use nix::unistd::{Uid, User};
 use secrecy::SecretString;
@@ -132,6 +133,16 @@ pub(crate) fn echo() -> Result<bool, Error> {
     }
 }
 
+/// Returns the user's `.ssh` folder.
+fn ssh_dir() -> Option<PathBuf> {
+    home().map(|home| home.join(".ssh"))
+}
+
+/// Names the user's ssh_config(5), which needs no secret.
+pub(crate) fn ssh() -> SshConfig {
+    SshConfig::of(ssh_dir().as_deref(), &login_name())
+}
+
 /// Collects secrets from the environment and where else a login may look.
 ///
 /// # Errors
@@ -142,7 +153,7 @@ pub(crate) fn secrets() -> Result<Secrets, Error> {
         key_passphrase: secret("PLUMB_SSH_KEY_PASSPHRASE")?,
         sudo_password: secret("PLUMB_SUDO_PASSWORD")?,
         agent: read("SSH_AUTH_SOCK").map(PathBuf::from),
-        ssh_dir: home().map(|home| home.join(".ssh")),
+        ssh_dir: ssh_dir(),
         login_name: login_name(),
     })
 }

@@ -1,7 +1,6 @@
 //! `plumb host`: the inventory.
 
 use app::hosts::Host;
-use app::ssh_config::SshConfig;
 use app::targets::Overrides;
 use app::{App, Error, Kind};
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ pub(super) async fn run(app: &App, command: HostCommand) -> Result<Exit, Error> 
 async fn add(app: &App, args: &HostAddArgs) -> Result<Exit, Error> {
     let identity_file = args.identity.as_deref().map(super::absolute).transpose()?;
     let overrides = Overrides { user: None, identity_file, sudo: args.sudo };
-    let config = SshConfig::of(&config::secrets()?);
+    let config = config::ssh();
     let resolved = app.resolve_new(&args.target, &config, &overrides).await?;
     if let Some(saved) = &resolved.saved {
         return Err(Error::new(

@@ -7,7 +7,6 @@ use app::credentials::Secrets;
 use app::host_keys::{HostKeyPolicy, Notices};
 use app::known_hosts;
 use app::scan::{Narrowing, ScanRequest, ScanTarget};
-use app::ssh_config::SshConfig;
 use app::targets::{Overrides, Resolved};
 use app::{App, Error, Kind};
 use formats::Options;
@@ -106,7 +105,7 @@ async fn request(app: &App, args: &ScanArgs, secrets: Secrets) -> Result<ScanReq
     let identity_file = args.identity.as_deref().map(super::absolute).transpose()?;
     let overrides = Overrides { user: args.user.clone(), identity_file, sudo: args.sudo };
     let ssh_dir = secrets.ssh_dir.clone();
-    let config = SshConfig::of(&secrets);
+    let config = config::ssh();
     let mut targets: Vec<ScanTarget> = Vec::with_capacity(args.targets.len());
     for text in &args.targets {
         let host = app.resolve(text, &config, &overrides).await?;
