@@ -8,11 +8,10 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use ledger::anchor::{Line, Tail, What};
 use ledger::verify::Continuation;
@@ -29,9 +28,6 @@ use lines::{end_of, open_plain, unreadable};
 pub(crate) use expect::{Anchored, Signers, Whose, expect};
 pub(crate) use lines::{NotesBack, each_note};
 
-/// How long another process may hold the file.
-const LOCK_WAITS: u32 = 500;
-const LOCK_WAIT: Duration = Duration::from_millis(10);
 /// Most checkpoints that are appended at once.
 const APPENDED_MAX: usize = 1_000_000;
 
@@ -195,7 +191,7 @@ async fn open_locked(path: &Path, due: Option<&StoredCheckpoint>) -> Result<File
         (Err(err), Some(due)) if err.kind() == io::ErrorKind::NotFound => {
             return Err(gone(path, "is not there", due));
         }
-        (Ok(file), _due) => locked(file, File::try_lock).await,
+        (Ok(file), _due) => file_lock::exclusive(file).await,
         (Err(err), _due) => Err(err),
     };
     opened.map_err(|err| unwritten(path, "could not open the anchor", &err))
@@ -244,19 +240,7 @@ fn judge_older<K>(path: &Path, head: &TreeHead, older: &[(Continuation, K)]) -> 
 /// Returns the length of the file between two lines.
 async fn measured(path: &Path) -> io::Result<u64> {
     let file = open_plain(path, OFlags::RDONLY)?;
-    locked(file, File::try_lock_shared).await?.metadata().map(|meta| meta.len())
-}
-
-#[expect(clippy::disallowed_methods, reason = "no wait for a file lock has a limit: it is asked again")]
-async fn locked(file: File, lock: impl Fn(&File) -> Result<(), TryLockError>) -> io::Result<File> {
-    for _wait in 0..LOCK_WAITS {
-        match lock(&file) {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_WAIT).await,
-            Err(TryLockError::Error(err)) => return Err(err),
-        }
-    }
-    Err(io::Error::other(format!("{} holds it", file_lock::holder(&file))))
+    file_lock::shared(file).await?.metadata().map(|meta| meta.len())
 }
 
 /// Returns what the next line follows. What stands behind the last line that reads is moved away first.

@@ -2,6 +2,7 @@
 //! after the answer (no server runs yet).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use ledger::tile::{TileId, integrate, load_frontier};
 use ledger::tree::Frontier;
@@ -12,6 +13,7 @@ use store::log::{PAGE_MAX, StoredCheckpoint};
 
 use crate::context::App;
 use crate::error::{Error, Kind};
+use crate::witness::Seen;
 
 /// Most attempts to cover a log that other processes cover meanwhile.
 const CUTS_MAX: u32 = 20;
@@ -32,6 +34,8 @@ pub struct Status {
     pub window_seconds: i64,
     /// How far the witnessed head is behind (LED-32); nothing where no witness is needed.
     pub witness_lag: Option<WitnessLag>,
+    /// What a witness showed against the log, and the file that has it; while it stands nothing is signed (LED-19).
+    pub seen: Option<(Seen, PathBuf)>,
 }
 
 /// Covers every entry by a signed checkpoint. Signs nothing when all are covered, and appends what the anchor lacks.
@@ -187,6 +191,7 @@ impl App {
             left,
             window_seconds: self.seconds_since_entry(left).await?,
             witness_lag: self.witness_lag().await?,
+            seen: self.seen().await?,
             checkpoint,
         })
     }

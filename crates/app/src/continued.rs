@@ -1,11 +1,12 @@
 //! Going on with a log that ended (LED-39): a database was lost or set back behind a head that left the machine.
 //! The new log's first entry names the old one, by a checkpoint that it signed.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ledger::tree::{Frontier, leaf_hash};
 use ledger::verify::{Continuation, Continued};
-use ledger::{Signer, VerifierKey};
+use ledger::{Hash, Signer, TreeHead, VerifierKey};
 use model::record::{AuditPhase, ContinuedLog};
 use model::{Digest, LogId, TenantId};
 use serde_json::json;
@@ -20,7 +21,10 @@ use crate::open::{KEY_FILE, Mode, ORIGIN_PREFIX, TENANT_SLUG, open, open_databas
 
 mod known;
 
-use known::Known;
+use known::{Cosigner, Known};
+
+/// Most checkpoints of the old log that are read back.
+const CHECKPOINTS_MAX: u32 = 1_000_000;
 
 /// Which log to go on with, and why.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +64,7 @@ pub async fn continue_log(config: &Config, request: &Request<'_>) -> Result<(App
     if request.reason.trim().is_empty() {
         return Err(Error::new(Kind::Usage, "a new log needs a reason"));
     }
-    let known = Known::read(request.old, request.keys)?;
+    let mut known = Known::read(request.old, request.keys)?;
     known.compare_with_copies(config, request.keys)?;
     let db = open_database(config).await?;
     let done = begin(config, request, &known, &db).await;
@@ -129,8 +133,8 @@ async fn rest_of(db: &Db, old: &StoredLog, known: &Known, without_loss: bool) ->
         return Err(Error::new(Kind::Usage, message)
             .hint("name another data directory by --data-dir to go on with that log where nothing is"));
     }
-    let signed = db.list_checkpoints(&old.tenant, 1).await?.pop();
-    let covered = signed.as_ref().map_or(0, |signed| signed.size);
+    let stored = stored_heads(db, &old.tenant).await?;
+    let covered = stored.first().map_or(0, |(head, _cosigners)| head.size);
     if newest.size < covered {
         let message = format!(
             "the database has a checkpoint over {covered} entries, and the newest one named is over {}",
@@ -139,8 +143,9 @@ async fn rest_of(db: &Db, old: &StoredLog, known: &Known, without_loss: bool) ->
         return Err(Error::new(Kind::Usage, message).hint("name the newest checkpoint of the old log"));
     }
     let held = db.log_size(&old.tenant).await?;
-    let (kept, root) = compare(db, &old.tenant, known, (covered, held)).await?;
-    let is_ours = signed.is_some_and(|signed| signed.size == newest.size);
+    let vouched = known.vouched(&stored);
+    let (kept, root) = compare(db, &old.tenant, (known, &vouched), (covered, held)).await?;
+    let is_ours = !stored.is_empty() && covered == newest.size;
     if is_ours && !without_loss {
         let message =
             format!("nothing is missing: the database has all {} entries of that checkpoint", newest.size);
@@ -150,24 +155,41 @@ async fn rest_of(db: &Db, old: &StoredLog, known: &Known, without_loss: bool) ->
     Ok(Rest { kept, held, held_root: root })
 }
 
-/// Returns how many entries a head vouches for, and the root over all of them. `covered` of the `held` entries
-/// lie under a checkpoint of the database itself.
+/// Returns every head of the database, newest first, with who cosigned it.
+async fn stored_heads(db: &Db, tenant: &Tenant) -> Result<Vec<(TreeHead, Vec<Cosigner>)>, Error> {
+    let mut by_size: BTreeMap<u64, Vec<Cosigner>> = BTreeMap::new();
+    for line in db.list_every_cosignature(tenant).await? {
+        by_size.entry(line.size).or_default().push((line.key_name, line.key_id));
+    }
+    let stored = db.list_checkpoints(tenant, CHECKPOINTS_MAX).await?.into_iter().map(|stored| {
+        let head = TreeHead { origin: tenant.origin.clone(), size: stored.size, root: stored.root.0 };
+        let cosigners = by_size.remove(&head.size).unwrap_or_default();
+        (head, cosigners)
+    });
+    Ok(stored.collect())
+}
+
+/// Returns how many entries a head vouches for, one that is known or one of the database that counts, and the root
+/// over all entries. `covered` of the `held` entries lie under a checkpoint of the database itself.
 async fn compare(
     db: &Db,
     tenant: &Tenant,
-    known: &Known,
+    (known, vouched): (&Known, &BTreeMap<u64, Hash>),
     (covered, held): (u64, u64),
 ) -> Result<(u64, Digest), Error> {
-    let (mut tree, mut kept) = (Frontier::new(), covered);
+    let (mut tree, mut kept) = (Frontier::new(), 0);
     let mut next = 0;
     while next < held {
         let page = db.list_entries(tenant, (next, PAGE_MAX)).await?;
         for entry in &page {
             let full = |err| Error::internal(format!("could not compute the tree: {err}"));
             tree.push(leaf_hash(&entry.entry)).map_err(full)?;
+            if vouched.get(&tree.size()).is_some_and(|root| *root == tree.root()) {
+                kept = tree.size();
+            }
             let Some(root) = known.root_at(tree.size()) else { continue };
             if root == tree.root() {
-                kept = kept.max(tree.size());
+                kept = tree.size();
             } else if tree.size() <= covered {
                 let message = format!(
                     "the database is not an older copy of that log: its first {} entries differ from those of a signed checkpoint",

@@ -20,6 +20,9 @@ use crate::checkpoint;
 use crate::context::App;
 use crate::error::{Error, Kind};
 
+/// Most checkpoints of an ended log that are read back.
+const CHECKPOINTS_MAX: u32 = 1_000_000;
+
 /// Blobs that the exported bodies name, so that the same range gives the same bundle (LED-25).
 #[derive(Debug, Default)]
 struct Named {
@@ -134,7 +137,8 @@ impl App {
         Err(Error::new(Kind::Usage, message).hint("export it with --restricted, for readers who may see it"))
     }
 
-    /// Exports what is here of a log that ended, under its newest checkpoint; nothing where it has none.
+    /// Exports what was kept of a log that ended, under its newest checkpoint over no more than that; nothing where it
+    /// has none.
     async fn export_ended(
         &self,
         folder: &Path,
@@ -144,7 +148,9 @@ impl App {
         if !keys.contains(&continuation.key) {
             keys.push(continuation.key.clone());
         }
-        let (size, note) = match self.db.list_checkpoints(&self.tenant, 1).await?.pop() {
+        // One behind what was kept may be of a fork, signed between a restore and the end of the log.
+        let stored = self.db.list_checkpoints(&self.tenant, CHECKPOINTS_MAX).await?;
+        let (size, note) = match stored.into_iter().find(|stored| stored.size <= continuation.kept) {
             _ if continuation.kept == continuation.head.size => {
                 (continuation.kept, continuation.checkpoint.clone().into_bytes())
             }

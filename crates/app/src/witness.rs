@@ -17,6 +17,7 @@ mod watch;
 pub(crate) use configured::ConfiguredPolicy;
 pub use configured::read_policy;
 pub use lag::ALARM_SECONDS;
-pub(crate) use seen::seen_head;
+pub use seen::Seen;
+pub(crate) use seen::seen_note;
 pub use serve::{Options, Server};
 pub use submit::{Outcome, Submitted};

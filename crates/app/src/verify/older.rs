@@ -84,7 +84,8 @@ impl App {
     ) -> Result<Verifier, Error> {
         let (mut verifier, keys) = self.begin_verification().await?;
         let (covered, signed) = self.expect_heads(&keys, &mut verifier).await?;
-        let mut vouched = covered == continuation.kept;
+        let is_kept = |(size, _keys): &(u64, Vec<VerifierKey>)| *size == continuation.kept;
+        let mut vouched = continuation.kept == 0 || signed.iter().any(is_kept);
         // Behind the entries that were kept, others have taken the place of those that are missing.
         for (head, place) in anchored.iter().filter(|(head, _place)| head.size <= continuation.kept) {
             vouched |= head.size == continuation.kept;

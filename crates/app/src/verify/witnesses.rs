@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ledger::note::{KeyId, Note, NoteSignature};
 use ledger::policy::{Policy, Timing, Window};
-use ledger::verify::{EvidenceState, Expected, Verifier};
+use ledger::verify::{EvidenceState, Expected, Place, Verifier};
 use ledger::{Finding, FindingCode};
 use store::cosignatures::StoredCosignature;
 
@@ -19,19 +19,23 @@ impl App {
     /// Lag is no finding, and the report says how long it is: the newest checkpoint with a quorum may be an older
     /// one. None at all is a finding.
     pub(super) async fn check_witnesses(&self, verifier: &mut Verifier) -> Result<(), Error> {
+        let mut found = self.shown_by_witnesses(verifier.position()).await?;
         let expected = verifier.events().expected.filter(|expected| expected.policy_sha256.is_some());
         let Some(policy) = self.policy.as_deref().map(|configured| &configured.policy) else {
             if let Some(Expected { index, .. }) = expected {
                 let detail = "the log promises witnesses and no policy was named: set PLUMB_LEDGER_POLICY";
                 verifier.add(Finding::new(FindingCode::EvidenceExpected, detail).index(index));
             }
+            if !found.is_empty() {
+                verifier.report_mut().witness = EvidenceState::Failed;
+            }
+            found.into_iter().for_each(|finding| verifier.add(finding));
             return Ok(());
         };
         let mut by_size: BTreeMap<u64, Vec<StoredCosignature>> = BTreeMap::new();
         for stored in self.db.list_every_cosignature(&self.tenant).await? {
             by_size.entry(stored.size).or_default().push(stored);
         }
-        let mut found = Vec::new();
         let mut last_times = BTreeMap::new();
         let mut witnessed = policy.needs_no_witness();
         for (size, lines) in &by_size {
@@ -64,6 +68,14 @@ impl App {
         let lag = self.witness_lag_under(verifier.events()).await?;
         verifier.report_mut().witness_lag = lag;
         Ok(())
+    }
+
+    /// Finds that a witness showed a head which the log of so many entries signed and does not have (LED-63, LED-73):
+    /// what keeps the log from signing is no secret to a verification.
+    async fn shown_by_witnesses(&self, entries: u64) -> Result<Vec<Finding>, Error> {
+        let Some((seen, path)) = self.seen().await? else { return Ok(Vec::new()) };
+        let place = Place::file(&path.display().to_string(), 0);
+        Ok(seen.finding(entries).map(|finding| finding.at(&place)).into_iter().collect())
     }
 }
 

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use app::bundle::verify_folder;
 use app::report::Claimed;
 use app::state::Difference;
+use app::witness::Seen;
 use app::{App, Error, Kind};
 use ledger::bundle::{CHECKPOINT, Extent, Options, Range, SMALL_FILE_BYTES_MAX};
 use ledger::verify::{Continued, EvidenceState, WitnessLag};
@@ -41,9 +42,11 @@ pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
             "left": status.left,
             "window_seconds": status.window_seconds,
             "witness_lag": status.witness_lag,
+            "disputed": status.seen.as_ref().and_then(disputed),
         });
         console::print(&super::json(&document)?)?;
         warn_of(status.witness_lag.as_ref());
+        warn_of_unsigned(status.seen.as_ref());
         return Ok(Exit::Success);
     }
     let (covered, at) = checkpoint.map_or_else(
@@ -53,7 +56,7 @@ pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
     let open = status.size.saturating_sub(status.left);
     let text = format!(
         "origin       {}\nvkey         {}\nentries      {}\ncheckpoint   over {covered} entries, signed {at}\n\
-         uncovered    {}\nleft         {} entries are under a checkpoint in the anchor or cosigned by a witness\n{}\
+         uncovered    {}\nleft         {} entries are under a checkpoint in the anchor or cosigned by a witness\n{}{}\
          window       {open} entries, the oldest {} s old, are not: the owner can still remove or rewrite them\n\
          \u{20}            unseen, but for copies that somebody keeps\n\
          not shown    that a scan told the truth: the ledger proves what was recorded, when, and that it stayed\n",
@@ -67,11 +70,40 @@ pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
             .as_ref()
             .map(|lag| format!("witnessed    {}\n", witnessed(lag)))
             .unwrap_or_default(),
+        status
+            .seen
+            .as_ref()
+            .and_then(disputed)
+            .map(|why| format!("disputed     {}: nothing is signed\n", clean(&why)))
+            .unwrap_or_default(),
         status.window_seconds,
     );
     console::print(text.as_bytes())?;
     warn_of(status.witness_lag.as_ref());
+    warn_of_unsigned(status.seen.as_ref());
     Ok(Exit::Success)
+}
+
+/// Says what a witness showed against the log; nothing where it proves nothing.
+fn disputed((seen, path): &(Seen, PathBuf)) -> Option<String> {
+    let why = match seen {
+        Seen::Missing(head) => {
+            format!("a witness has a checkpoint over {} entries that this log never had", head.size)
+        }
+        Seen::Older(finding) => finding.detail.clone(),
+        Seen::Unsigned(_) => return None,
+    };
+    Some(format!("{why}, in {}", path.display()))
+}
+
+/// Warns of a file where a witness's proof is kept that proves nothing: somebody may have put it in the place of one.
+fn warn_of_unsigned(seen: Option<&(Seen, PathBuf)>) {
+    if let Some((Seen::Unsigned(why), path)) = seen {
+        console::warn(&clean(&format!(
+            "warning: {} is not what a witness showed of this log: {why}",
+            path.display()
+        )));
+    }
 }
 
 /// Says how far witnesses got, and since when they are behind.
@@ -102,6 +134,7 @@ fn warn_of(lag: Option<&WitnessLag>) {
 pub(super) async fn verify(app: &App, args: &LedgerVerifyArgs) -> Result<Exit, Error> {
     let report = app.verify_ledger(args.archive.as_deref()).await?;
     warn_of(report.witness_lag.as_ref());
+    warn_of_unsigned(app.seen().await?.as_ref());
     show(&report, args.list.format)
 }
 

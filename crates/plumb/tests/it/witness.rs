@@ -4,6 +4,7 @@ mod client;
 mod lag;
 mod log;
 mod policy;
+mod restored;
 mod rewritten;
 mod server;
 mod tls;

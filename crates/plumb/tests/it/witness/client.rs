@@ -230,7 +230,7 @@ pub(super) fn scripted(count: usize, answer: impl Fn(&str) -> String + Send + 's
 }
 
 /// Returns an HTTP answer.
-fn reply(status: u16, content_type: &str, body: &str) -> String {
+pub(super) fn reply(status: u16, content_type: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 {status} Made Up\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\
