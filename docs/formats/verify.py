@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 KINDS = """finding.changed scan.manifest host.changed host_key.changed fact.put fact.retired edge.put edge.retired
 change.step memory.op audit.record log.genesis log.started log.config key.rotated segment.sealed segment.pruned
 body.erased hold.changed seam""".split()
-INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z"
+NAME, INSTANT = r"[^\s+\x00-\x1f\x7f-\x9f]+", r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z"
 LIMITS = {"bodies": 1_048_576, "evidence": 262_144, "manifests": 16_777_216}
 def demand(holds, place, said):
     if not holds:
@@ -39,19 +39,19 @@ def parse(data, place):
 def vkey(text, place):  # checkpoint.md
     name, id, key = (text.split("+", 2) + ["", ""])[:3]
     material = unbase64(key, place)
-    demand(re.fullmatch(r"\S+", name) and len(material) == 33 and material[0] == 1, place, "not an Ed25519 vkey")
+    demand(re.fullmatch(NAME, name) and len(material) == 33 and material[0] == 1, place, "not an Ed25519 vkey")
     demand(id == sha256(name.encode() + b"\n" + material)[:4].hex(), place, "the id does not belong to the key")
     return name, bytes.fromhex(id), material[1:]
 def checkpoint(data, trusted, place):  # origin, size, root, and those of the trusted keys that signed
     text = data.decode("utf-8")
-    parts = re.fullmatch(r"(([^\s+]+)\n(0|[1-9][0-9]{0,18})\n(\S+)\n)\n([^\x00-\x09\x0b-\x1f]+)\n", text)
+    parts = re.fullmatch(rf"(({NAME})\n(0|[1-9][0-9]{{0,18}})\n(\S+)\n)\n([^\x00-\x09\x0b-\x1f]+)\n", text)
     demand(parts and int(parts[3]) <= 2**62, place, "that is not a signed checkpoint of three lines")
     root, lines, signers = unbase64(parts[4], place), parts[5].split("\n"), []
     demand(len(root) == 32 and len(lines) <= 100, place, "a root has 32 bytes, and there are at most 100 signatures")
     for line in lines:
         words = line.split(" ")
-        demand(len(words) == 3 and words[0] == "\u2014" and words[1], place, "that is not a signature line")
-        signature = unbase64(words[2], place)
+        signature = unbase64(words[-1], place)
+        demand(re.fullmatch(f"\u2014 {NAME} [^ ]+", line) and signature[4:], place, "that is not a signature line")
         for key in trusted:
             if key[:2] == (words[1], signature[:4]):
                 Ed25519PublicKey.from_public_bytes(key[2]).verify(signature[4:], parts[1].encode())
@@ -102,8 +102,8 @@ class Bundle:  # bundle.md, entry.md
         for path in sorted(older, key=lambda path: int(path.removeprefix("checkpoints/"))) + ["checkpoint"]:
             files[path] = self.read(path, 65_536)
             name, covered, top, signers = checkpoint(files[path], known, path)
-            fits = path in ("checkpoint", f"checkpoints/{covered}") and (name, top) == (origin, tree(leaves[:covered]))
-            demand(fits or not signers, path, "not the checkpoint that its name says, or not one of this log")
+            demand(path in ("checkpoint", f"checkpoints/{covered}"), path, "not the checkpoint that its name says")
+            demand(not signers or (name, top) == (origin, tree(leaves[:covered])), path, "not one of this log")
             known += [new for index, old, new, _ in self.rotations  # from one key to the next
                       if index < covered and old in signers and index <= revoked.get(old, index)]
         signers = checkpoint(files["checkpoint"], known, "checkpoint")[3]

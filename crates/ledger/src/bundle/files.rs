@@ -22,6 +22,8 @@ pub(super) struct Survey {
     pub(super) counts: Counts,
     /// Paths of blobs that are none of the named ones; no more than a report lists.
     pub(super) unnamed: Vec<String>,
+    /// Paths of older checkpoints; no more than a bundle has, and one.
+    pub(super) handovers: BTreeSet<String>,
 }
 
 /// What was found where a file belongs.
@@ -82,7 +84,7 @@ impl<E, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
         named: &mut Named,
         verifier: &mut Verifier,
     ) -> Result<Survey, E> {
-        let Survey { mut counts, mut unnamed } = Survey::default();
+        let Survey { mut counts, mut unnamed, mut handovers } = Survey::default();
         let mut fixed = BTreeSet::new();
         for path in paths {
             let path = path?;
@@ -116,13 +118,15 @@ impl<E, R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>> Files<R> {
             } else if !is_fixed(&path) || !fixed.insert(path.clone()) {
                 let detail = "this is not a file of a bundle, or it is listed twice";
                 verifier.add(Finding::new(FindingCode::Malformed, detail).at(&place(&path)));
+            } else if handover::parse(&path).is_some() && handovers.len() <= handover::HANDOVERS_MAX {
+                handovers.insert(path);
             }
         }
-        Ok(Survey { counts, unnamed })
+        Ok(Survey { counts, unnamed, handovers })
     }
 }
 
-/// Tells whether `manifest.json` has to list this file, or it is `manifest.json`.
+/// Tells whether this can be a file that `manifest.json` lists, or is `manifest.json`.
 fn is_fixed(path: &str) -> bool {
     [CHECKPOINT, VKEYS, MANIFEST].contains(&path) || handover::parse(path).is_some()
 }

@@ -3,14 +3,18 @@
 //! An older checkpoint counts when a trusted key signed it and the log extends it. It makes the keys trusted that
 //! [`LogEvents::handed_over`] tells (LED-22).
 
+use std::collections::BTreeSet;
+
 use super::files::{Files, Got};
 use super::manifest::{FileLine, Manifest};
 use super::{CHECKPOINTS, SMALL_FILE_BYTES_MAX};
 use crate::checkpoint::{self, TreeHead};
-use crate::note::VerifierKey;
+use crate::note::{Note, VerifierKey};
 use crate::tile::{TileError, TileId, read_root};
 use crate::verify::{Finding, FindingCode, LogEvents, Place, Verifier};
 
+/// What is wrong with a file that another checkpoint stands in.
+const MISNAMED: &str = "it is not the checkpoint that its name says";
 /// Most older checkpoints of a bundle.
 pub(super) const HANDOVERS_MAX: usize = 1_000;
 
@@ -40,9 +44,14 @@ impl Handovers {
         R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
     {
         let listed = manifest.map(|manifest| manifest.files.as_slice()).unwrap_or_default();
-        let mut sizes: Vec<u64> = listed.iter().filter_map(|line| parse(&line.path)).collect();
-        sizes.sort_unstable();
-        sizes.dedup();
+        Self::read_sizes(files, listed.iter().filter_map(|line| parse(&line.path)).collect())
+    }
+
+    /// Reads those over so many entries, as far as they are there.
+    fn read_sizes<E, R>(files: &Files<R>, sizes: BTreeSet<u64>) -> Result<Self, E>
+    where
+        R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    {
         let mut handovers = Self::default();
         for size in sizes.into_iter().take(HANDOVERS_MAX) {
             if let Got::Bytes(bytes) = files.get(&path(size), SMALL_FILE_BYTES_MAX)? {
@@ -70,17 +79,18 @@ impl Handovers {
             let signed = match checkpoint::open(note, &trusted) {
                 Ok(signed) if signed.head.size == *size && signed.head.origin == head.origin => signed,
                 Ok(_) => {
-                    let detail = "it is not the checkpoint that its name says".to_owned();
-                    verifier.add(bad(FindingCode::CheckpointInconsistent, detail));
+                    verifier.add(bad(FindingCode::CheckpointInconsistent, MISNAMED.to_owned()));
                     continue;
                 }
                 Err(err) => {
                     let (code, offset) = super::checkpoint_code(&err);
-                    // By keys that came later than the trusted one, or before it: of no use, and no harm.
                     if code != FindingCode::KeyUnknown {
                         let place = Place::file(&path(*size), offset);
                         verifier.add(Finding::new(code, err.to_string()).at(&place));
+                    } else if !is_over(note, *size) {
+                        verifier.add(bad(FindingCode::CheckpointInconsistent, MISNAMED.to_owned()));
                     }
+                    // By keys that came later than the trusted one, or before it: of no use, and no harm.
                     continue;
                 }
             };
@@ -99,4 +109,34 @@ impl Handovers {
         }
         Ok(trusted)
     }
+
+    /// Finds the older checkpoints that are there and that the manifest does not list. One that the log signed and does
+    /// not extend is said to be that: it proves a fork.
+    pub(super) fn refuse_unlisted<E, R>(
+        files: &Files<R>,
+        (manifest, paths): (&Manifest, &BTreeSet<String>),
+        (head, keys): (&TreeHead, &[VerifierKey]),
+        verifier: &mut Verifier,
+    ) -> Result<(), E>
+    where
+        R: Fn(&str, usize) -> Result<Option<Vec<u8>>, E>,
+    {
+        let is_listed = |path: &String| manifest.files.iter().any(|line| line.path == *path);
+        let unlisted: Vec<&String> = paths.iter().filter(|path| !is_listed(path)).collect();
+        for path in &unlisted {
+            let finding = Finding::new(FindingCode::Malformed, "manifest.json does not list this file");
+            verifier.add(finding.at(&Place::file(path, 0)));
+        }
+        let sizes = unlisted.iter().filter_map(|path| parse(path)).collect();
+        let unlisted = Self::read_sizes(files, sizes)?;
+        // No key becomes trusted by what the bundle does not say that it has.
+        unlisted.follow(files, (head, keys), &LogEvents::default(), verifier)?;
+        Ok(())
+    }
+}
+
+/// Tells whether a checkpoint is over so many entries, whoever signed it.
+fn is_over(note: &[u8], size: u64) -> bool {
+    let head = Note::parse(note).ok().and_then(|note| TreeHead::parse(&note.text).ok());
+    head.is_some_and(|head| head.size == size)
 }

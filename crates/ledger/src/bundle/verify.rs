@@ -124,9 +124,11 @@ pub fn verify_one_of<E: Send>(
         }
     }
 
-    let Survey { counts, unnamed } = files.survey(paths, (claim.size, range), &mut named, &mut verifier)?;
-    if manifest.is_some() {
+    let survey = files.survey(paths, (claim.size, range), &mut named, &mut verifier)?;
+    let Survey { counts, unnamed, handovers: older } = survey;
+    if let Some(manifest) = &manifest {
         compare_extent(options.extent, range, claim.size, &mut verifier);
+        Handovers::refuse_unlisted(&files, (manifest, &older), (&claim, &keys), &mut verifier)?;
     }
     if let Some(raw) = raw {
         let lines = head.into_iter().map(|read| read.line).chain(vkeys).chain(handovers.lines);
@@ -369,10 +371,12 @@ where
 /// Demands that `manifest.json` is what follows from the other files.
 fn compare_manifest(raw: &[u8], manifest: Option<&Manifest>, derived: &Manifest, verifier: &mut Verifier) {
     let claimed = manifest.map(|manifest| manifest.files.as_slice()).unwrap_or_default();
+    let mut is_said = false;
     for line in claimed.iter().filter(|line| !derived.files.iter().any(|other| other.path == line.path)) {
         let finding =
             Finding::new(FindingCode::EvidenceExpected, "manifest.json lists a file that is not there");
         verifier.add(finding.at(&Place::file(&line.path.chars().take(200).collect::<String>(), 0)));
+        is_said = true;
     }
     let differs = |manifest: &Manifest| match manifest.to_bytes() {
         Ok(bytes) => first_difference(raw, &bytes),
@@ -390,5 +394,10 @@ fn compare_manifest(raw: &[u8], manifest: Option<&Manifest>, derived: &Manifest,
     for line in derived.files.iter().filter(|line| !claimed.contains(line)) {
         let finding = Finding::new(FindingCode::Malformed, "it does not have the digest in manifest.json");
         verifier.add(finding.at(&Place::file(&line.path, 0)));
+        is_said = true;
+    }
+    if !is_said {
+        let detail = "its files stand in another order, or one of them twice";
+        verifier.add(Finding::new(FindingCode::Malformed, detail).at(&Place::file(MANIFEST, offset as u64)));
     }
 }

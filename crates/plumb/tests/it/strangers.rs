@@ -2,6 +2,8 @@
 //! against bundles of the built binary (LED-24, LED-28); and that the binary writes the same bytes in other locales
 //! and time zones (LED-05).
 
+mod unlisted;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
