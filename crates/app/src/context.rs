@@ -104,7 +104,7 @@ impl Config {
 pub struct App {
     pub(crate) db: Db,
     pub(crate) tenant: Tenant,
-    /// None where nothing is written.
+    /// None where nothing is written: in a copy that is verified, and for who reads without a key.
     pub(crate) signer: Option<std::sync::Arc<Signer>>,
     pub(crate) key_path: PathBuf,
     pub(crate) anchor: Option<PathBuf>,

@@ -57,19 +57,21 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
     let db = open_database(config).await?;
     let (tenant, signer, created) = match db.find_tenant(TENANT_SLUG).await? {
         Some(tenant) => {
-            let signer = current_signer(&config.data_dir.join(KEY_FILE), &tenant)?;
-            (tenant, signer, false)
+            (tenant.clone(), current_signer((&config.data_dir.join(KEY_FILE), mode), &tenant)?, false)
         }
         None if mode != Mode::Create => {
             return Err(Error::new(Kind::Unavailable, format!("{} holds no ledger", db.place()))
                 .hint("restore it from your backup, or run `plumb scan` to begin one"));
         }
-        None => make_tenant(config, &db).await?,
+        None => {
+            let (tenant, signer, created) = make_tenant(config, &db).await?;
+            (tenant, Some(signer), created)
+        }
     };
     if let Some(policy) = &policy {
         policy.check(&tenant)?;
     }
-    Ok(assemble(config, (db, tenant, Some(signer)), (policy, content), created))
+    Ok(assemble(config, (db, tenant, signer), (policy, content), created))
 }
 
 /// Opens a tenant of a database for reading, without its signing key and without rules.
@@ -315,16 +317,38 @@ pub(crate) fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
 }
 
 /// Returns the signer of the key that the log names. A rotation that was stopped between the database and the
-/// key's file is finished here.
-fn current_signer(key_path: &Path, tenant: &Tenant) -> Result<Signer, Error> {
+/// key's file is finished here. Who only reads needs no key: an auditor has none.
+fn current_signer((key_path, mode): (&Path, Mode), tenant: &Tenant) -> Result<Option<Signer>, Error> {
     let next = rotate::next_path(key_path);
     if next.exists()
         && let Ok(signer) = signer_of(&next, &*read_seed(&next)?, tenant)
     {
         rotate::promote(key_path)?;
-        return Ok(signer);
+        return Ok(Some(signer));
     }
-    signer_of(key_path, &*read_seed(key_path)?, tenant)
+    if mode != Mode::Create && is_absent(key_path) {
+        return Ok(None);
+    }
+    signer_of(key_path, &*read_seed(key_path)?, tenant).map(Some)
+}
+
+/// Tells whether there is no key at all; one that cannot be looked at is there.
+fn is_absent(key_path: &Path) -> bool {
+    fs::symlink_metadata(key_path).is_err_and(|err| err.kind() == std::io::ErrorKind::NotFound)
+}
+
+impl App {
+    /// Refuses to begin what is recorded and signed, where opening found no key.
+    ///
+    /// # Errors
+    /// When that is so.
+    pub fn require_key(&self) -> Result<(), Error> {
+        if self.signer.is_some() {
+            return Ok(());
+        }
+        read_seed(&self.key_path)?;
+        Err(key_refused(&self.key_path, "was put there after this began").hint("run this again"))
+    }
 }
 
 fn signer_of(path: &Path, seed: &[u8; 32], tenant: &Tenant) -> Result<Signer, Error> {

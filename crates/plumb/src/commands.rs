@@ -177,7 +177,10 @@ async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit,
         LedgerCommand::Init => log::init(app).await,
         LedgerCommand::Continue(_) => log::name(app).await,
         LedgerCommand::Status(args) => ledger::status(app, args).await,
-        LedgerCommand::Checkpoint => log::checkpoint(app).await,
+        LedgerCommand::Checkpoint => {
+            app.require_key()?;
+            log::checkpoint(app).await
+        }
         LedgerCommand::Verify(args) => ledger::verify(app, &args).await,
         LedgerCommand::Export(args) => ledger::export(app, &args).await,
         LedgerCommand::Events(args) => log::events(app, args).await,
@@ -193,8 +196,10 @@ async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit,
         Submission::Before => over(app, async |app| witness::first(app, work).await).await,
         Submission::After => signing(app, work).await,
         Submission::Both => {
-            let both =
-                async |app: &App| witness::first(app, async |app| witness::after(app, work).await).await;
+            let both = async |app: &App| {
+                app.require_key()?;
+                witness::first(app, async |app| witness::after(app, work).await).await
+            };
             over(app, both).await
         }
     }
@@ -238,7 +243,11 @@ async fn over(app: App, work: impl AsyncFnOnce(&App) -> Result<Exit, Error>) -> 
 
 /// Like [`over`], for a command that may sign a checkpoint: its witnesses get it at the end.
 async fn signing(app: App, work: impl AsyncFnOnce(&App) -> Result<Exit, Error>) -> Result<Exit, Error> {
-    over(app, async |app| witness::after(app, work).await).await
+    let work = async |app: &App| {
+        app.require_key()?;
+        witness::after(app, work).await
+    };
+    over(app, work).await
 }
 
 /// Opens what is there; a missing database is an error.

@@ -58,6 +58,7 @@ mod repair;
 mod retention;
 mod scan;
 mod server;
+mod server_edges;
 mod server_faults;
 mod ssh;
 mod statements;
