@@ -5,7 +5,7 @@ pub use store::copy::Step;
 use store::{Db, Login};
 
 use crate::context::Config;
-use crate::database::Database;
+use crate::database::{Database, Place};
 use crate::error::{Error, Kind};
 use crate::holder;
 use crate::open::{open_place, open_tenant, require};
@@ -34,8 +34,8 @@ pub struct Arrived {
 /// state. Keys, anchors and archives are not in a database and stay where they are.
 ///
 /// # Errors
-/// When the target is not empty or of another version, the source is being written, or the two cannot be used: nothing is
-/// copied then.
+/// When both are the same, the source holds no ledger, the target is not empty or of another version, the source is being
+/// written, or the two cannot be used: nothing is copied then.
 pub async fn copy(
     config: &Config,
     to: &Database,
@@ -49,16 +49,30 @@ pub async fn copy(
     let from = config.database.place(&config.data_dir)?;
     let to = to.place(&config.data_dir)?;
     require(&from)?;
+    if from.is_same(&to) {
+        let message = "both ends of the copy are the same database";
+        return Err(Error::new(Kind::Usage, message).hint("name another one by --to"));
+    }
     let from = open_place(from, Login::Owner).await?;
-    let done = match open_place(to, Login::Owner).await {
-        Ok(to) => {
-            let done = between(config, (&from, &to), tell).await;
-            to.close().await;
-            done
-        }
-        Err(err) => Err(err),
-    };
+    let done = into(config, &from, to, tell).await;
     from.close().await;
+    done
+}
+
+async fn into(
+    config: &Config,
+    from: &Db,
+    to: Place,
+    tell: &mut (dyn FnMut(Step<'_>) + Send),
+) -> Result<Copied, Error> {
+    // Before the target is opened, which makes a file that is not there.
+    if from.list_tenants().await?.is_empty() {
+        return Err(Error::new(Kind::Unavailable, format!("{} holds no ledger", from.place()))
+            .hint("name the database that holds it by --from"));
+    }
+    let to = open_place(to, Login::Owner).await?;
+    let done = between(config, (from, &to), tell).await;
+    to.close().await;
     done
 }
 

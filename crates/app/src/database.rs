@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::ops::RangeInclusive;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use store::{Server, SslMode};
 use url::Url;
 
 use crate::error::{Error, Kind};
+use crate::tls;
 
 /// Name of the database file in the data directory.
 const DATABASE_FILE: &str = "plumb.db";
@@ -66,6 +67,21 @@ pub struct Database {
 pub(crate) enum Place {
     File(PathBuf),
     Server(Box<Server>),
+}
+
+impl Place {
+    /// Tells whether two places are one, as far as their names say so: a file under another name is the same file, a
+    /// server under another name is not known to be.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => {
+                let number = |path: &Path| fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+                one == other || number(one).is_some_and(|one| Some(one) == number(other))
+            }
+            (Self::Server(one), Self::Server(other)) => one.is_same(other),
+            (Self::File(_), Self::Server(_)) | (Self::Server(_), Self::File(_)) => false,
+        }
+    }
 }
 
 fn refused(message: impl Into<String>) -> Error {
@@ -209,7 +225,27 @@ impl Database {
         let word = word.or_else(|| options.sslmode.as_deref().map(|word| ("sslmode", word)));
         let mode = word.map_or(Ok(SslMode::Prefer), |(what, word)| ssl_mode(what, word))?;
         let root = self.sslrootcert.clone().or(options.sslrootcert);
+        let mode = root.as_deref().map_or(Ok(mode), |root| self.checked_by(root, mode))?;
         Ok(server.ssl(mode, root.as_deref()))
+    }
+
+    /// Returns the mode in which a root certificate is used: with one, `require` checks the server as `verify-ca` does
+    /// (postgresql.org/docs/current/libpq-ssl.html).
+    ///
+    /// # Errors
+    /// When the mode would pass over it, or there is no certificate in the file.
+    fn checked_by(&self, root: &Path, mode: SslMode) -> Result<SslMode, Error> {
+        let mode = match mode {
+            SslMode::Disable | SslMode::Prefer => {
+                let [root, mode] = ["SSLROOTCERT", "SSLMODE"].map(|name| self.variable(name));
+                let message =
+                    format!("{root} names a certificate, and {mode} lets nobody check the server by it");
+                return Err(refused(message).hint(format!("set {mode} to verify-full, or unset {root}")));
+            }
+            SslMode::Require => SslMode::VerifyCa,
+            SslMode::VerifyCa | SslMode::VerifyFull => mode,
+        };
+        tls::certificates(root).map(|_some| mode)
     }
 
     fn port(&self, url: &Url) -> Result<u16, Error> {

@@ -147,8 +147,12 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
         Problem::NotADatabase | Problem::Foreign => Some("name another data directory by --data-dir"),
         Problem::SchemaAhead { .. } => Some("use the newer plumb that wrote it"),
         Problem::MigrationEdited { .. } => Some("use an unmodified build of plumb"),
+        Problem::SchemaMismatch(what) if what.starts_with("the role ") => Some(
+            "name each role that works on it in one `plumb migrate`, by --grant, and take the rights of any other",
+        ),
+        // No migration makes again what one made before.
         Problem::SchemaMismatch(_) => Some(
-            "somebody changed it, or its roles lack their rights: see what was done to the record by `plumb ledger verify`, or run `plumb migrate` with --grant for each role",
+            "somebody changed it: see what was done to the record by `plumb ledger verify`, then put it back as it was or restore a backup",
         ),
         Problem::Missing => Some("run `plumb scan` first, or name the data directory by --data-dir"),
         Problem::Permission(_) => Some("check the owner and the mode of the data directory"),

@@ -40,6 +40,21 @@ pub(crate) fn connector() -> Result<&'static TlsConnector, &'static str> {
     CONNECTOR.as_ref().map_err(String::as_str)
 }
 
+fn refused(path: &Path, problem: &str) -> Error {
+    Error::new(Kind::Config, format!("refusing to start: {} {problem}", path.display()))
+}
+
+/// Reads a file of certificates in PEM, of which there is at least one.
+///
+/// # Errors
+/// When it cannot be read or is not such a file.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let chain = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|err| refused(path, &format!("is not a file of certificates: {err}")))?;
+    if chain.is_empty() { Err(refused(path, "holds no certificate")) } else { Ok(chain) }
+}
+
 /// Returns what takes connections under a certificate.
 ///
 /// Both files are PEM; the certificate comes first in its file, then those that vouch for it.
@@ -48,26 +63,18 @@ pub(crate) fn connector() -> Result<&'static TlsConnector, &'static str> {
 /// When a file cannot be read or is not what it must be, everybody can read the key, or the two do not belong
 /// together.
 pub(crate) fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Error> {
-    let refused = |path: &Path, problem: String| {
-        Error::new(Kind::Config, format!("refusing to start: {} {problem}", path.display()))
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|err| refused(certificate, format!("is not a file of certificates: {err}")))?;
-    if chain.is_empty() {
-        return Err(refused(certificate, "holds no certificate".to_owned()));
-    }
-    let mode = fs::metadata(key).map_err(|err| refused(key, format!("cannot be read: {err}")))?;
+    let chain = certificates(certificate)?;
+    let mode = fs::metadata(key).map_err(|err| refused(key, &format!("cannot be read: {err}")))?;
     if mode.permissions().mode() & 0o007 != 0 {
-        return Err(refused(key, "can be read by everybody".to_owned()).hint("chmod o-rwx it"));
+        return Err(refused(key, "can be read by everybody").hint("chmod o-rwx it"));
     }
     let secret = PrivateKeyDer::from_pem_file(key)
-        .map_err(|err| refused(key, format!("is not the file of a private key: {err}")))?;
+        .map_err(|err| refused(key, &format!("is not the file of a private key: {err}")))?;
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|err| Error::internal(format!("TLS has no version to speak: {err}")))?
         .with_no_client_auth()
         .with_single_cert(chain, secret)
-        .map_err(|err| refused(key, format!("does not serve {}: {err}", certificate.display())))?;
+        .map_err(|err| refused(key, &format!("does not serve {}: {err}", certificate.display())))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -208,7 +208,29 @@ fn a_copy_that_cannot_be_made_is_refused_and_leaves_nothing() {
     sql(&world.database(), "UPDATE host_locks SET lease_expires_at = 0;");
     assert_code(&world.plumb(&["db", "copy", "--to", &server]), 0);
     refused(&["--to", &server], 64, "holds a store already");
-    refused(&["--to", &format!("sqlite:{}", world.database().display())], 64, "holds a store already");
+    let own = format!("sqlite:{}", world.database().display());
+    refused(&["--to", &own], 64, "both ends of the copy are the same database");
+    let linked = world.path("linked.db");
+    std::os::unix::fs::symlink(world.database(), &linked).unwrap();
+    refused(&["--to", &format!("sqlite:{}", linked.display())], 64, "are the same database");
+    refused(&["--from", &server, "--to", &server], 64, "are the same database");
+}
+
+/// Nothing is nothing to copy: whoever mistypes the source is told, and nothing is made.
+#[test]
+fn a_copy_of_a_database_without_a_ledger_is_refused() {
+    let (world, database) = (world(), database());
+    let server = address(&database, database.name());
+    assert_code(&world.plumb(&["migrate"]), 0);
+    assert_code(&world.plumb(&["migrate", "--database", &server]), 0);
+    let other = world.path("other.db");
+    let to = format!("sqlite:{}", other.display());
+    assert_refused(&world.plumb(&["db", "copy", "--to", &to]), 69, "plumb.db holds no ledger");
+    assert_refused(&world.plumb(&["db", "copy", "--from", &server, "--to", &to]), 69, "holds no ledger");
+    assert_refused(&world.plumb(&["db", "copy", "--to", &server]), 69, "plumb.db holds no ledger");
+    let own = format!("sqlite:{}", world.database().display());
+    assert_refused(&world.plumb(&["db", "copy", "--to", &own]), 64, "are the same database");
+    assert!(!other.exists());
 }
 
 /// A copy that is not what its ledger says is told so: whatever was wrong in the source came along.

@@ -1,9 +1,12 @@
-//! The edges of the product on a PostgreSQL database: an auditor without the signing key.
+//! The edges of the product on a PostgreSQL database: an auditor without the signing key, a server whose guards are gone,
+//! root certificates.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::server::{database, migrate, on, single, user};
+use testkit::postgres::{Cluster, Durability};
+
+use crate::server::{database, database_of, migrate, on, single, user};
 use crate::support::{World, assert_code, assert_refused, json, world};
 
 /// What an auditor does: each of these only reads.
@@ -81,4 +84,73 @@ fn led_21_without_its_key_a_record_is_read_and_a_key_that_is_there_has_to_be_rig
     assert_refused(&world.plumb(&["host", "list"]), 78, "is not the key of this log");
     put(&kept, 0o600);
     assert_code(&world.plumb(&["host", "remove", "one"]), 0);
+}
+
+/// FCT-24, DBS-26: what no migration makes again is said, and running it again is not the advice.
+#[test]
+fn fct_24_a_migration_of_a_server_without_its_guards_names_the_first_one() {
+    for (which, named) in [
+        ("ALL", "table log_entries "),
+        ("log_entries_no_update", "trigger log_entries.log_entries_no_update "),
+    ] {
+        let database = database();
+        let world = on(&database);
+        migrate(&world, &database);
+        database.sql(&format!("ALTER TABLE log_entries DISABLE TRIGGER {which}")).unwrap();
+        let done = world.plumb(&["migrate"]);
+        assert_refused(&done, 78, named);
+        assert!(!done.stderr.contains("plumb migrate"), "{done:?}");
+    }
+    let database = database();
+    let world = on(&database);
+    migrate(&world, &database);
+    // A right that nobody gave: there the grants of one migration are the advice.
+    database.sql(&format!("GRANT DELETE ON hosts TO {}", user(&database, "app"))).unwrap();
+    let done = world.plumb(&["migrate"]);
+    assert_refused(&done, 78, "has the right");
+    assert!(done.stderr.contains("--grant"), "{done:?}");
+    migrate(&world, &database);
+}
+
+/// DBS-24: a root certificate is used or refused, never passed over; with one, `require` is `verify-ca`, as for libpq.
+#[test]
+fn dbs_24_a_root_certificate_is_never_passed_over() {
+    let cluster = Cluster::private(Durability::Forgetful).unwrap();
+    let database = database_of(&cluster);
+    let [known, foreign] =
+        ["127.0.0.1", "other"].map(|name| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap());
+    cluster.serve_tls(&known.cert.pem(), &known.signing_key.serialize_pem()).unwrap();
+    let server = |mode: Option<&str>, root: &std::path::Path| {
+        let world = single(&database, database.name())
+            .env("PLUMB_DATABASE_PORT", &cluster.port().to_string())
+            .env("PLUMB_DATABASE_SSLROOTCERT", root.to_str().unwrap());
+        match mode {
+            Some(mode) => world.env("PLUMB_DATABASE_SSLMODE", mode),
+            None => world,
+        }
+    };
+    let files = world();
+    let file = |name: &str, text: &str| {
+        fs::write(files.path(name), text).unwrap();
+        files.path(name)
+    };
+    let (right, wrong) = (file("right.pem", &known.cert.pem()), file("wrong.pem", &foreign.cert.pem()));
+    let reached = server(Some("require"), &right).plumb(&["db", "check"]);
+    // The schema is not there yet.
+    assert_code(&reached, 2);
+    assert!(reached.stdout.contains("encrypted, TLSv1.3"), "{reached:?}");
+    assert_refused(&server(Some("require"), &wrong).plumb(&["db", "check"]), 69, "certificate");
+    for mode in [Some("disable"), Some("prefer"), None] {
+        let done = server(mode, &right).plumb(&["migrate"]);
+        assert_refused(&done, 78, "PLUMB_DATABASE_SSLROOTCERT");
+        assert!(done.stderr.contains("PLUMB_DATABASE_SSLMODE"), "{done:?}");
+    }
+    let (junk, gone) = (file("junk.pem", "no certificate\n"), files.path("gone.pem"));
+    for mode in ["require", "verify-ca", "verify-full"] {
+        for bad in [&junk, &gone] {
+            let done = server(Some(mode), bad).plumb(&["migrate"]);
+            assert_refused(&done, 78, bad.to_str().unwrap());
+            assert!(!done.stderr.contains("host and port"), "{done:?}");
+        }
+    }
 }

@@ -169,6 +169,22 @@ impl Server {
         &self.place
     }
 
+    /// Tells whether this is the same database by its names, whoever connects.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let place = |server: &Self| {
+            let options = &server.options;
+            let socket = options.get_socket().cloned();
+            (
+                socket,
+                options.get_host().to_owned(),
+                options.get_port(),
+                options.get_database().map(str::to_owned),
+            )
+        };
+        place(self) == place(other)
+    }
+
     fn opened(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
         let place = self.place.clone();
         move |source| StoreError::Open {
@@ -254,8 +270,10 @@ pub(super) async fn migrate(server: &Server, grants: &[Grant]) -> Result<Option<
         roles::grant(tx, grants).await?;
     }
     tx.commit().await.map_err(doing(said))?;
+    // What is missing here no migration makes: each start would refuse it.
+    let done = over(server, pool.clone()).refuse_other_schema().await;
     pool.close().await;
-    Ok(before)
+    done.map(|()| before)
 }
 
 /// Begins a write of a tenant, in one message: its scope, for this transaction only, and its turn among writers.
