@@ -124,6 +124,8 @@ async fn cut_once(app: &App, next: Option<&Signer>) -> Result<Option<bool>, Erro
         app.refuse_revoked().await?;
     }
     app.check_anchor().await?;
+    // What is signed first and shown then cannot be taken back.
+    app.look_at_witnesses().await?;
     app.check_seen().await?;
     let leaves = leaves(app, covered, size).await?;
     let grown = integrate(&old, &leaves, read).map_err(|err| broken(&err))?;

@@ -1,5 +1,7 @@
 //! Has the newest checkpoint cosigned by the witnesses of a policy (LED-32). A witness that does not answer
-//! delays nothing but the witnessed head.
+//! delays nothing but the witnessed head, and what is signed by 2 seconds.
+
+use std::time::Duration;
 
 use ledger::Hash;
 use ledger::cosignature::CosignerKey;
@@ -12,11 +14,14 @@ use model::Timestamp;
 use store::cosignatures::StoredCosignature;
 use store::log::StoredCheckpoint;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::http;
 use crate::context::App;
 use crate::error::Error;
 
+/// How long a head waits for what a witness shows, before it is signed without that.
+const LOOK_MAX: Duration = Duration::from_secs(2);
 /// Most requests to one witness for one checkpoint: one with what we know, two that catch up with what it says.
 const TRIES_MAX: usize = 3;
 
@@ -142,6 +147,29 @@ impl App {
         Ok(all)
     }
 
+    /// Looks, before a head is signed, at what each witness of the policy cosigned last: after a restore that may be a head
+    /// of this log which it does not have, and then is kept (LED-19). One that does not answer says nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be read or a head not be kept.
+    pub(crate) async fn look_at_witnesses(&self) -> Result<(), Error> {
+        let Some(configured) = &self.policy else { return Ok(()) };
+        let mut tasks = JoinSet::new();
+        for url in configured.policy.witnesses().iter().filter_map(|witness| witness.url.clone()) {
+            let app = self.clone();
+            tasks.spawn(async move {
+                match timeout(LOOK_MAX, shown(&app, &url)).await {
+                    Ok(Some(note)) => app.keep_seen(&note).await,
+                    Ok(None) | Err(_) => Ok(false),
+                }
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.map_err(|err| Error::internal(format!("a look at a witness ended early: {err}")))??;
+        }
+        Ok(())
+    }
+
     /// Returns a checkpoint with the cosignatures that are stored for it, by name and id of their keys.
     ///
     /// # Errors
@@ -174,6 +202,13 @@ impl App {
         let newest_entry = at.and_then(|at| u64::try_from(at.as_micros() / 1_000_000).ok());
         Ok(newest_entry.map(|newest_entry| Window { newest_entry, lag }))
     }
+}
+
+/// Returns what a witness shows of this log; nothing when it shows nothing.
+async fn shown(app: &App, url: &str) -> Option<Vec<u8>> {
+    let origin = ledger::hex::encode(&ledger::sha256(app.tenant.origin.as_bytes()));
+    let reply = http::get(url, &format!("/{origin}/checkpoint"), NOTE_BYTES_MAX).await;
+    reply.ok().filter(|reply| reply.status == 200).map(|reply| reply.body.to_vec())
 }
 
 /// One witness that is asked about one checkpoint.
@@ -221,11 +256,9 @@ impl Asked {
     /// Looks at the head that the witness cosigned. True when this log signed it and does not have it; then it is
     /// kept. A witness that does not show it accuses without proof, and signing goes on.
     async fn look(&self) -> Result<bool, Error> {
-        let origin = ledger::hex::encode(&ledger::sha256(self.app.tenant.origin.as_bytes()));
-        let reply = http::get(&self.url, &format!("/{origin}/checkpoint"), NOTE_BYTES_MAX).await;
-        match reply {
-            Ok(reply) if reply.status == 200 => self.app.keep_seen(&reply.body).await,
-            Ok(_) | Err(_) => Ok(false),
+        match shown(&self.app, &self.url).await {
+            Some(note) => self.app.keep_seen(&note).await,
+            None => Ok(false),
         }
     }
 

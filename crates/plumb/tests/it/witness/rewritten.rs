@@ -9,7 +9,7 @@ use testkit::process::Output;
 
 use super::Served;
 use super::client::{begun, copied, cosigned_at, cosigner, grown, scripted, written};
-use crate::support::{self, World, assert_code, json, world};
+use crate::support::{self, World, assert_code, assert_refused, json, world};
 
 fn codes(done: &Output) -> Vec<String> {
     let report: Value = json(done);
@@ -67,7 +67,7 @@ fn led_74_who_regenerates_everything_has_no_quorum_and_an_older_checkpoint_finds
     assert_code(&verify(&[&forged, "--vkey", &log]), 0);
     assert_code(&verify(&[&honest, "--policy", &policy]), 0);
     // Nor does the witness help: it knows the other history.
-    assert_code(&grown(&rewritten, &policy, 9), 2);
+    assert_refused(&grown(&rewritten, &policy, 9), 70, "rollback_detected");
     drop(served);
 }
 
