@@ -66,6 +66,11 @@ pub async fn continue_log(config: &Config, request: &Request<'_>) -> Result<(App
     }
     let mut known = Known::read(request.old, request.keys)?;
     known.compare_with_copies(config, request.keys)?;
+    // One that is refused must not leave a new database behind.
+    let key_path = config.data_dir.join(KEY_FILE);
+    if key_path.exists() {
+        read_seed(&key_path)?;
+    }
     let db = open_database(config).await?;
     let done = begin(config, request, &known, &db).await;
     db.close().await;

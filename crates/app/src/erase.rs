@@ -127,8 +127,8 @@ impl App {
             let pruned = self.db.pruned(&self.tenant).await?;
             let is_pruned = pruned.into_iter().any(|(from, to)| (from..to).contains(&index));
             let how = if is_pruned { "removed by retention" } else { "erased" };
-            let message =
-                format!("the body of entry {index} was {how} already, and nothing that it names is left");
+            let rest = if body_only { "" } else { ", and nothing that it names is left" };
+            let message = format!("the body of entry {index} was {how} already{rest}");
             return Err(Error::new(Kind::Conflict, message));
         }
         self.refuse_held(index, &subjects).await?;

@@ -66,6 +66,11 @@ impl KeyQuestion {
         let undecided = |err: Error| HostKeyRefusal::Undecided(err.to_string());
         let mut known = self.app.known_keys(&self.address, self.port).await.map_err(undecided)?;
         if known.is_empty() {
+            if self.is_nobodys(&key).map_err(undecided)? {
+                self.refuse("ssh.host_key.revoked", &key).await.map_err(undecided)?;
+                let text = format!("{} shows {}, revoked in known_hosts", self.place(), key.fingerprint);
+                return Err(HostKeyRefusal::Revoked(text));
+            }
             let kept_out = self.import_user_file().await.map_err(undecided)?;
             known = self.app.known_keys(&self.address, self.port).await.map_err(undecided)?;
             // The user knows this host, if only by keys that were revoked: another one is no first contact.
@@ -128,8 +133,7 @@ impl KeyQuestion {
 
     /// Takes over what the user's known_hosts says of this host, at first contact only; returns the keys that were left out.
     async fn import_user_file(&self) -> Result<Vec<HostKeyRecord>, Error> {
-        let lines: Vec<&Line> =
-            self.user_file.iter().filter(|line| line.matches(&self.address, self.port)).collect();
+        let lines: Vec<&Line> = self.lines().filter(|line| !(line.revoked && line.is_pattern())).collect();
         let records: Vec<HostKeyRecord> = lines
             .iter()
             .map(|line| self.app.line_record(&self.address, self.port, line, "from known_hosts"))
@@ -142,6 +146,21 @@ impl KeyQuestion {
             self.note(format!("leaving out {} of {}: it was revoked", key.fingerprint, self.place()));
         }
         Ok(kept_out)
+    }
+
+    /// Returns the lines of the user's known_hosts for this host.
+    fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.user_file.iter().filter(|line| line.matches(&self.address, self.port))
+    }
+
+    /// Tells whether the user's known_hosts revokes a key by a pattern of names, which does not say that the host is known.
+    fn is_nobodys(&self, key: &HostKey) -> Result<bool, Error> {
+        for line in self.lines().filter(|line| line.revoked && line.is_pattern()) {
+            if self.app.line_record(&self.address, self.port, line, "")?.fingerprint == key.fingerprint {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn refuse(&self, action: &str, key: &HostKey) -> Result<(), Error> {

@@ -94,8 +94,8 @@ fn parse_line(number: usize, text: &str) -> Result<(Line, Option<&'static str>),
     for text in written.split(',') {
         match pattern(text) {
             Ok(pattern) => hosts.push(pattern),
-            // Without its exception a line would speak of more hosts than it says.
-            Err(err) if text.starts_with('!') => return Err(err),
+            // Without its exception a line would trust the key of more hosts than it says.
+            Err(err) if text.starts_with('!') && !revoked => return Err(err),
             Err(err) => problem = Some(err),
         }
     }
@@ -179,6 +179,13 @@ impl Line {
             Pattern::Plain { .. } | Pattern::Hashed { .. } => None,
         });
         plain.filter_map(|text| endpoint(text)).collect()
+    }
+
+    /// Tells whether the line names no host, only patterns of names: as `@revoked *` does, it says of a key that it is nobody's
+    /// and not that a host is known.
+    #[must_use]
+    pub fn is_pattern(&self) -> bool {
+        !self.is_hashed() && self.endpoints().is_empty()
     }
 
     /// Tells whether some host of the line is hashed.

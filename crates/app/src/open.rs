@@ -209,6 +209,8 @@ pub async fn migrate(config: &Config, grants: &[String]) -> Result<Migrated, Err
             Err(Error::new(Kind::Usage, "a SQLite file knows no roles").hint("leave --grant out"))
         }
         Place::File(path) => {
+            // A file that was made here would pass for one of a first start.
+            refuse_lost(&config.data_dir.join(KEY_FILE), &Place::File(path.clone()))?;
             make_folder(&config.data_dir)?;
             // Opening a file does it.
             Db::open(&path).await?.close().await;

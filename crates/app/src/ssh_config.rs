@@ -1,6 +1,7 @@
 //! What the user's ssh_config(5) says of a host. OpenSSH itself is asked (ssh(1), option -G), so that a host is here what it
 //! is for ssh. Does not decide when a name may be an alias: see `targets`.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub struct SshConfig {
     file: Option<PathBuf>,
     home: PathBuf,
     login_name: String,
+    /// Number of the user who runs this.
+    uid: u32,
     defaults: OnceCell<Answer>,
 }
 
@@ -81,11 +84,12 @@ struct Answer {
 impl SshConfig {
     /// Names the file in the user's `.ssh` folder, and what the user is called here.
     #[must_use]
-    pub fn of(ssh_dir: Option<&Path>, login_name: &str) -> Self {
+    pub fn of(ssh_dir: Option<&Path>, (login_name, uid): (&str, u32)) -> Self {
         Self {
             file: ssh_dir.map(|dir| dir.join("config")),
             home: ssh_dir.and_then(Path::parent).map(Path::to_owned).unwrap_or_default(),
             login_name: login_name.to_owned(),
+            uid,
             defaults: OnceCell::new(),
         }
     }
@@ -101,6 +105,11 @@ impl SshConfig {
         };
         match std::fs::metadata(file) {
             Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            // As ssh does with its own file, and not with one that is named to it: what it says may be run.
+            Ok(meta) if (meta.uid() != 0 && meta.uid() != self.uid) || meta.mode() & 0o022 != 0 => {
+                let what = format!("{} belongs to somebody else, or others may write to it", file.display());
+                return Err(Error::new(Kind::Config, what).hint("chmod 600 it, as ssh asks for, too"));
+            }
             // To ssh a folder is an empty file.
             Ok(meta) if !meta.is_dir() => {}
             unreadable => {

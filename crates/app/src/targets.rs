@@ -29,6 +29,8 @@ pub struct Overrides {
     pub user: Option<String>,
     pub identity_file: Option<String>,
     pub sudo: bool,
+    /// The command has other targets, too: a login is for those of them that have one.
+    pub for_several: bool,
 }
 
 /// Parses a target.
@@ -112,7 +114,6 @@ impl App {
     ) -> Result<Resolved, Error> {
         let hosts = self.list_hosts().await?;
         if let Some((host, user)) = named(&hosts, text)? {
-            let user = user.or_else(|| overrides.user.clone());
             return of_saved(host, user, overrides);
         }
         self.placed(&hosts, &parse(text)?, (config, overrides)).await
@@ -130,7 +131,7 @@ impl App {
     ) -> Result<Resolved, Error> {
         let hosts = self.list_hosts().await?;
         if let Some(host) = hosts.iter().find(|host| host.record.name == text) {
-            return of_saved(host, overrides.user.clone(), overrides);
+            return of_saved(host, None, overrides);
         }
         self.placed(&hosts, &parse(text)?, (config, overrides)).await
     }
@@ -153,10 +154,7 @@ impl App {
                 && host.record.port == record.port
         });
         match there {
-            Some(host) => {
-                let user = typed.user.clone().or_else(|| overrides.user.clone());
-                Ok(Resolved { by_alias, ..of_saved(host, user, overrides)? })
-            }
+            Some(host) => Ok(Resolved { by_alias, ..of_saved(host, typed.user.clone(), overrides)? }),
             None => Ok(Resolved { record, saved: None, by_alias }),
         }
     }
@@ -170,9 +168,14 @@ impl App {
         let user = typed.user.as_ref().or(overrides.user.as_ref());
         let record = self.blank_record(typed, overrides);
         if typed.host == LOCALHOST && typed.port.is_none() && typed.user.is_none() {
-            let local =
-                HostRecord { transport: Reach::Local, address: LOCALHOST.to_owned(), port: 0, ..record };
-            refuse_login(&local, user, overrides)?;
+            let local = HostRecord {
+                transport: Reach::Local,
+                address: LOCALHOST.to_owned(),
+                port: 0,
+                identity_file: String::new(),
+                ..record
+            };
+            refuse_login(&local, None, overrides)?;
             return Ok((local, false));
         }
         let question = Question { host: &typed.host, user: user.map(String::as_str), port: typed.port };
@@ -228,7 +231,8 @@ fn named<'h>(hosts: &'h [Host], text: &str) -> Result<Option<(&'h Host, Option<S
         let saved = &host.record;
         let at_address = typed.filter(|typed| typed.host == saved.address).and_then(|typed| typed.user);
         // `user@` before the very address is a login, and in any other name a part of the name.
-        let user = text.contains('@').then(|| at_address.unwrap_or_else(|| saved.username.clone()));
+        let of_name = || Some(saved.username.clone()).filter(|user| !user.is_empty());
+        let user = if text.contains('@') { at_address.or_else(of_name) } else { None };
         return Ok(Some((host, user)));
     }
     // With a login it is a server on this machine that is meant, and not the machine itself.
@@ -245,9 +249,14 @@ fn named<'h>(hosts: &'h [Host], text: &str) -> Result<Option<(&'h Host, Option<S
 }
 
 /// Returns a saved host with the settings of this command, which are not kept.
-fn of_saved(host: &Host, user: Option<String>, overrides: &Overrides) -> Result<Resolved, Error> {
+fn of_saved(host: &Host, typed: Option<String>, overrides: &Overrides) -> Result<Resolved, Error> {
     let saved = &host.record;
-    refuse_login(saved, user.as_ref(), overrides)?;
+    refuse_login(saved, typed.as_ref(), overrides)?;
+    if saved.transport == Reach::Local {
+        let record = HostRecord { sudo: saved.sudo || overrides.sudo, ..saved.clone() };
+        return Ok(Resolved { record, saved: Some(saved.clone()), by_alias: false });
+    }
+    let user = typed.or_else(|| overrides.user.clone());
     let record = HostRecord {
         username: user.unwrap_or_else(|| saved.username.clone()),
         identity_file: overrides.identity_file.clone().unwrap_or_else(|| saved.identity_file.clone()),
@@ -258,8 +267,9 @@ fn of_saved(host: &Host, user: Option<String>, overrides: &Overrides) -> Result<
 }
 
 /// Refuses a login on this machine, which has none: passed over, it would look as if that account had been measured.
-fn refuse_login(host: &HostRecord, user: Option<&String>, overrides: &Overrides) -> Result<(), Error> {
-    if host.transport != Reach::Local || (user.is_none() && overrides.identity_file.is_none()) {
+fn refuse_login(host: &HostRecord, typed: Option<&String>, overrides: &Overrides) -> Result<(), Error> {
+    let has_own = !overrides.for_several && (overrides.user.is_some() || overrides.identity_file.is_some());
+    if host.transport != Reach::Local || (typed.is_none() && !has_own) {
         return Ok(());
     }
     let what = format!("{:?} is this machine, which is scanned without a login", shown(&host.name));

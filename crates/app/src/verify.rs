@@ -22,7 +22,7 @@ use store::rebuild::Registry;
 use crate::anchor::{Anchored, Signers};
 use crate::content::blob;
 use crate::context::App;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::state;
 
 use ahead::{Archive, Commitment, SeenContent, SeenEntry, SeenRow};
@@ -49,10 +49,6 @@ impl App {
     /// # Errors
     /// When the database cannot be read to the end; whatever is wrong in it is a finding.
     pub async fn verify_ledger(&self, archive: Option<&Path>) -> Result<Report, Error> {
-        if let Some(folder) = archive.filter(|folder| !folder.is_dir()) {
-            let message = format!("there is no folder {}, which --archive names", folder.display());
-            return Err(Error::new(Kind::Usage, message));
-        }
         // An anchor may only know what the database knew before, so it is measured first.
         let anchor_bytes = self.anchor_bytes().await?;
         let now = self.snapshot().await?;

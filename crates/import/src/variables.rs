@@ -71,6 +71,10 @@ impl Variables {
         let mut note = |at: At, message: String| {
             report.note(ItemKind::NotHonored, "", Place { path, line: at.line, column: at.column }, message);
         };
+        // A file of comments, or a key with nothing below it, means to set nothing.
+        if matches!(node.value, Value::Null) {
+            return;
+        }
         let entries = match node.entries("the file of variables") {
             Ok(entries) => entries,
             Err(problem) => {
@@ -81,6 +85,9 @@ impl Variables {
         for (key, value) in entries {
             if key != "variables" {
                 note(value.at, format!("the key {key} is not honoured: only variables are read here"));
+                continue;
+            }
+            if matches!(value.value, Value::Null) {
                 continue;
             }
             let entries = match value.entries("variables") {

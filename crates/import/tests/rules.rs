@@ -273,7 +273,9 @@ fn a_rule_is_not_judged_with_a_value_that_a_broken_layer_meant_to_replace() {
         let mended = ("conf.d/20-site.yml", "variables: {max: tight}\n");
         assert_eq!(of(&[("conf.d/10-site.yml", broken), mended]), (0, false), "{broken}");
     }
-    assert_eq!(of(&[("conf.d/10-site.yml", "variables: {other: {a: 1}}\n")]), (0, true));
+    for harmless in ["variables: {other: {a: 1}}\n", "variables:\n#  max: 10\n", "# nothing yet\n", ""] {
+        assert_eq!(of(&[("conf.d/10-site.yml", harmless)]), (0, true), "{harmless}");
+    }
 }
 
 fn check(lines: &[String], want: &Expect) {

@@ -140,7 +140,7 @@ fn ssh_dir() -> Option<PathBuf> {
 
 /// Names the user's ssh_config(5), which needs no secret.
 pub(crate) fn ssh() -> SshConfig {
-    SshConfig::of(ssh_dir().as_deref(), &login_name())
+    SshConfig::of(ssh_dir().as_deref(), (&login_name(), Uid::effective().as_raw()))
 }
 
 /// Collects secrets from the environment and where else a login may look.

@@ -86,9 +86,11 @@ fn check(finding: &Finding<'_>, masker: &Masker, limit: usize) -> (EvidenceCheck
     let actual = shown(&actual);
     let source =
         finding.source.as_ref().map(|source| Source { file: shown(&mask(&source.file)), line: source.line });
-    let (bytes, output_sha256, output_len, answer_hit) = answer(&finding.answer, masker);
+    // In a line such as `password s3cret` only the name tells, which was looked for.
+    let secret = Some(finding.actual.as_bytes()).filter(|_actual| actual_hit);
+    let (bytes, output_sha256, output_len, answer_hit) = answer((&finding.answer, secret), masker);
     let (excerpt, excerpt_hit) = match &finding.excerpt {
-        Some(excerpt) => masker.mask(excerpt),
+        Some(excerpt) => masker.mask_with(excerpt, secret),
         None => (bytes, answer_hit),
     };
     let (output, cut) = excerpt_of(&excerpt, limit);
@@ -107,10 +109,10 @@ fn check(finding: &Finding<'_>, masker: &Masker, limit: usize) -> (EvidenceCheck
 }
 
 /// Returns the answer's bytes, digest and length, all of them after masking.
-fn answer(answer: &Answer<'_>, masker: &Masker) -> (Vec<u8>, Digest, u64, bool) {
+fn answer((answer, secret): (&Answer<'_>, Option<&[u8]>), masker: &Masker) -> (Vec<u8>, Digest, u64, bool) {
     match answer {
         Answer::Whole(observation) => {
-            let (bytes, hit) = masker.mask(&observation.stdout);
+            let (bytes, hit) = masker.mask_with(&observation.stdout, secret);
             if hit {
                 let digest = masker.digest(&bytes);
                 let len = bytes.len() as u64;
@@ -119,7 +121,7 @@ fn answer(answer: &Answer<'_>, masker: &Masker) -> (Vec<u8>, Digest, u64, bool) 
             (bytes, observation.stdout_sha256, observation.stdout_len, false)
         }
         Answer::Part(part) => {
-            let (bytes, hit) = masker.mask(part);
+            let (bytes, hit) = masker.mask_with(part, secret);
             let digest = masker.digest(&bytes);
             let len = bytes.len() as u64;
             (bytes, digest, len, hit)
@@ -157,12 +159,11 @@ fn base64(bytes: &[u8]) -> String {
 /// look like one. What was found of a file, or of all accounts, is no such value, whatever their path or the sentence
 /// about them ends in.
 fn is_secret(finding: &Finding<'_>, masker: &Masker) -> bool {
-    let (subject, actual) = (&finding.subject, &finding.actual);
-    if actual.is_empty() || subject.contains(|c: char| c == '/' || c.is_whitespace()) {
+    let Some(name) = finding.setting.as_deref().filter(|_name| !finding.actual.is_empty()) else {
         return false;
-    }
-    let (named, hit) = masker.mask_text(&format!("{subject}={actual}"));
-    hit && !named.contains(actual)
+    };
+    let (named, hit) = masker.mask_text(&format!("{name}={}", finding.actual));
+    hit && !named.contains(&finding.actual)
 }
 
 /// Returns what was found and is a secret by the name of its setting.

@@ -10,13 +10,13 @@ pub(crate) const MASK: &str = "<masked>";
 /// Shortest credential that is searched for. Bytes; shorter ones would blot out common words.
 const SECRET_BYTES_MIN: usize = 4;
 
-/// Shapes of secrets, each with the part to keep as its first group. Behind a colon stands no secret where the word before it ends
-/// a path, as in `/etc/pam.d/common-password: not found`.
+/// Shapes of secrets, each with the part to keep as its first group. Behind a `path` that ends in such a word, a colon and a
+/// blank stands no secret: `/etc/pam.d/common-password: not found`.
 const SHAPES: [&str; 7] = [
     r"(?s)()-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
     r#"(?i)(authorization["']?[ \t]*[:=][ \t]*)[^\r\n]+"#,
     r#"(?i)((?:password|passphrase|secret|token|api[_-]?key)["']?[ \t]*=[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
-    r#"(?i)((?:^|[^\w./-])[\w.-]*(?:password|passphrase|secret|token|api[_-]?key)["']?[ \t]*:[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
+    r#"(?i)((?:^|[^\w./-])(?:(?P<path>/[\w./-]*(?:password|passphrase|secret|token|api[_-]?key): )|[\w./-]*(?:password|passphrase|secret|token|api[_-]?key)["']?[ \t]*:[ \t]*))(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
     r#"(?i)(passwd["']?[ \t]*=[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
     r"(password_pbkdf2[ \t]+\S+[ \t]+)\S+",
     // Password hashes of crypt(5).
@@ -62,18 +62,29 @@ impl Masker {
     pub fn mask(&self, bytes: &[u8]) -> (Vec<u8>, bool) {
         let (mut out, mut masked) = self.mask_used(bytes);
         for shape in &self.shapes {
-            if let std::borrow::Cow::Owned(replaced) =
-                shape.replace_all(&out, |found: &regex::bytes::Captures<'_>| {
-                    let mut kept = found.get(1).map_or_else(Vec::new, |kept| kept.as_bytes().to_vec());
-                    kept.extend_from_slice(MASK.as_bytes());
-                    kept
-                })
-            {
-                out = replaced;
+            let replaced = shape.replace_all(&out, |found: &regex::bytes::Captures<'_>| {
+                if found.name("path").is_some() {
+                    return found[0].to_vec();
+                }
+                let mut kept = found.get(1).map_or_else(Vec::new, |kept| kept.as_bytes().to_vec());
+                kept.extend_from_slice(MASK.as_bytes());
+                kept
+            });
+            if *replaced != *out {
+                out = replaced.into_owned();
                 masked = true;
             }
         }
         (out, masked)
+    }
+
+    /// As [`Masker::mask`], with one more secret, which is known for what it is here alone.
+    pub(crate) fn mask_with(&self, bytes: &[u8], secret: Option<&[u8]>) -> (Vec<u8>, bool) {
+        let secret = secret.filter(|secret| secret.len() >= SECRET_BYTES_MIN);
+        match secret.and_then(|secret| replace(bytes, secret)) {
+            Some(bytes) => (self.mask(&bytes).0, true),
+            None => self.mask(bytes),
+        }
     }
 
     /// Returns the bytes with the credentials in use masked, and whether there were any.

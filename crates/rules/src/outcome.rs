@@ -26,6 +26,8 @@ pub(crate) enum Answer<'a> {
 pub(crate) struct Finding<'a> {
     /// What was looked at, in a word or two: `permitrootlogin`.
     pub(crate) subject: String,
+    /// Name of the setting whose value was looked at; none for what is no setting. A name may be that of a secret.
+    pub(crate) setting: Option<String>,
     /// As a person would type it.
     pub(crate) command: String,
     pub(crate) answer: Answer<'a>,
@@ -37,6 +39,13 @@ pub(crate) struct Finding<'a> {
     pub(crate) source: Option<Source>,
     /// Whether what was found is what was expected; none when that could not be told.
     pub(crate) holds: Option<bool>,
+}
+
+impl Finding<'_> {
+    /// Says of which setting the value was looked at.
+    pub(crate) fn of_setting(self, name: &str) -> Self {
+        Self { setting: Some(name.to_owned()), ..self }
+    }
 }
 
 /// What one check says.

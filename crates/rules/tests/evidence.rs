@@ -78,7 +78,8 @@ fn evidence_fits_however_long_the_output_is_exe_12() {
 fn secrets_are_masked_before_anything_leaves_tlw_34() {
     let said = b"hunter22\n-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n\
         db_password = s3cret\nAuthorization: Bearer abc.def\napi_token=\"x y z\"\n\
-        web.password: s4cret\n{\"client_secret\": \"s5cret\"}\nfile/token=s6cret\n$6$salt$abcdefghijkl\n";
+        web.password: s4cret\n{\"client_secret\": \"s5cret\"}\nfile/token=s6cret\n\
+        {\"app/password\": \"s7cret\"}\nvault/db-token: s8cret\n/run/x/token:s9cret\n./.secret: sAcret\n$6$salt$abcdefghijkl\n";
     let result = evaluate(
         &[("the_rule", "{command: {run: x, equal: hunter22}}")],
         &[answer("command:the_rule", 0, said, b"")],
@@ -86,9 +87,21 @@ fn secrets_are_masked_before_anything_leaves_tlw_34() {
     )
     .remove(0);
     let whole = serde_json::to_string(&result).unwrap();
-    for secret in
-        ["hunter22", "AAAA", "s3cret", "s4cret", "s5cret", "s6cret", "abc.def", "x y z", "abcdefghijkl"]
-    {
+    for secret in [
+        "hunter22",
+        "AAAA",
+        "s3cret",
+        "s4cret",
+        "s5cret",
+        "s6cret",
+        "s7cret",
+        "s8cret",
+        "s9cret",
+        "sAcret",
+        "abc.def",
+        "x y z",
+        "abcdefghijkl",
+    ] {
         assert!(!whole.contains(secret), "{secret} in {whole}");
     }
     assert!(result.evidence.masked);
@@ -122,13 +135,34 @@ fn what_is_found_of_accounts_and_files_is_shown_whatever_their_names_end_in_tlw_
     let check = &file.evidence.checks[0];
     assert_eq!((file.status, file.evidence.masked), (Status::Fail, false));
     assert!(check.actual.contains("0666"), "{}", check.actual);
-    // The value of a setting that is named like a secret is one.
-    let text = b"@/etc/x\n:/etc/x\n=password=Tr0ub4dor-real\n.\n";
-    let check = "{setting: {file: /etc/x, format: equals, key: password, missing: fail, equal: changeme}}";
-    let secret = one(check, &[answer("text_files", 0, text, b"")]);
-    assert_eq!((secret.status, secret.evidence.masked), (Status::Fail, true));
-    assert_eq!(secret.evidence.checks[0].actual, "<masked>");
-    assert!(!serde_json::to_string(&secret).unwrap().contains("Tr0ub"), "{secret:?}");
+}
+
+/// The value of a setting that is named like a secret is one, however its file is written and wherever it is set.
+#[test]
+fn the_value_of_a_setting_that_is_a_secret_is_nowhere_in_its_result_tlw_34() {
+    let lines = "password=Tr0ub4dor\nbind password=Tr0ub4dor\ndb/password=Tr0ub4dor\n";
+    let setting = |format: &str, key: &str| {
+        format!("{{setting: {{file: /etc/x, format: {format}, key: {key}, missing: fail, equal: changeme}}}}")
+    };
+    let text = |path: &str, lines: &str| {
+        let lines: String = lines.lines().map(|line| format!("={line}\n")).collect();
+        format!("@{path}\n:{path}\n{lines}.\n")
+    };
+    for (check, answered) in [
+        (setting("equals", "password"), text("/etc/x", lines)),
+        (setting("equals", "bind password"), text("/etc/x", lines)),
+        (setting("equals", "db/password"), text("/etc/x", lines)),
+        (setting("space", "password"), text("/etc/x", "password Tr0ub4dor\n")),
+        (
+            "{kernel_cmdline: {parameter: inst.vncpassword, equal: x, layers: running}}".to_owned(),
+            text("/proc/cmdline", "quiet inst.vncpassword=Tr0ub4dor\n"),
+        ),
+    ] {
+        let result = one(&check, &[answer("text_files", 0, answered.as_bytes(), b"")]);
+        assert_eq!((result.status, result.evidence.masked), (Status::Fail, true), "{check}: {result:?}");
+        assert_eq!(result.evidence.checks[0].actual, "<masked>", "{check}");
+        assert!(!serde_json::to_string(&result).unwrap().contains("Tr0ub"), "{check}: {result:?}");
+    }
 }
 
 #[test]

@@ -33,20 +33,9 @@ pub struct Page<'p> {
     pub limit: u32,
 }
 
-/// What is read of each row of the change log.
-macro_rules! columns {
-    () => {
-        "t.id, t.host_id, t.rule_id, t.scan_id, t.prior_status, t.status, t.prior_severity,
-  t.severity, t.change_kind, t.prior_value_digest, t.value_digest, t.evidence_sha256,
-  t.skip_reason, t.rule_digest, t.engine_digest, t.policy_digest, t.policy_version,
-  t.correlation_id, t.occurred_at, t.recorded_at, t.log_index"
-    };
-}
-
 /// `$1` tenant, `$2` host, `$3` and `$4` positions. Of each rule with a change between the two: the last change before,
 /// the first between and the last between.
-const BETWEEN: &str = concat!(
-    "
+const BETWEEN: &str = "
 WITH places (rule_id, prior, first_in, last_in) AS (
   SELECT rule_id, max(CASE WHEN log_index < $3 THEN log_index END),
     min(CASE WHEN log_index >= $3 THEN log_index END), max(log_index)
@@ -55,16 +44,16 @@ WITH places (rule_id, prior, first_in, last_in) AS (
   GROUP BY rule_id
   HAVING max(log_index) >= $3
 )
-SELECT ",
-    columns!(),
-    ", s.requested_by
+SELECT t.id, t.host_id, t.rule_id, t.scan_id, t.prior_status, t.status, t.prior_severity,
+  t.severity, t.change_kind, t.prior_value_digest, t.value_digest, t.evidence_sha256,
+  t.skip_reason, t.rule_digest, t.engine_digest, t.policy_digest, t.policy_version,
+  t.correlation_id, t.occurred_at, t.recorded_at, t.log_index, s.requested_by
 FROM transactions AS t
 JOIN scan_runs AS s ON s.tenant_id = t.tenant_id AND s.id = t.scan_id
 JOIN places AS p ON p.rule_id = t.rule_id AND t.log_index IN (p.prior, p.first_in, p.last_in)
 WHERE t.tenant_id = $1 AND t.host_id = $2
 ORDER BY t.rule_id, t.log_index
-LIMIT $5"
-);
+LIMIT $5";
 
 /// Most rows of the rules that changed between two positions: three for each of the most rules that one scan has.
 const BETWEEN_MAX: i64 = 30_000;
@@ -104,17 +93,18 @@ impl Db {
     /// When the database cannot be read.
     pub async fn list_changes(&self, tenant: &Tenant, page: Page<'_>) -> Result<Vec<HistoryRow>, StoreError> {
         let before = page.before.map_or(Ok(i64::MAX), crate::append::to_i64)?;
-        query(concat!(
-            "SELECT ",
-            columns!(),
-            ", s.requested_by
+        query(
+            "SELECT t.id, t.host_id, t.rule_id, t.scan_id, t.prior_status, t.status, t.prior_severity,
+               t.severity, t.change_kind, t.prior_value_digest, t.value_digest, t.evidence_sha256,
+               t.skip_reason, t.rule_digest, t.engine_digest, t.policy_digest, t.policy_version,
+               t.correlation_id, t.occurred_at, t.recorded_at, t.log_index, s.requested_by
              FROM transactions AS t
              JOIN scan_runs AS s ON s.tenant_id = t.tenant_id AND s.id = t.scan_id
              WHERE t.tenant_id = $1 AND t.host_id = $2 AND ($3 IS NULL OR t.rule_id = $3)
                AND t.occurred_at > $4 AND t.occurred_at <= $5 AND t.log_index < $6
              ORDER BY t.log_index DESC
-             LIMIT $7"
-        ))
+             LIMIT $7",
+        )
         .bind(tenant.id.to_string())
         .bind(page.host_id.to_string())
         .bind(page.rule_id.map(RuleId::as_str))
@@ -135,15 +125,21 @@ impl Db {
     /// # Errors
     /// When the database cannot be read.
     pub async fn find_change(&self, tenant: &Tenant, id: &str) -> Result<Option<ChangeRecord>, StoreError> {
-        query(concat!("SELECT ", columns!(), " FROM transactions AS t WHERE t.tenant_id = $1 AND t.id = $2"))
-            .bind(tenant.id.to_string())
-            .bind(id)
-            .fetch_optional(self.readers(tenant.id))
-            .await
-            .map_err(doing("read the change log"))?
-            .as_ref()
-            .map(read_change)
-            .transpose()
+        query(
+            "SELECT id, host_id, rule_id, scan_id, prior_status, status, prior_severity, severity, change_kind,
+               prior_value_digest, value_digest, evidence_sha256, skip_reason, rule_digest, engine_digest,
+               policy_digest, policy_version, correlation_id, occurred_at, recorded_at
+             FROM transactions
+             WHERE tenant_id = $1 AND id = $2",
+        )
+        .bind(tenant.id.to_string())
+        .bind(id)
+        .fetch_optional(self.readers(tenant.id))
+        .await
+        .map_err(doing("read the change log"))?
+        .as_ref()
+        .map(read_change)
+        .transpose()
     }
 }
 

@@ -106,7 +106,14 @@ impl Known {
                 );
                 return Err(Error::new(Kind::Usage, message).hint("name that file as well"));
             }
-            self.roots.entry(head.size).or_insert(head.root);
+            if *self.roots.entry(head.size).or_insert(head.root) != head.root {
+                let message = format!(
+                    "{} and what is named have two heads over {} entries, both signed: it is not one log",
+                    path.display(),
+                    head.size
+                );
+                return Err(Error::new(Kind::Conflict, message).hint("keep both: they prove it"));
+            }
         }
         Ok(())
     }

@@ -44,6 +44,12 @@ impl App {
         // A host that is not dialled has no port of its own, and no key.
         let dialled = hosts.into_iter().filter(|host| host.record.transport == Reach::Ssh);
         candidates.extend(dialled.map(|host| (host.record.address, host.record.port)));
+        // Revoked for whoever it may be: also for the hosts that the file trusts it of.
+        let nobodys: BTreeSet<&str> = lines
+            .iter()
+            .filter(|line| line.revoked && line.is_pattern())
+            .map(|line| line.wire_key.as_str())
+            .collect();
         let mut unmatched = 0;
         let mut records = Vec::new();
         for line in &lines {
@@ -54,7 +60,9 @@ impl App {
             endpoints.dedup();
             unmatched += usize::from(endpoints.is_empty());
             for (address, port) in endpoints {
-                records.push(self.line_record(&address, port, line, reason)?);
+                let record = self.line_record(&address, port, line, reason)?;
+                let revoked = record.revoked || nobodys.contains(line.wire_key.as_str());
+                records.push(HostKeyRecord { revoked, ..record });
             }
         }
         let (keys, kept_out) = self.import_keys(records).await?;
@@ -88,7 +96,7 @@ impl App {
     }
 }
 
-/// Leaves one record of each address, port and key, in their order: a file may name a host twice.
+/// Leaves one record of each address, port and key, ordered by these: a file may name a host twice.
 fn once_each(records: Vec<HostKeyRecord>) -> Vec<HostKeyRecord> {
     let place = |key: &HostKeyRecord| (key.address.clone(), key.port, key.fingerprint.clone());
     let found: BTreeMap<_, _> = records.into_iter().map(|key| (place(&key), key)).collect();

@@ -26,7 +26,7 @@ pub(super) async fn run(app: &App, command: HostCommand) -> Result<Exit, Error> 
 
 async fn add(app: &App, args: &HostAddArgs) -> Result<Exit, Error> {
     let identity_file = args.identity.as_deref().map(super::absolute).transpose()?;
-    let overrides = Overrides { user: None, identity_file, sudo: args.sudo };
+    let overrides = Overrides { user: None, identity_file, sudo: args.sudo, for_several: false };
     let config = config::ssh();
     let resolved = app.resolve_new(&args.target, &config, &overrides).await?;
     if let Some(saved) = &resolved.saved {

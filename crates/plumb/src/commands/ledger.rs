@@ -132,6 +132,10 @@ fn warn_of(lag: Option<&WitnessLag>) {
 }
 
 pub(super) async fn verify(app: &App, args: &LedgerVerifyArgs) -> Result<Exit, Error> {
+    // Before anything is sealed there may be none; then nothing is asked of it.
+    if let Some(folder) = args.archive.as_deref().filter(|folder| !folder.is_dir()) {
+        console::warn(&format!("there is no folder {}, which --archive names", folder.display()));
+    }
     let report = app.verify_ledger(args.archive.as_deref()).await?;
     warn_of(report.witness_lag.as_ref());
     warn_of_unsigned(app.seen().await?.as_ref());

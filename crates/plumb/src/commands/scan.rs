@@ -103,7 +103,8 @@ pub(super) async fn scan(app: &App, mut request: ScanRequest, quiet: bool) -> Re
 
 async fn request(app: &App, args: &ScanArgs, secrets: Secrets) -> Result<ScanRequest, Error> {
     let identity_file = args.identity.as_deref().map(super::absolute).transpose()?;
-    let overrides = Overrides { user: args.user.clone(), identity_file, sudo: args.sudo };
+    let (user, for_several) = (args.user.clone(), args.targets.len() > 1);
+    let overrides = Overrides { user, identity_file, sudo: args.sudo, for_several };
     let ssh_dir = secrets.ssh_dir.clone();
     let config = config::ssh();
     let mut targets: Vec<ScanTarget> = Vec::with_capacity(args.targets.len());

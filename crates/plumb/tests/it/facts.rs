@@ -34,7 +34,6 @@ fn facts(answer: &Value) -> &Vec<Value> {
     answer["facts"].as_array().unwrap()
 }
 
-/// FCT-01, FCT-03, FCT-04, FCT-19: a value is put, put again, replaced and retired; every stored field comes back.
 #[test]
 fn nobody_gives_the_reason_by_which_a_scan_is_known() {
     let world = crate::support::world();
@@ -49,6 +48,7 @@ fn nobody_gives_the_reason_by_which_a_scan_is_known() {
     assert_code(&world.plumb(&[&put[..], &plain].concat()), 0);
 }
 
+/// FCT-01, FCT-03, FCT-04, FCT-19: a value is put, put again, replaced and retired; every stored field comes back.
 fn fct_01_fct_04_fct_19_a_value_is_put_replaced_and_retired(on: On) {
     let world = world_on(on);
     let owner = ["fleet:web", "owner", "--type", "desired", "--restricted"];

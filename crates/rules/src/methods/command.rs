@@ -81,6 +81,7 @@ impl Command {
         };
         let mut finding = Finding {
             subject: "the command".to_owned(),
+            setting: None,
             command: self.run.clone(),
             answer: Answer::Whole(observation),
             excerpt: None,

@@ -41,6 +41,7 @@ pub(crate) fn in_files<'a>(
     }
     Finding {
         subject: subject.to_owned(),
+        setting: None,
         command: format!("cat {}", read.join(" ")),
         answer: Answer::Part(bytes),
         excerpt: Some(excerpt.into_bytes()),
@@ -56,6 +57,7 @@ pub(crate) fn in_files<'a>(
 pub(crate) fn in_answer<'a>(subject: &str, command: impl Into<String>, bytes: Vec<u8>) -> Finding<'a> {
     Finding {
         subject: subject.to_owned(),
+        setting: None,
         command: command.into(),
         answer: Answer::Part(bytes),
         excerpt: None,

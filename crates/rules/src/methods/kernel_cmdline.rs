@@ -68,7 +68,8 @@ impl KernelCmdline {
         };
         let text = file.lines.join(" ");
         let place = Place { file: RUNNING, line: 1, text: &text };
-        let finding = in_files(&format!("running {}", self.parameter), &[file], &[], &[place]);
+        let finding = in_files(&format!("running {}", self.parameter), &[file], &[], &[place])
+            .of_setting(&self.parameter);
         self.judge(&text, finding)
     }
 
@@ -100,7 +101,8 @@ impl KernelCmdline {
         for entry in &entries {
             let file: Vec<_> = files.iter().copied().filter(|file| file.path == entry.file).collect();
             let place = Place { file: &entry.file, line: entry.line, text: &entry.text };
-            let finding = in_files(&format!("persistent {}", self.parameter), &file, &[], &[place]);
+            let finding = in_files(&format!("persistent {}", self.parameter), &file, &[], &[place])
+                .of_setting(&self.parameter);
             outcomes.push(self.judge(&entry.parameters, finding));
         }
         let mut outcome = outcome::all(outcomes);

@@ -165,7 +165,7 @@ impl Setting {
         };
         let place = Place { file: &decided.file, line: decided.line, text: &decided.text };
         let read: Vec<&TextFile> = files.iter().copied().filter(|file| file.path == decided.file).collect();
-        let finding = in_files(&self.key, &read, &names, &[place]);
+        let finding = in_files(&self.key, &read, &names, &[place]).of_setting(&self.key);
         let seen = self.seen(std::slice::from_ref(&decided.value));
         Ok(compared(&self.comparator, &seen, finding))
     }
@@ -186,7 +186,7 @@ impl Setting {
     }
 
     fn missing_key<'a>(&self, files: &[&TextFile], names: &[String]) -> Outcome<'a> {
-        let mut finding = in_files(&self.key, files, names, &[]);
+        let mut finding = in_files(&self.key, files, names, &[]).of_setting(&self.key);
         if self.comparator.judges_presence() {
             return compared(&self.comparator, &self.seen(&[]), finding);
         }

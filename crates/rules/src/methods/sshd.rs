@@ -54,7 +54,8 @@ impl Sshd {
             Err(reason) => return Outcome::error(reason),
         };
         let mut values = settings.effective.get(&self.setting).cloned().unwrap_or_default();
-        let mut finding = in_answer(&self.setting, probes::sshd::COMMAND, facts.sshd_text());
+        let mut finding =
+            in_answer(&self.setting, probes::sshd::COMMAND, facts.sshd_text()).of_setting(&self.setting);
         let mut lines: String = values.iter().map(|value| format!("{} {value}\n", self.setting)).collect();
         let mut is_spoiled = false;
         let blocks = settings.in_blocks.get(&self.setting).map_or(&[][..], Vec::as_slice);

@@ -83,7 +83,8 @@ impl Sysctl {
         let subject = format!("running {}", self.key);
         match running {
             Running::Value(value) => {
-                let mut finding = in_answer(&subject, command, format!("{value}\n").into_bytes());
+                let mut finding =
+                    in_answer(&subject, command, format!("{value}\n").into_bytes()).of_setting(&self.key);
                 finding.source = Some(Source { file: format!("/proc/sys/{}", self.path), line: None });
                 let seen = Seen { values: &[value], separator: None, case: Case::Exact };
                 compared(&self.comparator, &seen, finding)
@@ -125,6 +126,6 @@ impl Sysctl {
             None => in_files(&subject, &files, &patterns, &[]),
         };
         let seen = Seen { values: &values, separator: None, case: Case::Exact };
-        compared(&self.comparator, &seen, finding)
+        compared(&self.comparator, &seen, finding.of_setting(&self.key))
     }
 }

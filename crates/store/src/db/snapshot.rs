@@ -80,12 +80,12 @@ async fn freeze_file(readers: &SqlitePool, path: &Path, login: Login) -> Result<
     let begin = "BEGIN; SELECT count(*) FROM sqlite_schema";
     let (files, first) = (files_of(path), Instant::now());
     for _attempt in 0..ATTEMPTS_MAX {
-        let before = commits(&mut watch).await?;
+        let (before, is_late) = (commits(&mut watch).await?, first.elapsed() > FILE_TIME);
         run_on_each(&mut held, begin).await.map_err(doing(SAID))?;
         // Whoever may not write beside the file counts every look of its own as a commit (sqlite.org/wal.html#readonly): then
-        // files that stay as they are for longer than their times are coarse say that nobody commits.
-        let is_still = first.elapsed() > FILE_TIME && files.is_some() && files_of(path) == files;
-        if is_still || commits(&mut watch).await? == before {
+        // files that were as they are for longer than their times are coarse say that nobody commits.
+        let is_still = || is_late && files.is_some() && files_of(path) == files;
+        if commits(&mut watch).await? == before || is_still() {
             drop(held);
             return Ok(frozen);
         }

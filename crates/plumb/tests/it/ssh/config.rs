@@ -1,6 +1,7 @@
 //! The user's ssh_config(5): a host is what it is for ssh, and nothing else is measured in its place.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 use testkit::host::TestHost;
@@ -205,4 +206,19 @@ fn what_a_match_runs_is_told_no_secret() {
     assert_code(&world.plumb(&["host", "add", "db"]), 0);
     let told = fs::read_to_string(&told).unwrap();
     assert!(told.contains("HOME=") && !told.contains("hush"), "{told}");
+}
+
+#[test]
+fn a_file_that_others_may_write_to_is_not_followed() {
+    let world = world();
+    let ran = world.path("ran");
+    assert_code(&world.plumb(&["ledger", "init"]), 0);
+    configure(&world, &format!("Match exec \"touch {}\"\n  HostName 192.0.2.1\n", ran.display()));
+    let file = world.home().join(".ssh/config");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o660)).unwrap();
+    assert_refused(&world.plumb(&["host", "add", "db"]), 78, "others may write to it");
+    assert!(!ran.exists());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_code(&world.plumb(&["host", "add", "db"]), 0);
+    assert!(ran.exists());
 }

@@ -284,6 +284,28 @@ fn a_revoked_key_is_no_first_use_of_another_place() {
     assert_eq!(known(&world).len(), 1);
 }
 
+/// sshd(8), SSH_KNOWN_HOSTS FILE FORMAT: `@revoked *` is how a stolen key is named.
+#[test]
+fn a_key_that_is_revoked_for_every_name_is_trusted_of_none() {
+    let (world, host) = (world(), host());
+    let line = host.host_key_line();
+    let revoked = format!("@revoked * {}\n", line.trim().split_once(' ').unwrap().1);
+    // An import, before any host is saved: the file trusts the key of one host, and revokes it.
+    let file = world.path("known");
+    std::fs::write(&file, format!("{}\n{revoked}", line.trim())).unwrap();
+    assert_code(&world.plumb(&["known-hosts", "import", file.to_str().unwrap()]), 0);
+    assert!(known(&world).iter().all(|known| known["key"]["revoked"] == true), "{:?}", known(&world));
+    assert_eq!(scan(&world, &host, &[]), "host_key_revoked");
+
+    // The user's own file: that key is refused at first contact, and any other one is no change.
+    let (world, mut host) = (crate::support::world(), host);
+    std::fs::create_dir(world.home().join(".ssh")).unwrap();
+    std::fs::write(world.home().join(".ssh/known_hosts"), revoked).unwrap();
+    assert_eq!(scan(&world, &host, &[]), "host_key_revoked");
+    host.regenerate_host_key().unwrap();
+    assert_eq!(scan(&world, &host, &[]), "none");
+}
+
 /// SSH-08: a host that has a trusted key is met by that one, whatever else it offers and was revoked.
 #[test]
 fn a_trusted_key_beside_a_revoked_one_of_another_type_lets_the_scan_in() {

@@ -142,6 +142,21 @@ fn a_host_is_saved_with_the_login_of_its_first_scan() {
     assert!(audit.contains(r#""sudo":true,"user":"ann""#), "{audit}");
 }
 
+/// A login given to a list is for those of its hosts that have one.
+#[test]
+fn a_login_of_a_list_is_for_the_hosts_that_have_one() {
+    let (world, host) = (world(), host());
+    let (content, key) = (yes(&world), key(&host));
+    let other = format!("127.0.0.1:{}", host.port());
+    let words = ["scan", "localhost", &other, "-l", "root", "-i", &key, "--content", &content];
+    assert_code(&world.plumb(&words), 0);
+    assert_eq!(
+        (&saved(&world, "localhost")["username"], &saved(&world, "localhost")["identity_file"]),
+        (&"".into(), &"".into())
+    );
+    assert_eq!(saved(&world, &other)["username"], "root");
+}
+
 /// Passed over in silence, a login would look as if that account had been measured.
 #[test]
 fn this_machine_is_scanned_without_a_login() {
