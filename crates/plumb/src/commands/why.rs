@@ -50,7 +50,7 @@ fn text(why: &Why) -> String {
     let reason = why.evidence.as_ref().and_then(|evidence| evidence.error.as_ref());
     line("status", &format!("{} ({})", rule.status, rule.severity));
     line("because", &reason.map_or_else(String::new, |reason| format!("{}: {}", reason.code, reason.text)));
-    let left_out = "the newest full scan did not have this rule: the posture does not count it";
+    let left_out = "the newest full scan, if any, did not have this rule: the posture does not count it";
     line("left out", if why.in_posture { "" } else { left_out });
     let unsigned = "this rule came from a directory, not from the shipped corpus";
     line("unsigned", if why.content_signed { "" } else { unsigned });
