@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use model::fact::{FactError, REASON_CHARS_MAX};
+use model::fact;
 use model::record::{AuditPhase, AuditRecord, HostKeyRecord, KeySource};
 use model::{Address, AddressError};
 use serde_json::json;
@@ -349,10 +349,7 @@ fn expected(key: &HostKey, known: &[KnownKey]) -> String {
     }
 }
 
-/// Refuses a reason that is blank or too long, in the words that facts use.
+/// Refuses a reason as facts do: one that is blank or too long.
 fn check_reason(reason: &str) -> Result<(), Error> {
-    if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return Err(Error::new(Kind::Usage, FactError::Reason.to_string()));
-    }
-    Ok(())
+    fact::check_reason(reason).map_err(|err| Error::new(Kind::Usage, err.to_string()))
 }
