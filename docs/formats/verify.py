@@ -88,8 +88,8 @@ class Bundle:  # bundle.md, entry.md
         fits = 0 <= first <= last <= size and first % 256 == 0 and (last % 256 == 0 or last == size)
         demand(fits and (first < last or size == 0), "manifest.json", "no range that ends where entry bundles do")
         demand((part or f"0..{size}") == f"{first}..{last}", "manifest.json", f"{first}..{last} of {size} are here")
-        *lines, rest = files["vkeys"].decode("utf-8").split("\n")
-        demand(not rest and trusted in [vkey(line, "vkeys") for line in lines], "vkeys", "no line is the trusted key")
+        *keys, rest = files[at := "vkeys"].decode("utf-8").split("\n")
+        demand(not rest and keys == sorted({*keys}) and trusted in [vkey(k, at) for k in keys], at, "no trusted key")
         leaves = self.tiles(size, root)
         for bundle in range(first // 256, -(-last // 256)):
             self.entries(bundle, origin.rpartition("/")[2], leaves)

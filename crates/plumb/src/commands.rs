@@ -283,6 +283,19 @@ fn absolute(path: &str) -> Result<String, Error> {
     text.ok_or_else(|| Error::new(app::Kind::Usage, format!("{path:?} is not UTF-8")))
 }
 
+/// A document with the name and the version of its shape in front.
+#[derive(serde::Serialize)]
+struct Named<'d, D> {
+    schema: &'static str,
+    #[serde(flatten)]
+    document: &'d D,
+}
+
+/// Renders a document that does not say its shape itself, for scripts.
+fn named_json(schema: &'static str, document: &impl serde::Serialize) -> Result<Vec<u8>, Error> {
+    json(&Named { schema, document })
+}
+
 /// Renders a document for scripts.
 fn json(document: &impl serde::Serialize) -> Result<Vec<u8>, Error> {
     let mut bytes = serde_json::to_vec_pretty(document)

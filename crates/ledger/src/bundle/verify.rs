@@ -281,7 +281,7 @@ pub(crate) fn checkpoint_code(err: &CheckpointError) -> (FindingCode, u64) {
     }
 }
 
-/// Reads the bundle's copy of the public keys: each must be one, and a trusted one must be among them.
+/// Reads the bundle's copy of the public keys: each must be one, behind those before it, and a trusted one must be among them.
 fn read_vkeys<E, R>(
     files: &Files<R>,
     trusted: &[VerifierKey],
@@ -295,6 +295,7 @@ where
     };
     let mut offset = 0;
     let mut known = false;
+    let mut before: &[u8] = &[];
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let key = line
             .strip_suffix(b"\n")
@@ -307,6 +308,11 @@ where
                 verifier.add(finding.at(&Place::file(VKEYS, offset)));
             }
         }
+        if line <= before {
+            let finding = Finding::new(FindingCode::Malformed, "this line does not follow in order");
+            verifier.add(finding.at(&Place::file(VKEYS, offset)));
+        }
+        before = line;
         offset += line.len() as u64;
     }
     if !known {

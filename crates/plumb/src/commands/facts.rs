@@ -113,7 +113,7 @@ async fn put(app: &App, key: ClaimKey, (value, args): (&str, &PutArgs)) -> Resul
         ListFormat::Json => {
             let mut document = document(&claim)?;
             document["unchanged"] = Value::Bool(!is_new);
-            console::print(&super::json(&document)?)?;
+            console::print(&super::named_json(schema(kind), &document)?)?;
         }
         ListFormat::Text => console::print(table(kind, &[claim]).as_bytes())?,
     }
@@ -124,7 +124,7 @@ async fn retire(app: &App, key: &ClaimKey, args: &RetireArgs) -> Result<Exit, Er
     let claim = app.retire_claim(key, (&args.reason, args.expect.map(expected), args.sight.up_to())).await?;
     app::checkpoint::cut(app).await?;
     match args.format {
-        ListFormat::Json => console::print(&super::json(&document(&claim)?)?)?,
+        ListFormat::Json => console::print(&super::named_json(schema(key.kind()), &document(&claim)?)?)?,
         ListFormat::Text => console::print(table(key.kind(), &[claim]).as_bytes())?,
     }
     Ok(Exit::Success)
@@ -287,6 +287,14 @@ async fn diff(app: &App, args: &FactDiffArgs) -> Result<Exit, Error> {
 
 fn value_of(claim: &Claim) -> String {
     claim.stored.version.value.clone()
+}
+
+/// Returns the shape of one version.
+const fn schema(kind: ClaimKind) -> &'static str {
+    match kind {
+        ClaimKind::Fact => "plumbline.fact/1",
+        ClaimKind::Edge => "plumbline.edge/1",
+    }
 }
 
 /// Renders a version for programs: every stored field, its value as JSON, its token and its place in the ledger.

@@ -69,7 +69,7 @@ async fn list(app: &App, args: &HostListArgs) -> Result<Exit, Error> {
     let hosts = if args.removed { app.list_removed_hosts().await? } else { app.list_hosts().await? };
     if args.list.format == ListFormat::Json {
         let hosts: Vec<Value> = hosts.iter().map(document).collect();
-        console::print(&super::json(&hosts)?)?;
+        console::print(&super::json(&json!({"schema": "plumbline.hosts/1", "hosts": hosts}))?)?;
         return Ok(Exit::Success);
     }
     if args.removed {
@@ -112,7 +112,9 @@ async fn show(app: &App, args: &HostNameArgs) -> Result<Exit, Error> {
     let host = app.load_host(&args.name).await?;
     let scans = app.list_scans(host.record.host_id).await?;
     if args.format == ListFormat::Json {
-        let document = json!({"host": host.record, "posture": document(&host)["posture"], "scans": scans});
+        let mut document = document(&host);
+        document["schema"] = json!("plumbline.host/1");
+        document["scans"] = json!(scans);
         console::print(&super::json(&document)?)?;
         return Ok(Exit::Success);
     }

@@ -83,7 +83,7 @@ async fn list(app: &App, args: ListArgs) -> Result<Exit, Error> {
     if args.format == ListFormat::Json {
         let keys: Vec<Value> =
             keys.iter().map(|key| json!({"key": key.record, "last_seen_at": key.last_seen_at})).collect();
-        console::print(&super::json(&keys)?)?;
+        console::print(&super::json(&json!({"schema": "plumbline.host_keys/1", "keys": keys}))?)?;
         return Ok(Exit::Success);
     }
     let mut table =

@@ -20,6 +20,8 @@ use crate::console;
 use crate::exit::Exit;
 use crate::output::{Table, clean, quoted};
 
+/// Shape of the outcome of a verification, as JSON.
+const SCHEMA: &str = "plumbline.verification/1";
 /// Findings that are shown as text; JSON has them all.
 const SHOWN_MAX: usize = 20;
 
@@ -160,7 +162,11 @@ pub(super) async fn export(app: &App, args: &ExportArgs) -> Result<Exit, Error> 
 pub(super) async fn state(app: &App, args: ListArgs) -> Result<Exit, Error> {
     let differences = app.verify_state().await?;
     match args.format {
-        ListFormat::Json => console::print(&super::json(&differences)?)?,
+        ListFormat::Json => {
+            let ok = differences.is_empty();
+            let document = json!({"schema": "plumbline.state_check/1", "ok": ok, "differences": differences});
+            console::print(&super::json(&document)?)?;
+        }
         ListFormat::Text => console::print(state_text(&differences).as_bytes())?,
     }
     Ok(if differences.is_empty() { Exit::Success } else { Exit::AnswerIsNo })
@@ -257,7 +263,7 @@ fn known_head(path: &Path, keys: &[VerifierKey]) -> Result<TreeHead, Error> {
 
 fn show(report: &Report, format: ListFormat) -> Result<Exit, Error> {
     match format {
-        ListFormat::Json => console::print(&super::json(report)?)?,
+        ListFormat::Json => console::print(&super::named_json(SCHEMA, report)?)?,
         ListFormat::Text => console::print(text(report)?.as_bytes())?,
     }
     Ok(if report.ok { Exit::Success } else { Exit::AnswerIsNo })
@@ -270,7 +276,7 @@ fn show_posture(report: &Report, claimed: &Claimed, format: ListFormat) -> Resul
             let mut document = serde_json::to_value(report)
                 .map_err(|err| Error::new(Kind::Internal, format!("could not write: {err}")))?;
             document["posture"] = json!(claimed);
-            console::print(&super::json(&document)?)?;
+            console::print(&super::named_json(SCHEMA, &document)?)?;
         }
         ListFormat::Text => {
             let measured = claimed.measured_at.map_or_else(|| "-".to_owned(), |at| at.to_string());

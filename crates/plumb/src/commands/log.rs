@@ -119,7 +119,11 @@ pub(super) async fn hold(app: &App, command: HoldCommand) -> Result<Exit, Error>
 async fn list_holds(app: &App, args: &ListArgs) -> Result<Exit, Error> {
     let holds = app.holds().await?;
     match args.format {
-        ListFormat::Json => console::print(&super::json(&holds.values().collect::<Vec<_>>())?)?,
+        ListFormat::Json => {
+            let holds: Vec<_> = holds.values().collect();
+            let document = json!({"schema": "plumbline.holds/1", "holds": holds});
+            console::print(&super::json(&document)?)?;
+        }
         ListFormat::Text => {
             let mut table = Table::new(["hold", "subject", "reason"]);
             for hold in holds.into_values() {
@@ -136,7 +140,8 @@ pub(super) async fn events(app: &App, args: ListArgs) -> Result<Exit, Error> {
     if args.format == ListFormat::Json {
         let list: Vec<_> =
             events.iter().map(|event| json!({"index": event.index, "event": event.record})).collect();
-        console::print(&super::json(&list)?)?;
+        let document = json!({"schema": "plumbline.ledger_events/1", "events": list});
+        console::print(&super::json(&document)?)?;
         return Ok(Exit::Success);
     }
     let mut table = Table::new(["entry", "recorded", "kind", "what"]);

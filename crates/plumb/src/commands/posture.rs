@@ -29,13 +29,17 @@ pub(super) async fn show(app: &App, args: &PostureArgs) -> Result<Exit, Error> {
             let options = Options { format, color: false, verbose: true, version: env!("CARGO_PKG_VERSION") };
             output::render(&app.results_on_record(host.as_deref(), &as_of).await?, &options)?
         }
-        (Some(host), PostureFormat::Json) => super::json(&app.posture(host, &as_of).await?)?,
+        (Some(host), PostureFormat::Json) => {
+            super::named_json("plumbline.posture/1", &app.posture(host, &as_of).await?)?
+        }
         (Some(host), PostureFormat::Text) => {
             let posture = app.posture(host, &as_of).await?;
             warn_of_unsigned(std::slice::from_ref(&posture));
             one(&posture, terminal).into_bytes()
         }
-        (None, PostureFormat::Json) => super::json(&app.fleet_posture(&as_of).await?)?,
+        (None, PostureFormat::Json) => super::json(
+            &json!({"schema": "plumbline.postures/1", "postures": app.fleet_posture(&as_of).await?}),
+        )?,
         (None, PostureFormat::Text) => {
             let postures = app.fleet_posture(&as_of).await?;
             warn_of_unsigned(&postures);

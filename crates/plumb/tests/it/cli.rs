@@ -27,7 +27,7 @@ fn names(help: &str, heading: &str) -> Vec<String> {
 }
 
 /// Asks for help of a command and of all below it; returns the commands that have none below.
-fn walk(world: &World, command: &[String]) -> Vec<String> {
+pub(crate) fn walk(world: &World, command: &[String]) -> Vec<String> {
     let mut words: Vec<&str> = command.iter().map(String::as_str).collect();
     words.push("--help");
     let done = world.plumb(&words);
@@ -249,7 +249,7 @@ fn hosts_are_added_shown_and_removed_and_their_history_stays() {
     assert_refused(&world.plumb(&["host", "add", "192.0.2.1", "--profile", "no_such"]), 64, "no_such");
     // A saved host needs no more than its name.
     assert_code(&world.plumb(&["--content", &content, "scan", "web-1"]), 2);
-    let listed = json(&world.plumb(&["host", "list", "--format", "json"]));
+    let listed = json(&world.plumb(&["host", "list", "--format", "json"]))["hosts"].clone();
     let saved = &listed[0]["host"];
     assert_eq!(
         (&saved["name"], &saved["address"], &saved["username"]),
@@ -257,7 +257,7 @@ fn hosts_are_added_shown_and_removed_and_their_history_stays() {
     );
     assert_eq!((&saved["port"], &saved["identity_file"]), (&host.port().into(), &key.as_str().into()));
     assert_eq!(listed[0]["posture"]["fail_count"], 1);
-    let keys = json(&world.plumb(&["known-hosts", "list", "--format", "json"]));
+    let keys = json(&world.plumb(&["known-hosts", "list", "--format", "json"]))["keys"].clone();
     assert_eq!(keys.as_array().unwrap().len(), 1);
     let known = &keys[0]["key"];
     assert_eq!((&known["source"], &known["port"]), (&"first_use".into(), &host.port().into()));
@@ -268,8 +268,8 @@ fn hosts_are_added_shown_and_removed_and_their_history_stays() {
     assert_eq!(shown.stdout.lines().count(), 2, "{}", shown.stdout);
 
     assert_code(&world.plumb(&["host", "remove", "web-1"]), 0);
-    assert_eq!(json(&world.plumb(&["host", "list", "--format", "json"])), serde_json::json!([]));
-    assert_eq!(json(&world.plumb(&["posture", "--format", "json"])), serde_json::json!([]));
+    assert_eq!(json(&world.plumb(&["host", "list", "--format", "json"]))["hosts"], serde_json::json!([]));
+    assert_eq!(json(&world.plumb(&["posture", "--format", "json"]))["postures"], serde_json::json!([]));
     assert_refused(&world.plumb(&["host", "remove", "web-1"]), 64, "was removed before");
     let history = json(&world.plumb(&["history", "web-1", "--format", "json"]));
     assert_eq!(history["changes"].as_array().unwrap().len(), 1);

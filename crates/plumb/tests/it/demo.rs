@@ -8,7 +8,7 @@ use testkit::process::Output;
 use super::support::{World, assert_code, assert_refused, json, world};
 
 /// Runs the demo; returns what it said and the commands that it prints for looking around.
-fn demo(world: &World) -> (Output, Vec<Vec<String>>) {
+pub(crate) fn demo(world: &World) -> (Output, Vec<Vec<String>>) {
     let folder = world.path("demo").to_str().unwrap().to_owned();
     let done = world.plumb(&["demo", "--folder", &folder]);
     assert_code(&done, 0);

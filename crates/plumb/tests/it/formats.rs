@@ -192,7 +192,7 @@ fn numbers_agree_in_all_formats_now_and_as_of_a_past_day_and_without_evidence_rp
         let words = [&data[0], &data[1], "posture", "--at", at, "--format", "json"];
         let postures = document(&world.plumb(&words));
         let of = |posture: &Value| (posture["host"].as_str().unwrap().to_owned(), counted(posture));
-        let expected: Map<String, Value> = postures.as_array().unwrap().iter().map(of).collect();
+        let expected: Map<String, Value> = postures["postures"].as_array().unwrap().iter().map(of).collect();
         assert_eq!(expected.len(), 2);
         assert_code(
             &world.run(&with_files(&world, &[&data[0], &data[1], "posture", "--at", at])).unwrap(),

@@ -65,7 +65,7 @@ fn pos_13_a_name_used_again_hides_nothing_of_the_past() {
     assert_eq!(run(&asked).stdout, before.stdout);
     // Now the name is the new host's, and the removed one is listed with its id.
     assert_eq!(json(&run(&["posture", "demo-web", "--format", "json"]))["measured"], false);
-    let removed = json(&run(&["host", "list", "--removed", "--format", "json"]));
+    let removed = json(&run(&["host", "list", "--removed", "--format", "json"]))["hosts"].clone();
     assert_eq!(removed.as_array().unwrap().len(), 1);
     let id = removed[0]["host"]["host_id"].as_str().unwrap();
     let history = run(&["history", id]);
@@ -77,7 +77,7 @@ fn pos_13_a_name_used_again_hides_nothing_of_the_past() {
 }
 
 fn names(world: &World) -> Vec<String> {
-    let hosts = json(&world.plumb(&["host", "list", "--format", "json"]));
+    let hosts = json(&world.plumb(&["host", "list", "--format", "json"]))["hosts"].clone();
     let hosts = hosts.as_array().unwrap();
     hosts.iter().map(|host| host["host"]["name"].as_str().unwrap().to_owned()).collect()
 }
@@ -142,6 +142,6 @@ fn a_host_whose_profile_is_gone_can_be_removed() {
     assert_refused(&world.plumb(&other), 64, "there is no profile \"mine\"");
     assert_code(&world.plumb(&["host", "remove", "web-1"]), 0);
     assert_eq!(names(&world), Vec::<String>::new());
-    let removed = json(&world.plumb(&["host", "list", "--removed", "--format", "json"]));
+    let removed = json(&world.plumb(&["host", "list", "--removed", "--format", "json"]))["hosts"].clone();
     assert_eq!(removed[0]["host"]["profile_id"], "mine");
 }

@@ -58,7 +58,7 @@ impl Kept {
     }
 
     fn events(&self) -> Vec<Value> {
-        json(&self.plumb(&["ledger", "events", "--format", "json"])).as_array().unwrap().clone()
+        json(&self.plumb(&["ledger", "events", "--format", "json"]))["events"].as_array().unwrap().clone()
     }
 
     /// The index of the newest change of a host, and the digest of its evidence.
@@ -540,7 +540,7 @@ fn led_30_a_start_says_what_to_expect_and_is_recorded_once() {
     let world = world();
     assert_code(&world.plumb(&["ledger", "init"]), 0);
     assert_code(&world.plumb(&["ledger", "init"]), 0);
-    let events = json(&world.plumb(&["ledger", "events", "--format", "json"]));
+    let events = json(&world.plumb(&["ledger", "events", "--format", "json"]))["events"].clone();
     let events = events.as_array().unwrap();
     let kinds: Vec<_> = events.iter().map(|event| event["event"]["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["log.started", "log.config"], "{events:#?}");

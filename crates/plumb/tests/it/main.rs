@@ -60,6 +60,7 @@ mod scan;
 mod server;
 mod server_edges;
 mod server_faults;
+mod shapes;
 mod ssh;
 mod statements;
 mod strangers;

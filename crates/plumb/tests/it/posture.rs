@@ -131,7 +131,7 @@ fn a_host_that_was_never_scanned_is_never_checked_pos_12() {
     assert_code(&world.plumb(&["host", "add", "192.0.2.10", "--name", "silent"]), 0);
     let done = world.plumb(&["posture", "--format", "json"]);
     assert_code(&done, 0);
-    let posture = &json(&done)[0];
+    let posture = &json(&done)["postures"][0];
     assert_eq!((&posture["host"], &posture["state"]), (&json!("silent"), &json!("unknown")));
     assert_eq!((&posture["last_checked_at"], &posture["score"]), (&Value::Null, &Value::Null));
     assert!(world.plumb(&["posture"]).stdout.contains("\tnever_checked"));

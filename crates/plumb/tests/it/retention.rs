@@ -54,7 +54,7 @@ impl Kept {
     }
 
     fn events(&self, kind: &str) -> Vec<Value> {
-        let events = json(&self.plumb(&["ledger", "events", "--format", "json"]));
+        let events = json(&self.plumb(&["ledger", "events", "--format", "json"]))["events"].clone();
         let events = events.as_array().unwrap().iter().map(|event| &event["event"]);
         events.filter(|event| event["kind"] == kind).cloned().collect()
     }
@@ -86,7 +86,7 @@ fn led_38_a_retention_that_is_no_plain_number_of_days_refuses_to_start() {
 fn led_38_retention_is_on_record_from_the_start_and_with_every_change() {
     let world = world();
     let configs = || {
-        let events = json(&world.plumb(&["ledger", "events", "--format", "json"]));
+        let events = json(&world.plumb(&["ledger", "events", "--format", "json"]))["events"].clone();
         let events = events.as_array().unwrap().iter().map(|event| &event["event"]);
         let configs = events.filter(|event| event["kind"] == "log.config").map(|event| {
             let days = |class: &str| event["detail"][format!("retention_{class}_days")].as_u64().unwrap();

@@ -3,7 +3,7 @@
 mod ending;
 mod given;
 mod hosts;
-mod imported;
+pub(crate) mod imported;
 mod output;
 mod selection;
 

@@ -101,7 +101,7 @@ fn dbs_24_the_whole_story_works_on_postgresql() {
     for _time in 0..2 {
         assert_code(&world.plumb(&["scan", "here", "--content", &content, "--quiet"]), 0);
     }
-    let hosts = json(&world.plumb(&["host", "list", "--format", "json"]));
+    let hosts = json(&world.plumb(&["host", "list", "--format", "json"]))["hosts"].clone();
     assert_eq!(hosts[0]["host"]["name"], "here", "{hosts:#}");
     let why = world.plumb(&["why", "yes_rule", "--host", "here", "--content", &content]);
     assert!(why.stdout.contains("status     pass"), "{why:?}");

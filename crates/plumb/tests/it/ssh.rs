@@ -128,7 +128,7 @@ fn an_ipv6_address_and_a_name_are_scanned_and_saved_in_one_form() {
     assert_eq!(scan(&format!("root@[::1]:{port}")), "none");
     assert_eq!(scan(&format!("root@[0:0:0:0:0:0:0:1]:{port}")), "none");
     assert_eq!(scan(&format!("root@localhost:{}", host.port())), "none");
-    let hosts = crate::support::json(&world.plumb(&["host", "list", "--format", "json"]));
+    let hosts = crate::support::json(&world.plumb(&["host", "list", "--format", "json"]))["hosts"].clone();
     let mut addresses: Vec<&str> =
         hosts.as_array().unwrap().iter().map(|host| host["host"]["address"].as_str().unwrap()).collect();
     addresses.sort_unstable();

@@ -283,6 +283,23 @@ fn led_70_an_altered_checkpoint_or_an_unknown_key_is_never_accepted() {
 }
 
 #[test]
+fn led_70_public_keys_out_of_order_or_twice_are_not_taken() {
+    let sample = Sample::of(20);
+    let told = |lines: &[String]| {
+        let mut files = sample.files.clone();
+        files.insert(VKEYS.to_owned(), lines.concat().into_bytes());
+        reseal(&mut files);
+        codes(&verify(&files))
+    };
+    let mut keys = [signer(), other_signer()].map(|key| format!("{}\n", key.verifier()));
+    keys.sort();
+    let [first, second] = keys;
+    assert_eq!(told(&[first.clone(), second.clone()]), []);
+    assert_eq!(told(&[second.clone(), first.clone()]), [FindingCode::Malformed]);
+    assert_eq!(told(&[first.clone(), first, second]), [FindingCode::Malformed]);
+}
+
+#[test]
 fn led_72_a_signed_checkpoint_that_covers_other_entries_than_it_claims_has_the_wrong_root() {
     let sample = Sample::of(20);
     let root = Sample::of(19).log.head().root;

@@ -40,7 +40,7 @@ fn named(path: &str, text: &str) -> (String, String) {
 
 /// One rule of each kind: passes, fails, chosen by a capability, for no host like this, runs shell text; and what
 /// is not taken over: an unknown variable, an unknown parameter, an unknown capability, a broken file.
-fn vendor(world: &World) -> String {
+pub(crate) fn vendor(world: &World) -> String {
     let files = [
         checked(
             "owned-mode",

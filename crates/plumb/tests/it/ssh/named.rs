@@ -17,7 +17,7 @@ fn saved(world: &World, name: &str) -> Value {
 }
 
 fn n_saved(world: &World) -> usize {
-    json(&world.plumb(&["host", "list", "--format", "json"])).as_array().unwrap().len()
+    json(&world.plumb(&["host", "list", "--format", "json"]))["hosts"].as_array().unwrap().len()
 }
 
 /// Saves a host as root's with its key.
