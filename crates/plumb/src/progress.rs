@@ -1,5 +1,6 @@
 //! Progress for people, on standard error: a bar per host on a terminal, plain lines otherwise.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console;
 
-/// Most bars that are drawn; further hosts are counted in plain lines at the end.
+/// Most hosts that have a bar of their own at a time. With more, those that are being scanned have one, as far as there is
+/// room, below one that counts all.
 const BARS_MAX: usize = 24;
 /// How often a bar is redrawn while nothing happens.
 const TICK: Duration = Duration::from_millis(120);
@@ -30,19 +32,12 @@ impl Display {
             let listener: Listener = Arc::new(move |i, progress| line(&names[i], &progress));
             return (Self { bars: None }, listener);
         }
-        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let width = targets.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(40);
-        let bars: Vec<Option<ProgressBar>> = targets
-            .iter()
-            .enumerate()
-            .map(|(i, name)| (i < BARS_MAX).then(|| bar(&multi, &crate::output::clean(name), width)))
-            .collect();
+        let bars = Bars::of(targets);
+        let multi = bars.multi.clone();
         let bars = Mutex::new(bars);
         let listener: Listener = Arc::new(move |i, progress| {
-            let bars = bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if let Some(Some(bar)) = bars.get(i) {
-                advance(bar, &progress);
-            }
+            let mut bars = bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            bars.advance(i, &progress);
         });
         (Self { bars: Some(multi) }, listener)
     }
@@ -56,13 +51,69 @@ impl Display {
     }
 }
 
-fn bar(multi: &MultiProgress, name: &str, width: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("  {prefix}  {bar:24} {pos:>3}/{len:<3} {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("━╸─");
-    let bar = multi.add(ProgressBar::new(0)).with_style(style).with_prefix(format!("{name:width$}"));
-    bar.set_message("waiting");
-    bar
+/// The bars of a scan.
+struct Bars {
+    multi: MultiProgress,
+    /// What a host is called, by its place among the targets.
+    names: Vec<String>,
+    /// Of all names. Characters.
+    width: usize,
+    /// The hosts that have one now.
+    shown: HashMap<usize, ProgressBar>,
+    /// Counts the hosts that are done, where there are more than have room.
+    all: Option<ProgressBar>,
+}
+
+impl Bars {
+    fn of(targets: &[String]) -> Self {
+        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let names: Vec<String> = targets.iter().map(|name| crate::output::clean(name)).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(40);
+        let mut bars = Self { multi, names, width, shown: HashMap::new(), all: None };
+        if bars.names.len() > BARS_MAX {
+            let all = bars.add("  {prefix}  {bar:24} {pos:>3}/{len:<3} hosts done", "all");
+            all.set_length(bars.names.len() as u64);
+            bars.all = Some(all);
+        } else {
+            for i in 0..bars.names.len() {
+                bars.show(i);
+            }
+        }
+        bars
+    }
+
+    fn add(&self, template: &str, name: &str) -> ProgressBar {
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("━╸─");
+        let prefix = format!("{name:width$}", width = self.width);
+        self.multi.add(ProgressBar::new(0)).with_style(style).with_prefix(prefix)
+    }
+
+    fn show(&mut self, i: usize) {
+        let bar = self.add("  {prefix}  {bar:24} {pos:>3}/{len:<3} {msg}", &self.names[i]);
+        bar.set_message("waiting");
+        self.shown.insert(i, bar);
+    }
+
+    fn advance(&mut self, i: usize, progress: &ScanProgress) {
+        let is_done = *progress == ScanProgress::Done;
+        if let Some(all) = &self.all {
+            all.inc(u64::from(is_done));
+            if is_done {
+                // Its line is for one that is still being scanned.
+                if let Some(bar) = self.shown.remove(&i) {
+                    bar.finish_and_clear();
+                    self.multi.remove(&bar);
+                }
+            } else if self.shown.len() < BARS_MAX && !self.shown.contains_key(&i) {
+                self.show(i);
+            }
+        }
+        if let Some(bar) = self.shown.get(&i) {
+            advance(bar, progress);
+        }
+    }
 }
 
 fn advance(bar: &ProgressBar, progress: &ScanProgress) {

@@ -113,3 +113,21 @@ fn on_a_terminal_a_bar_shows_progress_and_goes_before_the_results() {
     let plain = world.env("NO_COLOR", "1").run_in_terminal(&words, 100).unwrap();
     assert!(plain.stdout.contains("\n  FAIL   high"), "{:?}", plain.stdout);
 }
+
+#[test]
+fn on_a_terminal_every_host_of_many_is_shown_while_it_is_scanned() {
+    let (world, host) = (world(), host());
+    let content = two_rules(&world);
+    let (target, key) = (at("root", &host), key(&host));
+    // Nobody listens on port 1 of these addresses.
+    let absent: Vec<String> = (1..30).map(|n| format!("root@127.0.9.{n}:1")).collect();
+    let mut words: Vec<&str> = absent.iter().map(String::as_str).collect();
+    words.insert(0, "scan");
+    words.extend([target.as_str(), "-i", &key, "--content", &content, "-j", "1"]);
+    let done = world.run_in_terminal(&words, 100).unwrap();
+    assert_code(&done, 2);
+    let (progress, results) = done.stdout.split_at(done.stdout.find("\x1b[1;31mFAIL").unwrap());
+    assert!(progress.contains("29/30  hosts done"), "{progress:?}");
+    assert!(progress.contains(&target), "{progress:?}");
+    assert!(!results.contains("hosts done"), "{results:?}");
+}
