@@ -28,6 +28,7 @@ mod reading;
 mod roles;
 mod snapshot;
 mod sqlite;
+mod transaction;
 
 use reading::Reading;
 

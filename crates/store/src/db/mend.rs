@@ -109,7 +109,10 @@ impl Tx {
         let script = sqlx::raw_sql(AssertSqlSafe(statements));
         match self {
             Self::Sqlite(tx) => script.execute(&mut **tx).await.map(drop),
-            Self::Postgres(tx) => script.execute(&mut **tx).await.map(drop),
+            Self::Postgres(tx) => match tx.on() {
+                Ok(on) => script.execute(on).await.map(drop),
+                Err(ended) => Err(ended),
+            },
         }
         .map_err(doing(SAID))
     }

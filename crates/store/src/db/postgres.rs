@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use model::TenantId;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
-use super::pool::{Size, waited};
-use super::{Backend, Db, Login, Tx, echo, roles, snapshot};
+use super::pool::Size;
+pub(super) use super::transaction::Transaction;
+use super::{Backend, Db, Login, Tx, roles, snapshot};
 use crate::error::{Problem, StoreError, doing};
 use crate::migrate;
 use crate::privileges::Grant;
@@ -261,13 +262,13 @@ pub(super) async fn migrate(server: &Server, grants: &[Grant]) -> Result<Option<
     let pool = server.pool();
     migrate::refuse_missing_keys(&over(server, pool.clone())).await?;
     let begin = "BEGIN; SET LOCAL lock_timeout = 0";
-    let mut tx = echo::told(begin, pool.begin_with(begin)).await.map_err(doing(said))?;
-    sqlx::query(MIGRATION_LOCK).execute(&mut *tx).await.map_err(doing(said))?;
-    roles::refuse_migrator(&mut tx).await?;
+    let mut tx = begin_whole(&pool, begin.to_owned()).await.map_err(doing(said))?;
+    sqlx::query(MIGRATION_LOCK).execute(tx.on().map_err(doing(said))?).await.map_err(doing(said))?;
+    roles::refuse_migrator(tx.on().map_err(doing(said))?).await?;
     let mut tx = Tx::Postgres(tx);
     let before = migrate::migrate(&mut tx).await?;
     if let Tx::Postgres(tx) = &mut tx {
-        roles::grant(tx, grants).await?;
+        roles::grant(tx.on().map_err(doing(said))?, grants).await?;
     }
     tx.commit().await.map_err(doing(said))?;
     // What is missing here no migration makes: each start would refuse it.
@@ -277,10 +278,7 @@ pub(super) async fn migrate(server: &Server, grants: &[Grant]) -> Result<Option<
 }
 
 /// Begins a write of a tenant, in one message: its scope, for this transaction only, and its turn among writers.
-pub(super) async fn begin(
-    pool: &PgPool,
-    tenant: TenantId,
-) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+pub(super) async fn begin(pool: &PgPool, tenant: TenantId) -> Result<Transaction, sqlx::Error> {
     // An id is a parsed UUID: hexadecimal digits and dashes.
     let text = format!(
         "BEGIN; SET LOCAL app.current_tenant = '{tenant}'; \
@@ -290,42 +288,21 @@ pub(super) async fn begin(
 }
 
 /// Begins a write of all tenants, which may take as long as it takes to read what it writes.
-pub(super) async fn begin_filling(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+pub(super) async fn begin_filling(pool: &PgPool) -> Result<Transaction, sqlx::Error> {
     let text = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(2, 0)";
     begin_whole(pool, text.to_owned()).await
 }
 
 /// Begins a transaction, on another connection where the one that was taken has been ended meanwhile.
-///
-/// It does so in a task of its own. A caller that goes away while one begins would else leave a connection
-/// in the pool whose transaction is open, with its lock, and of which the driver does not know.
-pub(super) async fn begin_whole(
-    pool: &PgPool,
-    text: String,
-) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    let of = pool.clone();
-    let begun = tokio::spawn(async move {
-        let begin = async |text: &str| echo::told(text, of.begin_with(AssertSqlSafe(text.to_owned()))).await;
-        let mut text = text;
-        // At most all that lie ready, and a new one.
-        for _ready in 0..of.options().get_max_connections() {
-            match begin(&text).await {
-                Err(err) if is_left_open(&err) && !text.starts_with(END) => text.insert_str(0, END),
-                Err(err) if has_ended(&err) => {}
-                begun => return begun,
-            }
+pub(super) async fn begin_whole(pool: &PgPool, text: String) -> Result<Transaction, sqlx::Error> {
+    // At most all that lie ready, and a new one.
+    for _ready in 0..pool.options().get_max_connections() {
+        match Transaction::begin(pool, &text).await {
+            Err(err) if has_ended(&err) => {}
+            begun => return begun,
         }
-        begin(&text).await
-    });
-    begun.await.unwrap_or_else(|_ended| Err(sqlx::Error::WorkerCrashed)).map_err(|err| waited(pool, err))
-}
-
-/// Ends what a beginning that was refused half-way, by its lock, has left open on a connection without the driver knowing.
-const END: &str = "ROLLBACK; ";
-
-/// Tells whether a transaction that failed was still open on the connection.
-fn is_left_open(err: &sqlx::Error) -> bool {
-    err.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "25P02")
+    }
+    Transaction::begin(pool, &text).await
 }
 
 /// Tells whether the connection was ended, by the server or on its way (postgresql.org/docs/current/errcodes-appendix.html).
@@ -336,10 +313,7 @@ fn has_ended(err: &sqlx::Error) -> bool {
 }
 
 /// Begins to read what belongs to a tenant; without one, what belongs to none.
-pub(super) async fn begin_read(
-    pool: &PgPool,
-    tenant: Option<TenantId>,
-) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+pub(super) async fn begin_read(pool: &PgPool, tenant: Option<TenantId>) -> Result<Transaction, sqlx::Error> {
     begin_whole(pool, format!("BEGIN READ ONLY{}", scope(tenant))).await
 }
 

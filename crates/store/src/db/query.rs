@@ -271,7 +271,7 @@ pub(crate) fn query<'v>(sql: impl Into<Sql>) -> Query<'v> {
 #[derive(Debug)]
 pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(postgres::Transaction),
 }
 
 impl Tx {
@@ -289,7 +289,7 @@ impl Tx {
             Self::Sqlite(_) => Ok(()),
             Self::Postgres(tx) => {
                 let text = "SELECT set_config('app.current_tenant', $1, true)";
-                sqlx::query(text).bind(tenant.to_string()).execute(&mut **tx).await.map(drop)
+                sqlx::query(text).bind(tenant.to_string()).execute(tx.on()?).await.map(drop)
             }
         }
     }
@@ -298,7 +298,7 @@ impl Tx {
     pub(crate) async fn run_script(&mut self, script: Each) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(tx) => sqlx::raw_sql(script.sqlite).execute(&mut **tx).await.map(drop),
-            Self::Postgres(tx) => sqlx::raw_sql(script.postgres).execute(&mut **tx).await.map(drop),
+            Self::Postgres(tx) => sqlx::raw_sql(script.postgres).execute(tx.on()?).await.map(drop),
         }
     }
 
@@ -357,7 +357,7 @@ impl<'v> Query<'v> {
     pub(crate) async fn execute(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
         match tx {
             Tx::Sqlite(tx) => Ok(self.for_sqlite()?.execute(&mut **tx).await?.rows_affected()),
-            Tx::Postgres(tx) => Ok(self.for_postgres()?.execute(&mut **tx).await?.rows_affected()),
+            Tx::Postgres(tx) => Ok(self.for_postgres()?.execute(tx.on()?).await?.rows_affected()),
         }
     }
 
@@ -367,7 +367,7 @@ impl<'v> Query<'v> {
         let postgres = |rows: Vec<PgRow>| rows.into_iter().map(Row::Postgres).collect();
         match on.into() {
             On::Tx(Tx::Sqlite(tx)) => self.for_sqlite()?.fetch_all(&mut **tx).await.map(sqlite),
-            On::Tx(Tx::Postgres(tx)) => self.for_postgres()?.fetch_all(&mut **tx).await.map(postgres),
+            On::Tx(Tx::Postgres(tx)) => self.for_postgres()?.fetch_all(tx.on()?).await.map(postgres),
             On::Readers(Readers { db, tenant }) => match &db.0 {
                 Backend::Sqlite { readers, .. } => readers.fetch_all(self.for_sqlite()?).await.map(sqlite),
                 Backend::Postgres { pool, is_frozen: true, .. } => {
@@ -378,7 +378,7 @@ impl<'v> Query<'v> {
                 }
                 Backend::Postgres { pool, is_frozen: false, .. } => {
                     let mut tx = postgres::begin_read(pool, tenant).await?;
-                    let rows = self.for_postgres()?.fetch_all(&mut *tx).await?;
+                    let rows = self.for_postgres()?.fetch_all(tx.on()?).await?;
                     tx.commit().await?;
                     Ok(postgres(rows))
                 }

@@ -1,6 +1,6 @@
 //! Who works on a PostgreSQL database: giving roles their rights, and refusing to work as one that nothing keeps apart.
 
-use sqlx::{AssertSqlSafe, Postgres, Row as _, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use super::{Readers, query};
 use crate::codec::Reader;
@@ -67,7 +67,7 @@ pub(super) async fn unsafe_because(on: Readers<'_>, login: Login) -> Result<Opti
 }
 
 /// Refuses to make or change a schema as somebody who is no ordinary owner of the database.
-pub(super) async fn refuse_migrator(tx: &mut Transaction<'static, Postgres>) -> Result<(), StoreError> {
+pub(super) async fn refuse_migrator(tx: &mut PgConnection) -> Result<(), StoreError> {
     let said = "ask who is connected";
     let row = sqlx::query(
         "SELECT CAST(current_user AS TEXT) AS role, r.rolsuper OR r.rolbypassrls AS is_unbound,
@@ -75,7 +75,7 @@ pub(super) async fn refuse_migrator(tx: &mut Transaction<'static, Postgres>) -> 
          FROM pg_roles AS r, pg_database AS d
          WHERE r.rolname = current_user AND d.datname = current_database()",
     )
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *tx)
     .await
     .map_err(doing(said))?;
     let role: String = row.try_get("role").map_err(doing(said))?;
@@ -96,10 +96,7 @@ pub(super) async fn refuse_migrator(tx: &mut Transaction<'static, Postgres>) -> 
 }
 
 /// Takes everything from PUBLIC, and gives each role what stands in the matrix for it and nothing else.
-pub(super) async fn grant(
-    tx: &mut Transaction<'static, Postgres>,
-    grants: &[Grant],
-) -> Result<(), StoreError> {
+pub(super) async fn grant(tx: &mut PgConnection, grants: &[Grant]) -> Result<(), StoreError> {
     let said = "give roles their rights";
     for (at, grant) in grants.iter().enumerate() {
         if grants[..at].iter().any(|other| other.to == grant.to) {
@@ -108,18 +105,18 @@ pub(super) async fn grant(
         }
         refuse_grantee(tx, grant).await?;
     }
-    let row = sqlx::query("SELECT quote_ident(current_database()) AS name").fetch_one(&mut **tx).await;
+    let row = sqlx::query("SELECT quote_ident(current_database()) AS name").fetch_one(&mut *tx).await;
     let database: String = row.and_then(|row| row.try_get("name")).map_err(doing(said))?;
     let mut all = revokes("PUBLIC", &database);
     for grant in grants {
         all += &grant.statements(&database);
     }
-    sqlx::raw_sql(AssertSqlSafe(all)).execute(&mut **tx).await.map_err(doing(said))?;
+    sqlx::raw_sql(AssertSqlSafe(all)).execute(&mut *tx).await.map_err(doing(said))?;
     Ok(())
 }
 
 /// Refuses a role that is not there or has more than it would be given.
-async fn refuse_grantee(tx: &mut Transaction<'static, Postgres>, grant: &Grant) -> Result<(), StoreError> {
+async fn refuse_grantee(tx: &mut PgConnection, grant: &Grant) -> Result<(), StoreError> {
     let said = "look at a role";
     let to = grant.to.as_str();
     let invalid = |why: &str| Err(StoreError::Invalid { problem: format!("the role {to} {why}") });
@@ -130,7 +127,7 @@ async fn refuse_grantee(tx: &mut Transaction<'static, Postgres>, grant: &Grant) 
          WHERE r.rolname = $1 AND d.datname = current_database()",
     )
     .bind(to)
-    .fetch_optional(&mut **tx)
+    .fetch_optional(&mut *tx)
     .await
     .map_err(doing(said))?;
     let Some(row) = found else { return invalid("is not there: make it first, by CREATE ROLE") };

@@ -99,7 +99,7 @@ async fn freeze_file(readers: &SqlitePool, path: &Path, login: Login) -> Result<
 async fn freeze_server(pool: &PgPool) -> Result<PgPool, sqlx::Error> {
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     let mut exporter = begin_whole(pool, begin.to_owned()).await?;
-    let row = sqlx::query("SELECT pg_export_snapshot()").fetch_one(&mut *exporter).await?;
+    let row = sqlx::query("SELECT pg_export_snapshot()").fetch_one(exporter.on()?).await?;
     // Hexadecimal digits and dashes, as the server wrote them.
     let snapshot: String = row.try_get(0)?;
     let import = format!(
