@@ -90,10 +90,22 @@ async fn between(
     let copied = from.copy_to(to, tell).await?;
     let mut tenants = Vec::new();
     for slug in copied.slugs {
-        let app = open_tenant(config, to, &slug).await?;
-        let report = app.verify_ledger(None).await?;
-        let differences = app.verify_state().await?;
-        tenants.push(Arrived { slug, report, differences });
+        tenants.push(arrived(config, to, slug).await.map_err(|err| unverified(to, err))?);
     }
     Ok(Copied { from: from.place(), to: to.place(), tables: copied.tables, rows: copied.rows, tenants })
+}
+
+/// Verifies the records of a tenant in the copy.
+async fn arrived(config: &Config, to: &Db, slug: String) -> Result<Arrived, Error> {
+    let app = open_tenant(config, to, &slug).await?;
+    let report = app.verify_ledger(None).await?;
+    let differences = app.verify_state().await?;
+    Ok(Arrived { slug, report, differences })
+}
+
+/// Says that a copy is there, though nothing is known of it.
+fn unverified(to: &Db, mut err: Error) -> Error {
+    err.message =
+        format!("everything was copied to {}, and could not be verified there: {}", to.place(), err.message);
+    err.hint("verify it by `plumb ledger verify` and `plumb state verify` with --database")
 }

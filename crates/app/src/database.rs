@@ -26,6 +26,8 @@ const OVERFLOW: RangeInclusive<u32> = 0..=100;
 const REPLICAS: RangeInclusive<u32> = 1..=100;
 /// How long a statement may be told to wait for one of them. Seconds.
 const ACQUIRE_SECONDS: RangeInclusive<u32> = 1..=300;
+/// How long the server may be told to take for an answer. Seconds.
+const ANSWER_SECONDS: RangeInclusive<u32> = 1..=86_400;
 /// How long a connection may be told to be used. Seconds.
 const RECYCLE_SECONDS: RangeInclusive<u32> = 60..=86_400;
 /// Longest password. Bytes.
@@ -56,6 +58,8 @@ pub struct Database {
     pub replicas: Option<String>,
     /// How long a statement waits for one of them, from 1 to 300. Seconds.
     pub acquire_seconds: Option<String>,
+    /// How long the server may take to answer one statement, from 1 to 86,400. Seconds.
+    pub answer_seconds: Option<String>,
     /// How long each is used, from 60 to 86,400. Seconds.
     pub recycle_seconds: Option<String>,
     pub sslmode: Option<String>,
@@ -111,7 +115,7 @@ impl Database {
     }
 
     /// Returns which of the single settings are given, by the ends of their variables.
-    fn fields(&self) -> [(&'static str, bool); 13] {
+    fn fields(&self) -> [(&'static str, bool); 14] {
         [
             ("HOST", self.host.is_some()),
             ("PORT", self.port.is_some()),
@@ -123,6 +127,7 @@ impl Database {
             ("OVERFLOW", self.overflow.is_some()),
             ("REPLICAS", self.replicas.is_some()),
             ("ACQUIRE_SECONDS", self.acquire_seconds.is_some()),
+            ("ANSWER_SECONDS", self.answer_seconds.is_some()),
             ("RECYCLE_SECONDS", self.recycle_seconds.is_some()),
             ("SSLMODE", self.sslmode.is_some()),
             ("SSLROOTCERT", self.sslrootcert.is_some()),
@@ -263,7 +268,7 @@ impl Database {
         }
     }
 
-    /// Says how many connections there are, how long one waits for one and how long each is used.
+    /// Says how many connections there are, how long one waits for one and for its answers, and how long each is used.
     fn sized(&self, mut server: Server) -> Result<Server, Error> {
         if let Some(count) = self.number("CONNECTIONS", self.connections.as_deref(), CONNECTIONS)? {
             server = server.connections(count);
@@ -277,6 +282,10 @@ impl Database {
         let waits = self.number("ACQUIRE_SECONDS", self.acquire_seconds.as_deref(), ACQUIRE_SECONDS)?;
         if let Some(seconds) = waits {
             server = server.acquire_limit(Duration::from_secs(seconds.into()));
+        }
+        let answers = self.number("ANSWER_SECONDS", self.answer_seconds.as_deref(), ANSWER_SECONDS)?;
+        if let Some(seconds) = answers {
+            server = server.answer_limit(Duration::from_secs(seconds.into()));
         }
         let age = self.number("RECYCLE_SECONDS", self.recycle_seconds.as_deref(), RECYCLE_SECONDS)?;
         if let Some(seconds) = age {

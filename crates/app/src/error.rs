@@ -134,6 +134,10 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
         Problem::Exhausted(_) => Some(
             "do less at once, or set PLUMB_DATABASE_CONNECTIONS, PLUMB_DATABASE_OVERFLOW or PLUMB_DATABASE_ACQUIRE_SECONDS higher",
         ),
+        Problem::Undecided(_) => {
+            Some("see whether it is on record before you do it again; it is there whole, or not at all")
+        }
+        Problem::ReadOnlyServer => Some("connect to the primary server, as a user who may write"),
         Problem::ReadOnly => {
             Some("check that the data directory can be written, or name another by --data-dir")
         }

@@ -43,4 +43,5 @@ pub use context::{App, Clock, Config, Retention};
 pub use database::Database;
 pub use error::{Error, Kind};
 pub use open::{Migrated, Mode, check, migrate, open};
+pub use store::check::Verdict;
 pub use store::{Login, echo, registry};

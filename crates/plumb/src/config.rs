@@ -114,6 +114,7 @@ fn database_of(prefix: &'static str) -> Database {
         overflow: variable("OVERFLOW"),
         replicas: variable("REPLICAS"),
         acquire_seconds: variable("ACQUIRE_SECONDS"),
+        answer_seconds: variable("ANSWER_SECONDS"),
         recycle_seconds: variable("RECYCLE_SECONDS"),
         sslmode: variable("SSLMODE"),
         sslrootcert: variable("SSLROOTCERT").map(PathBuf::from),

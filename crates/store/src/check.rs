@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::db::{APPLICATION_ID, Login, Row, Server, query};
-use crate::error::{Problem, StoreError};
+use crate::db::{APPLICATION_ID, ENCODING, Login, Row, Server, query};
+use crate::error::{Class, Problem, StoreError};
 use crate::{Db, SCHEMA_VERSION, files, migrate};
 
 mod budget;
@@ -17,27 +17,56 @@ const FEWER: &str =
 /// Most tables that are named in a line.
 const NAMED_MAX: usize = 5;
 
+/// What became of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Right,
+    Wrong,
+    /// It could not be looked at now; the same may work later.
+    Unknown,
+}
+
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     pub name: &'static str,
-    pub is_ok: bool,
+    pub verdict: Verdict,
     /// What was found, for people.
     pub said: String,
     pub hint: Option<&'static str>,
 }
 
 fn fine(name: &'static str, said: impl Into<String>) -> Check {
-    Check { name, is_ok: true, said: said.into(), hint: None }
+    Check { name, verdict: Verdict::Right, said: said.into(), hint: None }
 }
 
 fn wrong(name: &'static str, said: impl Into<String>, hint: &'static str) -> Check {
-    Check { name, is_ok: false, said: said.into(), hint: Some(hint) }
+    Check { name, verdict: Verdict::Wrong, said: said.into(), hint: Some(hint) }
 }
 
 /// Makes a check of what may have failed: then that is what was found.
 fn of(name: &'static str, hint: &'static str, looked: Result<Check, sqlx::Error>) -> Check {
-    looked.unwrap_or_else(|err| wrong(name, Problem::of(&err).to_string(), hint))
+    looked.unwrap_or_else(|err| failed(name, hint, &Problem::of(&err)))
+}
+
+/// Makes a check of why nothing was found. A lock that is held or a server that is full is no fault of what is looked at.
+fn failed(name: &'static str, hint: &'static str, problem: &Problem) -> Check {
+    if problem.class() == Class::Transient {
+        let hint = Some("this says nothing of it; see what keeps the database busy, then look again");
+        return Check { name, verdict: Verdict::Unknown, said: problem.to_string(), hint };
+    }
+    wrong(name, problem.to_string(), hint)
+}
+
+/// As [`failed`], of what another part of this program looked for.
+fn failed_by(name: &'static str, hint: &'static str, err: &StoreError) -> Check {
+    match err {
+        // Where the database is was said before.
+        StoreError::Open { problem, .. } | StoreError::Database { problem, .. } => {
+            failed(name, hint, problem)
+        }
+        err => wrong(name, err.to_string(), hint),
+    }
 }
 
 impl Db {
@@ -69,6 +98,8 @@ impl Db {
         let mut checks = vec![
             of("connection", rights, connection(&db).await),
             of("server", "install a newer PostgreSQL", version(&db).await),
+            of("durability", rights, durability(&db).await),
+            of("encoding", rights, encoding(&db).await),
             of("connections", FEWER, budget::look(&db, server).await),
         ];
         let schema = of("schema", tables, schema(&db).await);
@@ -113,10 +144,7 @@ async fn schema(db: &Db) -> Result<Check, sqlx::Error> {
         } else {
             "keep it as it is, restore a backup beside it and compare by `plumb ledger verify`"
         };
-        // Where the database is was said before.
-        let said =
-            if let StoreError::Open { problem, .. } = err { problem.to_string() } else { err.to_string() };
-        return Ok(wrong("schema", said, hint));
+        return Ok(failed_by("schema", hint, &err));
     }
     Ok(match standing {
         Ok(()) => fine("schema", format!("version {SCHEMA_VERSION}, as this program needs it")),
@@ -186,7 +214,7 @@ async fn write_to_file(db: &Db) -> Result<Check, sqlx::Error> {
     let number: i64 = row(db, "PRAGMA user_version").await?.get("user_version")?;
     let mut tx = match db.begin_filling("look whether it can be written").await {
         Ok(tx) => tx,
-        Err(err) => return Ok(wrong("writing", err.to_string(), "check owner and mode of file and folder")),
+        Err(err) => return Ok(failed_by("writing", "check owner and mode of file and folder", &err)),
     };
     query(crate::db::Sql::Assembled(format!("PRAGMA user_version = {number}"))).execute(&mut tx).await?;
     tx.commit().await?;
@@ -221,6 +249,41 @@ async fn version(db: &Db) -> Result<Check, sqlx::Error> {
     })
 }
 
+/// Tells whether what the server answers as done is on its disk: checkpoints speak of it from then on (LED-19).
+async fn durability(db: &Db) -> Result<Check, sqlx::Error> {
+    let found = rows(
+        db,
+        "SELECT CAST(name AS TEXT) AS name FROM pg_settings
+         WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off' ORDER BY name",
+    )
+    .await?;
+    if found.is_empty() {
+        return Ok(fine("durability", "a commit is on the server's disk when it is answered"));
+    }
+    let off: Vec<String> = found.iter().map(|row| row.get("name")).collect::<Result<_, _>>()?;
+    let said = format!("{} off: after a fall of the machine, what was recorded may be gone", off.join(", "));
+    Ok(wrong(
+        "durability",
+        said,
+        "turn it on in the server's settings: checkpoints speak of what is recorded",
+    ))
+}
+
+/// Tells whether the database keeps any text.
+async fn encoding(db: &Db) -> Result<Check, sqlx::Error> {
+    let encoding: String =
+        row(db, "SELECT current_setting('server_encoding') AS encoding").await?.get("encoding")?;
+    Ok(if encoding == ENCODING {
+        fine("encoding", encoding)
+    } else {
+        wrong(
+            "encoding",
+            format!("{encoding}, which refuses some texts of hosts"),
+            "copy it to one in UTF8 by `plumb db copy`",
+        )
+    })
+}
+
 /// Tells whether whoever is connected is kept to a tenant's rows and to rights of its own.
 async fn role(db: &Db) -> Check {
     let hint = "connect as the role that `plumb migrate --grant app=ROLE` gave its rights";
@@ -229,7 +292,7 @@ async fn role(db: &Db) -> Check {
             fine("role", "bound by row security, which shows no row without a tenant, and by its rights")
         }
         Ok(Some(problem)) => wrong("role", problem.to_string(), hint),
-        Err(err) => wrong("role", err.to_string(), hint),
+        Err(err) => failed_by("role", hint, &err),
     }
 }
 
@@ -278,7 +341,7 @@ async fn policies(db: &Db) -> Result<Check, sqlx::Error> {
 async fn write_to_server(db: &Db) -> Result<Check, sqlx::Error> {
     let mut tx = match db.begin_filling("look whether it can be written").await {
         Ok(tx) => tx,
-        Err(err) => return Ok(wrong("writing", err.to_string(), "connect to the primary server")),
+        Err(err) => return Ok(failed_by("writing", "connect to the primary server", &err)),
     };
     let row =
         query("SELECT current_setting('transaction_read_only') AS read_only").fetch_one(&mut tx).await?;

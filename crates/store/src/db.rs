@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use model::{LogId, TenantId, Timestamp};
-use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
 
 use crate::append::Nonces;
@@ -26,6 +25,7 @@ mod postgres;
 mod query;
 mod reading;
 mod roles;
+pub(crate) use roles::ENCODING;
 mod snapshot;
 mod sqlite;
 mod transaction;
@@ -35,11 +35,13 @@ use reading::Reading;
 pub use authorizer::bind;
 pub use capability::Capability;
 pub use echo::echo;
+use pool::Connections;
 pub(crate) use pool::Exhausted;
 pub use postgres::{Server, SslMode};
 pub(crate) use query::{Each, On, Row, Rows, Sql, Tx, Value, query};
 pub use roles::Login;
 pub(crate) use sqlite::APPLICATION_ID;
+pub(crate) use transaction::Undecided;
 
 /// A database. Cheap to clone; the pools close when the last clone goes.
 ///
@@ -82,7 +84,7 @@ enum Backend {
     },
     /// A frozen one is a snapshot, whose connections are in their transactions already.
     Postgres {
-        pool: PgPool,
+        pool: Connections,
         place: String,
         is_frozen: bool,
     },

@@ -6,7 +6,7 @@ use sqlx::postgres::PgDatabaseError;
 mod apply;
 mod refusal;
 
-use crate::db::Exhausted;
+use crate::db::{Exhausted, Undecided};
 use refusal::Place;
 pub use refusal::Refusal;
 
@@ -21,7 +21,7 @@ pub enum StoreError {
         #[source]
         source: Option<sqlx::Error>,
     },
-    #[error("could not {doing}: {problem}")]
+    #[error("{}", undone(doing, problem))]
     Database {
         doing: &'static str,
         problem: Problem,
@@ -78,7 +78,11 @@ pub enum Problem {
     Busy,
     /// All connections of this process were in use for longer than we wait.
     Exhausted(String),
+    /// The connection ended while the server committed: what was to be written is there whole, or not at all.
+    Undecided(String),
     ReadOnly,
+    /// The server takes no writes, or none of this user.
+    ReadOnlyServer,
     DiskFull,
     Corrupt,
     NotADatabase,
@@ -125,6 +129,7 @@ impl std::fmt::Display for Problem {
         match self {
             Self::Busy => f.write_str("another process holds the write lock"),
             Self::ReadOnly => f.write_str("it is read-only"),
+            Self::ReadOnlyServer => f.write_str("the server is read-only, or for this user"),
             Self::DiskFull => f.write_str("the disk is full"),
             Self::Corrupt => f.write_str("the file is damaged"),
             Self::NotADatabase => f.write_str("the file is not a database"),
@@ -154,6 +159,7 @@ impl std::fmt::Display for Problem {
             | Self::Denied(text)
             | Self::WrongRole(text)
             | Self::Exhausted(text)
+            | Self::Undecided(text)
             | Self::Unreachable(text)
             | Self::Other(text) => f.write_str(text),
             Self::Missing => f.write_str("there is none"),
@@ -180,10 +186,11 @@ impl Problem {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::Busy | Self::Exhausted(_) | Self::Unreachable(_) => Class::Transient,
+            Self::Busy | Self::Exhausted(_) | Self::Undecided(_) | Self::Unreachable(_) => Class::Transient,
             Self::Taken(_) => Class::Conflict,
             Self::Denied(_) | Self::WrongRole(_) => Class::Security,
             Self::ReadOnly
+            | Self::ReadOnlyServer
             | Self::DiskFull
             | Self::Corrupt
             | Self::NotADatabase
@@ -209,6 +216,14 @@ impl Problem {
             sqlx::Error::PoolTimedOut => Self::Busy,
             sqlx::Error::Configuration(cause) if cause.is::<Exhausted>() => {
                 Self::Exhausted(cause.to_string())
+            }
+            sqlx::Error::Configuration(cause) if cause.is::<Undecided>() => {
+                let cause =
+                    cause.downcast_ref::<Undecided>().map(|undecided| Self::of(&undecided.0).to_string());
+                Self::Undecided(cause.unwrap_or_default())
+            }
+            sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
+                Self::Unreachable(cause.to_string())
             }
             sqlx::Error::Io(cause) if is_broken(cause.kind()) => {
                 Self::Unreachable(format!("the connection to the server broke: {cause}"))
@@ -266,7 +281,7 @@ impl Problem {
     fn of_state(state: &str, message: &str) -> Self {
         match state {
             "23505" => Self::Taken(message.to_owned()),
-            "25006" => Self::ReadOnly,
+            "25006" => Self::ReadOnlyServer,
             // What row security keeps from everybody but those whom it does not bind.
             "0A000" if message.contains("row-level security") => Self::Denied(message.to_owned()),
             "42804" => Self::Refused(Refusal::InvalidValue, message.to_owned()),
@@ -290,6 +305,14 @@ impl StoreError {
     fn state(&self) -> Option<String> {
         let Self::Database { source: sqlx::Error::Database(cause), .. } = self else { return None };
         cause.code().map(std::borrow::Cow::into_owned)
+    }
+}
+
+/// Says what was not done, or may have been.
+fn undone(doing: &str, problem: &Problem) -> String {
+    match problem {
+        Problem::Undecided(why) => format!("nobody knows whether this was done: {doing}: {why}"),
+        problem => format!("could not {doing}: {problem}"),
     }
 }
 

@@ -452,9 +452,9 @@ async fn store(
 }
 
 /// Tells whether somebody else was first: a fact changed since it was compared, or the server gave this write up for
-/// another one (TLW-28).
+/// another one (TLW-28). A scan whose commit was not answered is found when it is stored once more, if it was done (TLW-10).
 fn is_overtaken(err: &StoreError) -> bool {
-    matches!(err, StoreError::VersionConflict { .. }) || err.is_out_of_order()
+    matches!(err, StoreError::VersionConflict { .. }) || err.is_out_of_order() || err.is_undecided()
 }
 
 /// Names in the record how root was reached (SSH-15).

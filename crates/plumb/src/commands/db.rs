@@ -1,6 +1,6 @@
 //! `plumb db`: the database itself.
 
-use app::Error;
+use app::{Error, Verdict};
 use serde_json::json;
 
 use crate::cli::{CopyArgs, Global, ListArgs, ListFormat};
@@ -13,11 +13,11 @@ use crate::progress::Copying;
 
 pub(super) async fn check(global: &Global, args: ListArgs) -> Result<Exit, Error> {
     let (place, checks) = app::check(&config::load(global)).await?;
-    let is_ok = checks.iter().all(|check| check.is_ok);
+    let is_ok = checks.iter().all(|check| check.verdict == Verdict::Right);
     if args.format == ListFormat::Json {
         let checks: Vec<_> = checks
             .iter()
-            .map(|check| json!({"name": check.name, "ok": check.is_ok, "said": check.said, "hint": check.hint}))
+            .map(|check| json!({"name": check.name, "ok": ok(check.verdict), "said": check.said, "hint": check.hint}))
             .collect();
         let document =
             json!({"schema": "plumbline.db_check/1", "database": place, "ok": is_ok, "checks": checks});
@@ -26,15 +26,34 @@ pub(super) async fn check(global: &Global, args: ListArgs) -> Result<Exit, Error
         let mut table = Table::new(["check", "ok", "found"]);
         for check in &checks {
             let hint = check.hint.map_or_else(String::new, |hint| format!("; {hint}"));
-            table.row([check.name.to_owned(), yes_or_no(check.is_ok).to_owned(), check.said.clone() + &hint]);
+            table.row([check.name.to_owned(), word(check.verdict).to_owned(), check.said.clone() + &hint]);
         }
         console::print(table.render(console::stdout_is_terminal()).as_bytes())?;
     }
-    Ok(if is_ok { Exit::Success } else { Exit::AnswerIsNo })
+    Ok(if is_ok {
+        Exit::Success
+    } else if checks.iter().any(|check| check.verdict == Verdict::Wrong) {
+        Exit::AnswerIsNo
+    } else {
+        Exit::Unavailable
+    })
 }
 
-const fn yes_or_no(is: bool) -> &'static str {
-    if is { "yes" } else { "NO" }
+/// Says it for programs: nothing where it is not known.
+const fn ok(verdict: Verdict) -> Option<bool> {
+    match verdict {
+        Verdict::Right => Some(true),
+        Verdict::Wrong => Some(false),
+        Verdict::Unknown => None,
+    }
+}
+
+const fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Right => "yes",
+        Verdict::Wrong => "NO",
+        Verdict::Unknown => "not known",
+    }
 }
 
 pub(super) async fn copy(global: &Global, args: &CopyArgs) -> Result<Exit, Error> {

@@ -2,6 +2,8 @@
 //! lost, and what is left verifies (ERR-01, LED-10). Each story holds an Apply up by a lock, so that the fault meets it
 //! where it is meant to.
 
+mod unanswered;
+
 use std::fs;
 use std::path::Path;
 
@@ -290,6 +292,7 @@ fn err_01_a_server_without_a_free_connection_is_told() {
         ("OVERFLOW", "0", "101"),
         ("REPLICAS", "1", "0"),
         ("ACQUIRE_SECONDS", "2", "0"),
+        ("ANSWER_SECONDS", "60", "0"),
         ("RECYCLE_SECONDS", "60", "59"),
     ] {
         let name = format!("PLUMB_DATABASE_{name}");

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use sqlx::Connection as _;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, Postgres};
 
 /// How many connections there are, how long one waits for one and how long one is used.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +18,17 @@ pub(super) struct Size {
     pub(super) overflow: u32,
     pub(super) acquire_limit: Duration,
     pub(super) age_max: Duration,
+    /// How long the server may take to answer one statement.
+    pub(super) answer_limit: Duration,
 }
+
+/// How long a server may take to answer a new connection.
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long connections that are in use or do not answer are waited for at the end. What is open on them the server rolls back.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+/// What an acknowledged commit rests on: with `off` the server answers before the commit is on its disk, and after a fall of it
+/// checkpoints would speak of entries that are gone. Stronger settings stay (postgresql.org/docs/current/wal-async-commit.html).
+const DURABLE: &str = "SELECT set_config('synchronous_commit', 'local', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Why nobody got a connection in time.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +44,16 @@ impl Size {
         self.base + self.overflow
     }
 
-    /// Returns a pool that makes its connections when they are needed.
-    pub(super) fn pool(self, options: PgConnectOptions) -> PgPool {
+    /// Returns connections that are made when they are needed.
+    pub(super) fn connections(self, options: PgConnectOptions) -> Connections {
+        Connections {
+            pool: self.pool(options),
+            acquire_limit: self.acquire_limit,
+            answer_limit: self.answer_limit,
+        }
+    }
+
+    fn pool(self, options: PgConnectOptions) -> PgPool {
         // How many there are: each that is closed is taken off, for whichever reason.
         let live = Arc::new(AtomicU32::new(0));
         let (made, taken, returned) = (Arc::clone(&live), Arc::clone(&live), live);
@@ -46,9 +65,9 @@ impl Size {
             .idle_timeout(None)
             // What begins a transaction tests its connection: see `postgres::begin_whole`.
             .test_before_acquire(false)
-            .after_connect(move |_connection, _meta| {
+            .after_connect(move |connection, _meta| {
                 made.fetch_add(1, Ordering::AcqRel);
-                Box::pin(async { Ok(()) })
+                Box::pin(async { sqlx::raw_sql(DURABLE).execute(connection).await.map(drop) })
             })
             .before_acquire(move |_connection, meta| {
                 let is_young = meta.age < self.age_max;
@@ -73,13 +92,77 @@ impl Size {
     }
 }
 
-/// Says who waited in vain: for a connection of ours, or for the server to make one.
-pub(super) fn waited(pool: &PgPool, err: sqlx::Error) -> sqlx::Error {
-    let sqlx::Error::PoolTimedOut = err else { return err };
-    let (peak, limit) = (pool.options().get_max_connections(), pool.options().get_acquire_timeout());
-    if pool.size() >= peak {
-        return sqlx::Error::Configuration(Exhausted { peak, limit }.into());
+/// Connections to a server, and how long one waits for one and for its answers.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    pub(super) pool: PgPool,
+    pub(super) acquire_limit: Duration,
+    pub(super) answer_limit: Duration,
+}
+
+impl Connections {
+    /// Takes a connection. Where there was none in time, says why.
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        match self.pool.acquire().await {
+            Err(sqlx::Error::PoolTimedOut) => Err(self.waited().await),
+            acquired => acquired,
+        }
     }
-    let text = format!("it made no connection within {} s", limit.as_secs());
-    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
+
+    /// Says who waited in vain: for a connection of ours, or for the server to make one.
+    async fn waited(&self) -> sqlx::Error {
+        let (peak, limit) = (self.pool.options().get_max_connections(), self.acquire_limit);
+        if self.pool.size() >= peak {
+            return sqlx::Error::Configuration(Exhausted { peak, limit }.into());
+        }
+        refusal(&self.pool.connect_options()).await.unwrap_or_else(|| {
+            let text = format!("it made no connection within {} s", limit.as_secs());
+            sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
+        })
+    }
+
+    /// Waits for the answer to a statement, with a limit.
+    pub(super) async fn answered<T>(
+        &self,
+        answer: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        answered(self.answer_limit, answer).await
+    }
+
+    /// Closes all, those that are in use when they are given back.
+    pub(super) async fn close(&self) {
+        // Those that are left by then end with the process, or by themselves.
+        drop(tokio::time::timeout(CLOSE_LIMIT, self.pool.close()).await);
+    }
+}
+
+/// Waits so long for the answer to a statement.
+pub(super) async fn answered<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_elapsed| {
+        let text = format!("it did not answer within {} s", limit.as_secs());
+        Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text)))
+    })
+}
+
+/// Tells whether the connection was ended, by the server or on its way (postgresql.org/docs/current/errcodes-appendix.html).
+pub(super) fn has_ended(err: &sqlx::Error) -> bool {
+    let code = err.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(err, sqlx::Error::Io(cause) if cause.kind() != std::io::ErrorKind::TimedOut)
+        || code.is_some_and(|code| ["57P01", "57P02", "57P05", "25P03"].contains(&code.as_ref()))
+}
+
+/// Tries to connect once, which a pool does again and again without saying why; returns why it was not let in.
+pub(super) async fn refusal(options: &PgConnectOptions) -> Option<sqlx::Error> {
+    match tokio::time::timeout(CONNECT_LIMIT, options.connect()).await {
+        Ok(Ok(connection)) => {
+            // It was for this question alone.
+            drop(connection);
+            None
+        }
+        Ok(Err(refused)) => Some(refused),
+        Err(_elapsed) => None,
+    }
 }

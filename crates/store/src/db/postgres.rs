@@ -5,32 +5,35 @@ use std::path::Path;
 use std::time::Duration;
 
 use model::TenantId;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
-use super::pool::Size;
+use super::pool::{CONNECT_LIMIT, Connections, Size, has_ended};
 pub(super) use super::transaction::Transaction;
 use super::{Backend, Db, Login, Tx, roles, snapshot};
 use crate::error::{Problem, StoreError, doing};
 use crate::migrate;
 use crate::privileges::Grant;
 
-/// How long a server may take to answer a new connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Connections of one process that are kept, and those beyond them for a peak, unless it is told. To make a connection costs
 /// more than to wait a little for one: with ten for a peak fifty scans at once took twice as long as with none.
 const CONNECTIONS: u32 = 5;
 const OVERFLOW: u32 = 0;
 /// How long a statement waits for one of our own connections, unless it is told.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the server may take to answer one statement, unless it is told: longer than any of ours takes, so that only one that
+/// fell silent is left.
+const ANSWER_LIMIT: Duration = Duration::from_secs(300);
 /// How long a connection is used, unless it is told.
 const AGE_MAX: Duration = Duration::from_secs(600);
 /// What the server itself ends: a wait for a lock and a transaction in which nothing happens (DBS-16).
-const SESSION: [(&str, &str); 3] = [
+const SESSION: [(&str, &str); 4] = [
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "5s"),
     // Guards and statements name tables without their schema.
     ("search_path", "public"),
+    // Off, the server refuses what row security would keep back instead of keeping it back.
+    ("row_security", "on"),
 ];
 /// What the server shows beside our connections.
 const APPLICATION: &str = "plumb";
@@ -107,6 +110,7 @@ impl Server {
                 overflow: OVERFLOW,
                 acquire_limit: ACQUIRE_LIMIT,
                 age_max: AGE_MAX,
+                answer_limit: ANSWER_LIMIT,
             },
             processes: 1,
         }
@@ -157,6 +161,13 @@ impl Server {
         self
     }
 
+    /// Says how long the server may take to answer one statement, but for those of a migration.
+    #[must_use]
+    pub const fn answer_limit(mut self, limit: Duration) -> Self {
+        self.size.answer_limit = limit;
+        self
+    }
+
     /// Says how long a connection is used before another takes its place.
     #[must_use]
     pub const fn age_max(mut self, age: Duration) -> Self {
@@ -200,8 +211,8 @@ impl Server {
     }
 
     /// Returns connections that are made when they are needed.
-    fn pool(&self) -> PgPool {
-        self.size.pool(self.options.clone())
+    fn connections_of(&self) -> Connections {
+        self.size.connections(self.options.clone())
     }
 
     /// Returns what is taken of the server by a process at most: each sort of connection with its number (DBS-17).
@@ -248,10 +259,10 @@ pub(super) async fn connect(server: &Server, login: Login) -> Result<Db, StoreEr
 /// Connects to whatever is there.
 pub(super) async fn reach(server: &Server) -> Result<Db, StoreError> {
     server.probe().await?.close().await.map_err(server.opened())?;
-    Ok(over(server, server.pool()))
+    Ok(over(server, server.connections_of()))
 }
 
-fn over(server: &Server, pool: PgPool) -> Db {
+fn over(server: &Server, pool: Connections) -> Db {
     Db(Backend::Postgres { pool, place: server.place.clone(), is_frozen: false })
 }
 
@@ -259,7 +270,7 @@ fn over(server: &Server, pool: PgPool) -> Db {
 pub(super) async fn migrate(server: &Server, grants: &[Grant]) -> Result<Option<i64>, StoreError> {
     let said = "bring the schema up to date";
     server.probe().await?.close().await.map_err(doing(said))?;
-    let pool = server.pool();
+    let pool = server.connections_of();
     migrate::refuse_missing_keys(&over(server, pool.clone())).await?;
     let begin = "BEGIN; SET LOCAL lock_timeout = 0";
     let mut tx = begin_whole(&pool, begin.to_owned()).await.map_err(doing(said))?;
@@ -278,7 +289,7 @@ pub(super) async fn migrate(server: &Server, grants: &[Grant]) -> Result<Option<
 }
 
 /// Begins a write of a tenant, in one message: its scope, for this transaction only, and its turn among writers.
-pub(super) async fn begin(pool: &PgPool, tenant: TenantId) -> Result<Transaction, sqlx::Error> {
+pub(super) async fn begin(pool: &Connections, tenant: TenantId) -> Result<Transaction, sqlx::Error> {
     // An id is a parsed UUID: hexadecimal digits and dashes.
     let text = format!(
         "BEGIN; SET LOCAL app.current_tenant = '{tenant}'; \
@@ -288,32 +299,29 @@ pub(super) async fn begin(pool: &PgPool, tenant: TenantId) -> Result<Transaction
 }
 
 /// Begins a write of all tenants, which may take as long as it takes to read what it writes.
-pub(super) async fn begin_filling(pool: &PgPool) -> Result<Transaction, sqlx::Error> {
+pub(super) async fn begin_filling(pool: &Connections) -> Result<Transaction, sqlx::Error> {
     let text = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(2, 0)";
     begin_whole(pool, text.to_owned()).await
 }
 
 /// Begins a transaction, on another connection where the one that was taken has been ended meanwhile.
-pub(super) async fn begin_whole(pool: &PgPool, text: String) -> Result<Transaction, sqlx::Error> {
+pub(super) async fn begin_whole(connections: &Connections, text: String) -> Result<Transaction, sqlx::Error> {
+    let limit = connections.answer_limit;
     // At most all that lie ready, and a new one.
-    for _ready in 0..pool.options().get_max_connections() {
-        match Transaction::begin(pool, &text).await {
+    for _ready in 0..connections.pool.options().get_max_connections() {
+        match Transaction::begin(connections.acquire().await?, (&text, limit)).await {
             Err(err) if has_ended(&err) => {}
             begun => return begun,
         }
     }
-    Transaction::begin(pool, &text).await
-}
-
-/// Tells whether the connection was ended, by the server or on its way (postgresql.org/docs/current/errcodes-appendix.html).
-fn has_ended(err: &sqlx::Error) -> bool {
-    let code = err.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    matches!(err, sqlx::Error::Io(_))
-        || code.is_some_and(|code| ["57P01", "57P02", "57P05", "25P03"].contains(&code.as_ref()))
+    Transaction::begin(connections.acquire().await?, (&text, limit)).await
 }
 
 /// Begins to read what belongs to a tenant; without one, what belongs to none.
-pub(super) async fn begin_read(pool: &PgPool, tenant: Option<TenantId>) -> Result<Transaction, sqlx::Error> {
+pub(super) async fn begin_read(
+    pool: &Connections,
+    tenant: Option<TenantId>,
+) -> Result<Transaction, sqlx::Error> {
     begin_whole(pool, format!("BEGIN READ ONLY{}", scope(tenant))).await
 }
 

@@ -13,6 +13,7 @@ use sqlx::{
     Transaction, Type,
 };
 
+use super::pool::answered;
 use super::{Backend, Readers, echo, postgres};
 
 /// The text of a statement.
@@ -357,7 +358,9 @@ impl<'v> Query<'v> {
     pub(crate) async fn execute(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
         match tx {
             Tx::Sqlite(tx) => Ok(self.for_sqlite()?.execute(&mut **tx).await?.rows_affected()),
-            Tx::Postgres(tx) => Ok(self.for_postgres()?.execute(tx.on()?).await?.rows_affected()),
+            Tx::Postgres(tx) => {
+                Ok(answered(tx.answer_limit(), self.for_postgres()?.execute(tx.on()?)).await?.rows_affected())
+            }
         }
     }
 
@@ -367,18 +370,20 @@ impl<'v> Query<'v> {
         let postgres = |rows: Vec<PgRow>| rows.into_iter().map(Row::Postgres).collect();
         match on.into() {
             On::Tx(Tx::Sqlite(tx)) => self.for_sqlite()?.fetch_all(&mut **tx).await.map(sqlite),
-            On::Tx(Tx::Postgres(tx)) => self.for_postgres()?.fetch_all(tx.on()?).await.map(postgres),
+            On::Tx(Tx::Postgres(tx)) => {
+                answered(tx.answer_limit(), self.for_postgres()?.fetch_all(tx.on()?)).await.map(postgres)
+            }
             On::Readers(Readers { db, tenant }) => match &db.0 {
                 Backend::Sqlite { readers, .. } => readers.fetch_all(self.for_sqlite()?).await.map(sqlite),
                 Backend::Postgres { pool, is_frozen: true, .. } => {
                     let mut connection = pool.acquire().await?;
                     let scope = AssertSqlSafe(postgres::scope(tenant));
-                    sqlx::raw_sql(scope).execute(&mut *connection).await?;
-                    self.for_postgres()?.fetch_all(&mut *connection).await.map(postgres)
+                    pool.answered(sqlx::raw_sql(scope).execute(&mut *connection)).await?;
+                    pool.answered(self.for_postgres()?.fetch_all(&mut *connection)).await.map(postgres)
                 }
                 Backend::Postgres { pool, is_frozen: false, .. } => {
                     let mut tx = postgres::begin_read(pool, tenant).await?;
-                    let rows = self.for_postgres()?.fetch_all(tx.on()?).await?;
+                    let rows = pool.answered(self.for_postgres()?.fetch_all(tx.on()?)).await?;
                     tx.commit().await?;
                     Ok(postgres(rows))
                 }

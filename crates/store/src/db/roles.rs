@@ -66,12 +66,17 @@ pub(super) async fn unsafe_because(on: Readers<'_>, login: Login) -> Result<Opti
     Ok(Some(Problem::WrongRole(why)))
 }
 
-/// Refuses to make or change a schema as somebody who is no ordinary owner of the database.
+/// What a database has to be in to keep any text.
+pub(crate) const ENCODING: &str = "UTF8";
+
+/// Refuses to make or change a schema as somebody who is no ordinary owner of the database, and to make one in a database that
+/// does not keep any text.
 pub(super) async fn refuse_migrator(tx: &mut PgConnection) -> Result<(), StoreError> {
     let said = "ask who is connected";
     let row = sqlx::query(
         "SELECT CAST(current_user AS TEXT) AS role, r.rolsuper OR r.rolbypassrls AS is_unbound,
-           pg_has_role(d.datdba, 'USAGE') AS is_owner
+           pg_has_role(d.datdba, 'USAGE') AS is_owner, current_setting('server_encoding') AS encoding,
+           to_regclass('public.schema_migrations') IS NULL AS is_new
          FROM pg_roles AS r, pg_database AS d
          WHERE r.rolname = current_user AND d.datname = current_database()",
     )
@@ -79,6 +84,13 @@ pub(super) async fn refuse_migrator(tx: &mut PgConnection) -> Result<(), StoreEr
     .await
     .map_err(doing(said))?;
     let role: String = row.try_get("role").map_err(doing(said))?;
+    let encoding: String = row.try_get("encoding").map_err(doing(said))?;
+    if encoding != ENCODING && row.try_get("is_new").map_err(doing(said))? {
+        let problem = format!(
+            "the database is in {encoding}, which refuses some texts of hosts: make it in {ENCODING}"
+        );
+        return Err(StoreError::Invalid { problem });
+    }
     let why = if row.try_get("is_unbound").map_err(doing(said))? {
         format!(
             "{role} is a superuser or bypasses row security; make an ordinary role the owner of the database"

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant, SystemTime};
 use std::{fs, io};
 
 use sqlx::pool::{PoolConnection, PoolOptions};
-use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Database, Executor, Pool, Row as _, Sqlite};
 
+use super::pool::{Connections, refusal};
 use super::postgres::begin_whole;
 use super::reading::Reading;
 use super::sqlite::{self, BUSY_TIMEOUT};
@@ -72,7 +72,7 @@ async fn freeze_file(readers: &SqlitePool, path: &Path, login: Login) -> Result<
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .read_only(true);
-    let (frozen, mut held) = connect::<Sqlite>(options).await.map_err(doing(SAID))?;
+    let (frozen, mut held) = connect::<Sqlite>(options, BUSY_TIMEOUT).await.map_err(doing(SAID))?;
     for connection in &mut held {
         sqlite::bind(connection, login).await.map_err(doing(SAID))?;
     }
@@ -96,25 +96,32 @@ async fn freeze_file(readers: &SqlitePool, path: &Path, login: Login) -> Result<
     Err(doing(SAID)(sqlx::Error::PoolTimedOut))
 }
 
-async fn freeze_server(pool: &PgPool) -> Result<PgPool, sqlx::Error> {
-    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    let mut exporter = begin_whole(pool, begin.to_owned()).await?;
-    let row = sqlx::query("SELECT pg_export_snapshot()").fetch_one(exporter.on()?).await?;
+async fn freeze_server(of: &Connections) -> Result<Connections, sqlx::Error> {
+    // One that waits for the others to connect is not idle.
+    let begin =
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+    let mut exporter = begin_whole(of, begin.to_owned()).await?;
+    let row = of.answered(sqlx::query("SELECT pg_export_snapshot()").fetch_one(exporter.on()?)).await?;
     // Hexadecimal digits and dashes, as the server wrote them.
     let snapshot: String = row.try_get(0)?;
-    let import = format!(
-        "{begin}; SET TRANSACTION SNAPSHOT '{snapshot}'; SET LOCAL idle_in_transaction_session_timeout = 0"
-    );
-    let options = PgPool::connect_options(pool);
-    let (frozen, mut held) = connect::<sqlx::Postgres>((*options).clone()).await?;
-    run_on_each(&mut held, &import).await?;
+    let import = format!("{begin}; SET TRANSACTION SNAPSHOT '{snapshot}'");
+    let options = (*of.pool.connect_options()).clone();
+    let (pool, mut held) = match connect::<sqlx::Postgres>(options.clone(), of.acquire_limit).await {
+        // The driver tries again and again without saying why.
+        Err(sqlx::Error::PoolTimedOut) => {
+            return Err(refusal(&options).await.unwrap_or(sqlx::Error::PoolTimedOut));
+        }
+        connected => connected?,
+    };
+    of.answered(run_on_each(&mut held, &import)).await?;
     exporter.commit().await?;
-    Ok(frozen)
+    Ok(Connections { pool, ..of.clone() })
 }
 
 /// Opens all connections of a snapshot, and holds them for now.
 async fn connect<D: Database>(
     options: <D::Connection as sqlx::Connection>::Options,
+    acquire_limit: Duration,
 ) -> Result<(Pool<D>, Vec<PoolConnection<D>>), sqlx::Error> {
     // A connection that came later would see another moment.
     let is_complete = Arc::new(AtomicBool::new(false));
@@ -122,6 +129,7 @@ async fn connect<D: Database>(
     let pool = PoolOptions::<D>::new()
         .min_connections(CONNECTIONS)
         .max_connections(CONNECTIONS)
+        .acquire_timeout(acquire_limit)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)

@@ -5,10 +5,9 @@
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 
-use super::pool::waited;
+use super::pool::{answered, has_ended};
 
 /// How long a server may take to roll back before the connection is closed, upon which it does so by itself.
 const ROLLBACK_LIMIT: Duration = Duration::from_secs(5);
@@ -18,26 +17,50 @@ const ROLLBACK_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Transaction {
     /// Gone when it ended.
     connection: Option<PoolConnection<Postgres>>,
+    answer_limit: Duration,
 }
+
+/// Nobody knows whether a commit was done: the connection ended before the server said so.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Undecided(#[source] pub(crate) sqlx::Error);
 
 impl Transaction {
     /// Begins one by these statements, in one message.
-    pub(super) async fn begin(pool: &PgPool, statements: &str) -> Result<Self, sqlx::Error> {
-        let connection = pool.acquire().await.map_err(|err| waited(pool, err))?;
-        let mut begun = Self { connection: Some(connection) };
-        sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(begun.on()?).await?;
+    pub(super) async fn begin(
+        connection: PoolConnection<Postgres>,
+        (statements, answer_limit): (&str, Duration),
+    ) -> Result<Self, sqlx::Error> {
+        let mut begun = Self { connection: Some(connection), answer_limit };
+        let begin = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
+        answered(begun.answer_limit, begin.execute(begun.on()?)).await?;
         Ok(begun)
     }
 
     /// Returns the connection that it is on.
-    pub(crate) fn on(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+    pub(super) fn on(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
         self.connection.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
     }
 
-    pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql("COMMIT").execute(self.on()?).await?;
-        self.connection = None;
-        Ok(())
+    /// Returns how long the server may take to answer one statement.
+    pub(super) const fn answer_limit(&self) -> Duration {
+        self.answer_limit
+    }
+
+    /// Commits. An error that is [`Undecided`] leaves open whether it was done.
+    pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        let limit = self.answer_limit;
+        match answered(limit, sqlx::raw_sql("COMMIT").execute(self.on()?)).await {
+            Ok(_done) => {
+                self.connection = None;
+                Ok(())
+            }
+            // A server that is told to end while it commits says that instead of what became of it.
+            Err(err) if !matches!(err, sqlx::Error::Database(_)) || has_ended(&err) => {
+                Err(sqlx::Error::Configuration(Undecided(err).into()))
+            }
+            Err(refused) => Err(refused),
+        }
     }
 }
 

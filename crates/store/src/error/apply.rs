@@ -2,7 +2,7 @@
 
 use model::{ApplyFailure, RuleId};
 
-use super::{StoreError, is_stray};
+use super::{Problem, StoreError, is_stray};
 
 /// States of PostgreSQL: a deadlock, and a write that cannot be put in order with others
 /// (postgresql.org/docs/current/errcodes-appendix.html).
@@ -45,6 +45,12 @@ impl StoreError {
         } else {
             None
         }
+    }
+
+    /// Tells whether the connection ended while this was committed, so that nobody knows whether it was.
+    #[must_use]
+    pub const fn is_undecided(&self) -> bool {
+        matches!(self, Self::Database { problem: Problem::Undecided(_), .. })
     }
 
     /// Tells whether the server gave up a write because of another one, so that the same may work at once.

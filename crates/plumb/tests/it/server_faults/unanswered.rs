@@ -1,0 +1,94 @@
+//! A server that does not answer: a statement is waited for as long as was said, and of a commit nobody says that it failed.
+
+use testkit::postgres::{Cluster, Durability};
+use testkit::process::Running;
+use testkit::wait;
+
+use super::{Stage, assert_told};
+use crate::server::{cluster, database, database_of};
+use crate::support::{assert_code, json, tool};
+
+/// Ends the connection whose commit waits for a copy of this server, which is there already, and has nobody wait from then on.
+const END_THE_COMMIT: &str = "
+DO $$ BEGIN LOOP
+  PERFORM pg_stat_clear_snapshot();
+  EXIT WHEN EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = 'plumb' AND wait_event = 'SyncRep');
+  PERFORM pg_sleep(0.01);
+END LOOP; END $$;
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'plumb' AND wait_event = 'SyncRep';
+ALTER SYSTEM RESET synchronous_standby_names;
+SELECT pg_reload_conf();";
+
+/// Has commits wait for a copy that there is not, and ends the first that does.
+fn break_the_next_commit(cluster: &Cluster, database: &str) -> Running {
+    cluster.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'").unwrap();
+    cluster.sql("postgres", "SELECT pg_reload_conf()").unwrap();
+    let is_set = || cluster.sql("postgres", "SHOW synchronous_standby_names").unwrap().trim() == "nobody";
+    assert!(wait::until(wait::LONG, is_set));
+    Running::start(cluster.psql(database), END_THE_COMMIT.as_bytes()).unwrap()
+}
+
+/// ERR-01: the server stands still in the middle of a statement.
+#[test]
+fn err_01_a_server_that_falls_silent_is_left_after_the_time_that_was_said() {
+    let mut stage = Stage::on(cluster(), database());
+    stage.world = stage.world.env("PLUMB_DATABASE_ANSWER_SECONDS", "3");
+    let (scan, holder) = stage.held_up(cluster(), "");
+    let backend = stage.number(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'plumb' AND datname = current_database()
+           AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO host_posture%'",
+    );
+    tool("kill", &["-STOP", &backend.to_string()]);
+    let done = scan.finish(wait::LONG).unwrap();
+    tool("kill", &["-CONT", &backend.to_string()]);
+    assert_told(&done, "it did not answer within 3 s");
+    stage.end_all();
+    drop(holder.finish(wait::LONG).unwrap());
+    stage.assert_whole();
+    stage.scan();
+    stage.assert_whole();
+}
+
+/// ERR-01: a connection ends while the server commits. What was to be recorded is there, and nobody said that it is not.
+#[test]
+fn err_01_a_commit_that_is_not_answered_is_not_said_to_have_failed() {
+    let cluster = Cluster::private(Durability::Durable).unwrap();
+    let stage = Stage::on(&cluster, database_of(&cluster));
+    let ender = break_the_next_commit(&cluster, stage.database.name());
+    let put = ["fact", "put", "fleet:web", "owner", "1", "--type", "desired", "--expect", "absent"];
+    let done = stage.world.plumb(&put);
+    drop(ender.finish(wait::LONG).unwrap());
+    assert_told(&done, "nobody knows whether this was done: store the fact: ");
+    assert!(
+        !done.stderr.contains("could not") && done.stderr.contains("see whether it is on record"),
+        "{done:?}"
+    );
+    let found = json(&stage.world.plumb(&["fact", "get", "fleet:web", "owner", "--format", "json"]));
+    assert_eq!(found["facts"][0]["value"], 1, "{found:#}");
+    stage.assert_whole();
+}
+
+/// TLW-10, ERR-01: the commit of a scan is not answered. The scan finds itself on record and says what it found.
+#[test]
+fn tlw_10_a_scan_whose_commit_is_not_answered_is_found_on_record() {
+    let cluster = Cluster::private(Durability::Durable).unwrap();
+    let mut stage = Stage::on(&cluster, database_of(&cluster));
+    let (scan, holder) = stage.held_up(&cluster, "");
+    let ender = break_the_next_commit(&cluster, stage.database.name());
+    // It goes on when nobody holds it up any more, to its commit.
+    stage
+        .database
+        .sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(120)%'
+        AND pid <> pg_backend_pid()",
+        )
+        .unwrap();
+    drop(holder.finish(wait::LONG).unwrap());
+    let done = scan.finish(wait::LONG).unwrap();
+    drop(ender.finish(wait::LONG).unwrap());
+    assert_code(&done, 2);
+    let scan = &json(&done)["hosts"][0]["outcome"]["measured"]["scan"]["scan_id"];
+    stage.answered.push(scan.as_str().unwrap().to_owned());
+    stage.assert_whole();
+    assert_eq!(stage.number("SELECT count(*) FROM transactions"), 2);
+}
