@@ -60,13 +60,11 @@ fn failed(name: &'static str, hint: &'static str, problem: &Problem) -> Check {
 
 /// As [`failed`], of what another part of this program looked for.
 fn failed_by(name: &'static str, hint: &'static str, err: &StoreError) -> Check {
-    match err {
-        // Where the database is was said before.
-        StoreError::Open { problem, .. } | StoreError::Database { problem, .. } => {
-            failed(name, hint, problem)
-        }
-        err => wrong(name, err.to_string(), hint),
+    // Where the database is was said before.
+    if let StoreError::Open { problem, .. } | StoreError::Database { problem, .. } = err {
+        return failed(name, hint, problem);
     }
+    wrong(name, err.to_string(), hint)
 }
 
 impl Db {

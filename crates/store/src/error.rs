@@ -310,10 +310,10 @@ impl StoreError {
 
 /// Says what was not done, or may have been.
 fn undone(doing: &str, problem: &Problem) -> String {
-    match problem {
-        Problem::Undecided(why) => format!("nobody knows whether this was done: {doing}: {why}"),
-        problem => format!("could not {doing}: {problem}"),
+    if let Problem::Undecided(why) = problem {
+        return format!("nobody knows whether this was done: {doing}: {why}");
     }
+    format!("could not {doing}: {problem}")
 }
 
 /// Tells whether a row named, by a foreign key, what is not there.

@@ -5,9 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 use testkit::net::closed_port;
+use testkit::postgres::{Cluster, Durability};
+use testkit::process::Running;
+use testkit::wait;
 
 use crate::database::{dump, sql};
-use crate::server::{PASSWORD, address, database, migrate, on, user};
+use crate::server::{PASSWORD, address, address_of, database, database_of, migrate, on, user};
 use crate::support::{World, assert_code, assert_refused, json, mode, world};
 
 /// Checks a database and returns the names of what is wrong, each with what was said of it.
@@ -16,16 +19,18 @@ fn wrong(world: &World, more: &[&str]) -> Vec<(String, String)> {
     let document = json(&done);
     let checks = document["checks"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let wrong: Vec<_> = checks
+    let mut wrong: Vec<_> = checks
         .iter()
-        .filter(|check| check["ok"] == false)
+        .filter(|check| check["ok"] != true)
         .map(|check| {
-            assert!(check["hint"].is_string(), "{check:#}");
+            assert!(check["hint"].is_string() && check["ok"] == false, "{check:#}");
             (text(&check["name"]), text(&check["said"]))
         })
         .collect();
     assert_code(&done, if wrong.is_empty() { 0 } else { 2 });
     assert_eq!(document["ok"], wrong.is_empty(), "{document:#}");
+    // The server of these tests is made to forget.
+    wrong.retain(|(name, said)| name != "durability" || !said.starts_with("fsync, full_page_writes off: "));
     assert!(!done.stdout.contains(PASSWORD) && !done.stderr.contains(PASSWORD), "{done:?}");
     wrong
 }
@@ -178,4 +183,80 @@ fn dbs_20_a_server_is_checked_for_who_connects() {
     assert!(wrong(&world, &[]).iter().any(|(name, said)| name == "writing" && said.contains("read-only")));
     let gone = world.env("PLUMB_DATABASE_PORT", &closed_port().unwrap().port().to_string());
     assert_refused(&gone.plumb(&["db", "check"]), 69, "onnection refused");
+}
+
+/// DBS-20, LED-19: what a server answers as done is on its disk, whatever is set for the role; where it is not, that is told.
+#[test]
+fn dbs_20_what_a_server_may_forget_is_told() {
+    let cluster = Cluster::private(Durability::Durable).unwrap();
+    let database = database_of(&cluster);
+    let app = user(&database, "app");
+    let world = world()
+        .env("PLUMB_DATABASE_URL", &address_of(&cluster, &database, &app))
+        .env("PLUMB_OWNER_DATABASE_URL", &address_of(&cluster, &database, database.name()));
+    migrate(&world, &database);
+    // It would answer before a commit is on its disk: we do not let it.
+    database.sql(&format!("ALTER ROLE {app} SET synchronous_commit = off")).unwrap();
+    assert_wrong(&wrong(&world, &[]), &[]);
+    let text = world.plumb(&["db", "check"]).stdout;
+    assert!(text.contains("durability\tyes\ta commit is on the server's disk"), "{text}");
+    cluster.sql("postgres", "ALTER SYSTEM SET full_page_writes = off").unwrap();
+    cluster.sql("postgres", "SELECT pg_reload_conf()").unwrap();
+    let is_off = || cluster.sql("postgres", "SHOW full_page_writes").unwrap().trim() == "off";
+    assert!(wait::until(wait::LONG, is_off));
+    assert_wrong(&wrong(&world, &[]), &[("durability", "full_page_writes off")]);
+}
+
+/// DBS-20, ERR-01: a table that is locked, and a role without a connection left, are no damage.
+#[test]
+fn dbs_20_what_cannot_be_looked_at_now_is_not_said_to_be_wrong() {
+    let cluster = Cluster::private(Durability::Durable).unwrap();
+    let database = database_of(&cluster);
+    let app = user(&database, "app");
+    let world = world()
+        .env("PLUMB_DATABASE_URL", &address_of(&cluster, &database, &app))
+        .env("PLUMB_OWNER_DATABASE_URL", &address_of(&cluster, &database, database.name()));
+    migrate(&world, &database);
+    let script = "BEGIN; LOCK TABLE hosts IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(120);";
+    let holder = Running::start(cluster.psql(database.name()), script.as_bytes()).unwrap();
+    let held = "SELECT count(*) FROM pg_locks WHERE relation = 'hosts'::regclass AND granted AND mode = 'AccessExclusiveLock'";
+    assert!(wait::until(wait::LONG, || database.sql(held).unwrap().trim() == "1"));
+    let done = world.plumb(&["db", "check"]);
+    holder.signal("KILL").unwrap();
+    assert_code(&done, 69);
+    let line = done.stdout.lines().find(|line| line.starts_with("schema\t")).unwrap();
+    assert!(line.starts_with("schema\tnot known\t") && !line.contains("backup"), "{line}");
+    let document = json(&world.plumb(&["db", "check", "--format", "json"]));
+    assert_eq!(
+        document["ok"],
+        document["checks"].as_array().unwrap().iter().all(|check| check["ok"] == true)
+    );
+    database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(120)%' AND pid <> pg_backend_pid()").unwrap();
+    drop(holder.finish(wait::LONG).unwrap());
+
+    database.sql(&format!("ALTER ROLE {app} CONNECTION LIMIT 0")).unwrap();
+    assert_refused(&world.plumb(&["db", "check"]), 69, "too many connections");
+    assert_code(&world.plumb(&["ledger", "verify"]), 69);
+    // One to begin with, and one of the two that read as of one moment.
+    database.sql(&format!("ALTER ROLE {app} CONNECTION LIMIT -1")).unwrap();
+    assert_code(&world.plumb(&["ledger", "init"]), 0);
+    database.sql(&format!("ALTER ROLE {app} CONNECTION LIMIT 2")).unwrap();
+    let few = world.env("PLUMB_DATABASE_CONNECTIONS", "1").env("PLUMB_DATABASE_ACQUIRE_SECONDS", "1");
+    assert_refused(&few.plumb(&["ledger", "verify"]), 69, "too many connections");
+}
+
+/// A database in another encoding than the one that keeps any text is not made ours.
+#[test]
+fn a_database_that_does_not_keep_any_text_is_refused() {
+    let database = database();
+    let name = format!("{}_latin", database.name());
+    let make = format!(
+        "CREATE DATABASE {name} OWNER {} TEMPLATE template0 ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'",
+        database.name()
+    );
+    database.sql(&make).unwrap();
+    let world = on(&database).env("PLUMB_OWNER_DATABASE_NAME", &name);
+    let done = world.plumb(&["migrate"]);
+    database.sql(&format!("DROP DATABASE {name}")).unwrap();
+    assert_refused(&done, 64, "in LATIN1");
 }

@@ -115,10 +115,7 @@ impl Connections {
         if self.pool.size() >= peak {
             return sqlx::Error::Configuration(Exhausted { peak, limit }.into());
         }
-        refusal(&self.pool.connect_options()).await.unwrap_or_else(|| {
-            let text = format!("it made no connection within {} s", limit.as_secs());
-            sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
-        })
+        refused(&self.pool.connect_options(), limit).await
     }
 
     /// Waits for the answer to a statement, with a limit.
@@ -154,15 +151,14 @@ pub(super) fn has_ended(err: &sqlx::Error) -> bool {
         || code.is_some_and(|code| ["57P01", "57P02", "57P05", "25P03"].contains(&code.as_ref()))
 }
 
-/// Tries to connect once, which a pool does again and again without saying why; returns why it was not let in.
-pub(super) async fn refusal(options: &PgConnectOptions) -> Option<sqlx::Error> {
+/// Says why the server made no connection in time, by one more attempt: a pool tries again and again without saying.
+pub(super) async fn refused(options: &PgConnectOptions, limit: Duration) -> sqlx::Error {
     match tokio::time::timeout(CONNECT_LIMIT, options.connect()).await {
-        Ok(Ok(connection)) => {
-            // It was for this question alone.
-            drop(connection);
-            None
+        Ok(Err(refused)) => refused,
+        // It would now, or is silent.
+        Ok(Ok(_)) | Err(_) => {
+            let text = format!("it made no connection within {} s", limit.as_secs());
+            sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
         }
-        Ok(Err(refused)) => Some(refused),
-        Err(_elapsed) => None,
     }
 }

@@ -15,7 +15,7 @@ use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Database, Executor, Pool, Row as _, Sqlite};
 
-use super::pool::{Connections, refusal};
+use super::pool::{Connections, refused};
 use super::postgres::begin_whole;
 use super::reading::Reading;
 use super::sqlite::{self, BUSY_TIMEOUT};
@@ -72,7 +72,9 @@ async fn freeze_file(readers: &SqlitePool, path: &Path, login: Login) -> Result<
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .read_only(true);
-    let (frozen, mut held) = connect::<Sqlite>(options, BUSY_TIMEOUT).await.map_err(doing(SAID))?;
+    let (frozen, mut held) = connect::<Sqlite>(options, (BUSY_TIMEOUT, &async || sqlx::Error::PoolTimedOut))
+        .await
+        .map_err(doing(SAID))?;
     for connection in &mut held {
         sqlite::bind(connection, login).await.map_err(doing(SAID))?;
     }
@@ -106,28 +108,22 @@ async fn freeze_server(of: &Connections) -> Result<Connections, sqlx::Error> {
     let snapshot: String = row.try_get(0)?;
     let import = format!("{begin}; SET TRANSACTION SNAPSHOT '{snapshot}'");
     let options = (*of.pool.connect_options()).clone();
-    let (pool, mut held) = match connect::<sqlx::Postgres>(options.clone(), of.acquire_limit).await {
-        // The driver tries again and again without saying why.
-        Err(sqlx::Error::PoolTimedOut) => {
-            return Err(refusal(&options).await.unwrap_or(sqlx::Error::PoolTimedOut));
-        }
-        connected => connected?,
-    };
+    let why = || refused(&options, of.acquire_limit);
+    let (pool, mut held) = connect::<sqlx::Postgres>(options.clone(), (of.acquire_limit, &why)).await?;
     of.answered(run_on_each(&mut held, &import)).await?;
     exporter.commit().await?;
     Ok(Connections { pool, ..of.clone() })
 }
 
-/// Opens all connections of a snapshot, and holds them for now.
+/// Opens all connections of a snapshot, and holds them for now. Where one is not made in time, somebody else says why.
 async fn connect<D: Database>(
     options: <D::Connection as sqlx::Connection>::Options,
-    acquire_limit: Duration,
+    (acquire_limit, why): (Duration, &impl AsyncFn() -> sqlx::Error),
 ) -> Result<(Pool<D>, Vec<PoolConnection<D>>), sqlx::Error> {
     // A connection that came later would see another moment.
     let is_complete = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&is_complete);
     let pool = PoolOptions::<D>::new()
-        .min_connections(CONNECTIONS)
         .max_connections(CONNECTIONS)
         .acquire_timeout(acquire_limit)
         .idle_timeout(None)
@@ -137,11 +133,14 @@ async fn connect<D: Database>(
             let is_late = seen.load(Ordering::Acquire);
             Box::pin(async move { if is_late { Err(sqlx::Error::PoolClosed) } else { Ok(()) } })
         })
-        .connect_with(options)
-        .await?;
+        .connect_lazy_with(options);
     let mut held = Vec::new();
     for _connection in 0..CONNECTIONS {
-        held.push(pool.acquire().await?);
+        match pool.acquire().await {
+            // The driver tries again and again without saying why.
+            Err(sqlx::Error::PoolTimedOut) => return Err(why().await),
+            connection => held.push(connection?),
+        }
     }
     is_complete.store(true, Ordering::Release);
     Ok((pool, held))

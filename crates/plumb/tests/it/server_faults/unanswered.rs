@@ -5,7 +5,7 @@ use testkit::process::Running;
 use testkit::wait;
 
 use super::{Stage, assert_told};
-use crate::server::{cluster, database, database_of};
+use crate::server::{cluster, database, database_of, user};
 use crate::support::{assert_code, json, tool};
 
 /// Ends the connection whose commit waits for a copy of this server, which is there already, and has nobody wait from then on.
@@ -91,4 +91,22 @@ fn tlw_10_a_scan_whose_commit_is_not_answered_is_found_on_record() {
     stage.answered.push(scan.as_str().unwrap().to_owned());
     stage.assert_whole();
     assert_eq!(stage.number("SELECT count(*) FROM transactions"), 2);
+}
+
+/// ERR-12: a server that takes no writes is not told as a file; and settings of a role change no answer.
+#[test]
+fn err_12_a_server_that_only_reads_is_told_as_one() {
+    let mut stage = Stage::on(cluster(), database());
+    let app = user(&stage.database, "app");
+    let set = |what: &str| stage.database.sql(&format!("ALTER ROLE {app} {what}")).unwrap();
+    let put = ["fact", "put", "fleet:web", "owner", "1", "--type", "desired"];
+    set("SET default_transaction_read_only = on");
+    let done = stage.world.plumb(&put);
+    assert_told(&done, "the server is read-only");
+    assert!(done.stderr.contains("primary server") && !done.stderr.contains("--data-dir"), "{done:?}");
+    set("RESET default_transaction_read_only");
+    set("SET row_security = off");
+    assert_code(&stage.world.plumb(&put), 0);
+    stage.scan();
+    stage.assert_whole();
 }
