@@ -67,6 +67,7 @@ pub fn load(files: &[(String, Vec<u8>)], given: &[(String, String)]) -> Result<I
             );
             continue;
         };
+        report.rules += usize::from(kind == FileKind::Rule);
         match read(path, bytes) {
             Ok(node) => parsed.push((kind, path.as_str(), node)),
             Err(problem) => {
@@ -143,7 +144,6 @@ struct Loader {
 
 impl Loader {
     fn rule(&mut self, path: &str, mut node: Node) {
-        self.report.rules += 1;
         let name = rule::name_of(&node, path);
         let place = |at: tree::At| Place { path, line: at.line, column: at.column };
         let unknown = self.variables.substitute(&mut node);

@@ -7,7 +7,7 @@ use serde::Serialize;
 pub struct Report {
     /// Files that were looked at.
     pub files: usize,
-    /// Rule files among them that could be read.
+    /// Rule files among them, those that cannot be read too.
     pub rules: usize,
     /// In the order of files, lines and columns.
     pub items: Vec<Item>,

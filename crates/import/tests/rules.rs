@@ -454,6 +454,11 @@ fn a_broken_file_keeps_no_other_from_loading() {
         files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
     bytes.push(("rules/own/latin.yml".to_owned(), b"id: caf\xe9\n".to_vec()));
     let import = import::load(&bytes, &[]).unwrap();
+    // Nine files of rules, and a broken one of variables is none more.
+    assert_eq!((import.report.files, import.report.rules), (10, 9));
+    bytes.push(("defaults.yml".to_owned(), b"a: [\n".to_vec()));
+    let with_variables = import::load(&bytes, &[]).unwrap().report;
+    assert_eq!((with_variables.files, with_variables.rules), (11, 9));
     assert_eq!(items(&import, ItemKind::Loaded), ["good rules/own/good.yml:1:1 typed: package_installed"]);
     check(
         &items(&import, ItemKind::Broken),

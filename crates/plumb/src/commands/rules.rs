@@ -163,7 +163,7 @@ pub(super) fn import_summary(report: &ImportReport) -> String {
     format!(
         "imported {} of {} rules; skipped {}, broken files {}, keys not honoured {}",
         count(ImportItemKind::Loaded),
-        report.rules + count(ImportItemKind::Broken),
+        report.rules,
         count(ImportItemKind::Skipped),
         count(ImportItemKind::Broken),
         count(ImportItemKind::NotHonored),
