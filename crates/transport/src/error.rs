@@ -1,7 +1,7 @@
 //! What can go wrong between us and a host, each with the failure reason that a scan records.
 //! Does not decide what is retried.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::time::Duration;
 
@@ -57,9 +57,10 @@ pub enum TransportError {
     #[error("the connection was lost {during}")]
     Lost { during: String },
     #[error("no usable shell: {problem}")]
-    NoShell { problem: &'static str, first_bytes: String },
-    #[error("could not become root: {problem}")]
-    Privilege { problem: String },
+    NoShell { problem: &'static str, first_bytes: Said },
+    /// `said` is what sudo said about it, where it said anything.
+    #[error("could not become root: {}", said.or(problem))]
+    Privilege { problem: &'static str, said: Said },
     #[error("the host answered against the protocol")]
     Frame(#[from] FrameError),
     #[error("the host's hello could not be understood: {problem}")]
@@ -111,7 +112,7 @@ impl TransportError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoShell { first_bytes, .. } if !first_bytes.is_empty() => {
+            Self::NoShell { first_bytes, .. } if !first_bytes.is_blank() => {
                 Some(format!("the host sent: {first_bytes}"))
             }
             Self::NoShell { .. } => {
@@ -146,6 +147,33 @@ impl TransportError {
         }
     }
 
+    /// Replaces what a host said in the error by what `mask` makes of it. Only whole bytes can be searched for secrets: the text
+    /// of the error shows them cut and escaped.
+    pub fn mask(&mut self, mask: &dyn Fn(&[u8]) -> Vec<u8>) {
+        let said = match self {
+            Self::NoShell { first_bytes: said, .. }
+            | Self::Privilege { said, .. }
+            | Self::Frame(FrameError::Malformed { line: said, .. }) => said,
+            Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Handshake { .. }
+            | Self::Timeout { .. }
+            | Self::HostKey(_)
+            | Self::Key(_)
+            | Self::Auth { .. }
+            | Self::Lost { .. }
+            | Self::Frame(_)
+            | Self::Hello { .. }
+            | Self::Platform(_)
+            | Self::Oversize { .. }
+            | Self::Stalled { .. }
+            | Self::Spawn(_)
+            | Self::Command { .. }
+            | Self::Capture(_) => return,
+        };
+        said.bytes = mask(&said.bytes);
+    }
+
     /// Returns the key of the probe that the failure is about.
     #[must_use]
     pub fn probe(&self) -> Option<&str> {
@@ -167,6 +195,52 @@ pub enum ConverseError<E: std::error::Error + 'static> {
     /// The plan for this host was refused; the session was ended in order.
     #[error(transparent)]
     Plan(E),
+}
+
+/// Bytes of a host in an error, whole. Shown they are one printable line, cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    bytes: Vec<u8>,
+    shown: Shown,
+}
+
+/// Which part of what was said is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Start,
+    End,
+}
+
+impl Said {
+    pub(crate) fn nothing() -> Self {
+        Self::start(&[])
+    }
+
+    pub(crate) fn start(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), shown: Shown::Start }
+    }
+
+    pub(crate) fn end(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), shown: Shown::End }
+    }
+
+    pub(crate) fn is_blank(&self) -> bool {
+        self.bytes.trim_ascii().is_empty()
+    }
+
+    /// Returns what is shown, or `otherwise` where nothing was said.
+    fn or(&self, otherwise: &str) -> String {
+        if self.is_blank() { otherwise.to_owned() } else { self.to_string() }
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self.shown {
+            Shown::Start => excerpt(&self.bytes),
+            Shown::End => excerpt_of_end(&self.bytes),
+        })
+    }
 }
 
 /// Writes foreign bytes as one printable ASCII line: the start of it, everything else escaped (EXE-13).

@@ -14,6 +14,7 @@ use model::{Digest, Ending};
 pub use line::render_answer;
 use stream::{Item, Stream};
 
+use crate::error::Said;
 use crate::limits::Limits;
 
 /// 128 random bits that mark a conversation's own lines; 32 lower-case hexadecimal digits.
@@ -73,7 +74,7 @@ pub enum FrameError {
     #[error("more than {limit} bytes came on {channel} between two frames")]
     Stray { channel: Channel, limit: usize },
     #[error("a frame line on {channel} is malformed: {line}")]
-    Malformed { channel: Channel, line: String },
+    Malformed { channel: Channel, line: Said },
     #[error("a frame line on {channel} is out of order: {line}")]
     OutOfOrder { channel: Channel, line: String },
     #[error("the two streams disagree about frame {frame}")]

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 
 use crate::converse::Progress;
 use crate::driver;
-use crate::error::{HostKeyRefusal, TransportError, excerpt};
+use crate::error::{HostKeyRefusal, Said, TransportError, excerpt};
 use crate::limits::Limits;
 use crate::pipe::{Input, Output, Pipe};
 use crate::target::{AuthMethod, HostKey, HostKeyCheck, Privilege, SshTarget};
@@ -75,7 +75,7 @@ impl Session {
     pub(crate) async fn shell(&self, limits: &Limits) -> Result<Pipe, TransportError> {
         self.second_shell(limits).await?.ok_or(TransportError::NoShell {
             problem: "the host allows no session",
-            first_bytes: String::new(),
+            first_bytes: Said::nothing(),
         })
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use formats::report::{Cause, HostScan, Measured, NotMeasured, Outcome, ResultView, essence, seen};
 use model::record::{AuditPhase, AuditRecord, HostRecord, Reach, ScanRecord};
-use model::{Digest, Endpoint, FailureReason, RunStatus, ScanId, ScanTrigger};
+use model::{Digest, Endpoint, FailureReason, Platform, RunStatus, ScanId, ScanTrigger};
 use rules::{Masker, Plan, SelectError};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -80,10 +80,10 @@ pub(super) async fn scan(
     let Kept { host, saved } = save(app, &target).await?;
     let scan = begin_record(app, &host, shared)?;
     let fence = begin(app, &scan, (shared, &login.user)).await?;
-    let talked = talk(app, (&host, target.capture), login, (shared, report)).await;
+    let talked = talk(app, (&host, target.capture), (login, &masker), (shared, report)).await;
     let outcome = match talked {
         Err(failure) => fail(app, (fence, &scan), failure, None).await?,
-        Ok(answers) => {
+        Ok(mut answers) => {
             report(ScanProgress::Storing);
             let results = rules::evaluate(
                 &answers.plan,
@@ -93,6 +93,8 @@ pub(super) async fn scan(
             );
             let results = batch::digest(&app.content, results)?;
             let told = characteristics::told(&answers.plan, (scan.host_id, &answers.conversation), &masker)?;
+            // Rules were judged by what it is; from here on it is kept and shown.
+            mask_platform(&mut answers.conversation.hello.platform, &masker);
             let (answers, results, told) = (&answers, &results, &told);
             let done = Done { saved: &saved, scan: &scan, fence, answers, results, told };
             apply(app, done, (shared, began)).await?
@@ -189,7 +191,7 @@ async fn begin(app: &App, scan: &ScanRecord, (shared, user): (&Shared, &str)) ->
 async fn talk(
     app: &App,
     (host, capture): (&HostRecord, Option<transport::Capture>),
-    login: Login,
+    (login, masker): (Login, &Masker),
     (shared, report): (&Shared, Report<'_>),
 ) -> Result<Answers, Failure> {
     let target = match capture {
@@ -221,7 +223,7 @@ async fn talk(
     };
     let mut stop = shared.stop.clone();
     let conversation = tokio::select! {
-        conversation = converse(request, plan, &progress) => conversation.map_err(failure_of)?,
+        conversation = converse(request, plan, &progress) => conversation.map_err(|err| failure_of(err, masker))?,
         // When nobody can wish to stop any more, there is nothing to wait for.
         Ok(_) = stop.wait_for(|stop| *stop) => {
             return Err(Failure {
@@ -278,28 +280,38 @@ async fn target(app: &App, host: &HostRecord, login: Login, shared: &Shared) -> 
     }
 }
 
-fn failure_of(err: ConverseError<PlanError>) -> Failure {
-    match err {
-        ConverseError::Plan(PlanError::NoRules { platform, narrowed: true }) => Failure {
-            reason: FailureReason::NoApplicableRules,
-            message: format!(
-                "no rule is left that was asked for and applies to {}",
-                crate::targets::shown(&platform)
-            ),
-            hint: Some(
-                "the options together may leave none; `plumb rules list` shows what there is".to_owned(),
-            ),
-        },
-        ConverseError::Plan(PlanError::NoRules { platform, narrowed: false }) => Failure {
-            reason: FailureReason::NoApplicableRules,
-            message: format!("no rule applies to {}", crate::targets::shown(&platform)),
-            hint: Some("`plumb rules list` shows the platforms that rules are for".to_owned()),
-        },
+/// Says why there is no conversation, without the secrets that the host may have said (TLW-34).
+fn failure_of(err: ConverseError<PlanError>, masker: &Masker) -> Failure {
+    let failure = match err {
+        ConverseError::Plan(PlanError::NoRules { platform, narrowed }) => {
+            // Masked before it is cut and escaped.
+            no_rules(&crate::targets::shown(&masker.mask_text(&platform).0), narrowed)
+        }
         ConverseError::Plan(PlanError::Select(err)) => {
             Failure { reason: FailureReason::NoApplicableRules, message: err.to_string(), hint: None }
         }
-        ConverseError::Transport(err) => failure_of_transport(&err),
-    }
+        ConverseError::Transport(mut err) => {
+            err.mask(&|said| masker.mask(said).0);
+            failure_of_transport(&err)
+        }
+    };
+    let mask = |text: String| masker.mask_text(&text).0;
+    Failure { message: mask(failure.message), hint: failure.hint.map(mask), ..failure }
+}
+
+fn no_rules(platform: &str, narrowed: bool) -> Failure {
+    let (message, hint) = if narrowed {
+        (
+            format!("no rule is left that was asked for and applies to {platform}"),
+            "the options together may leave none; `plumb rules list` shows what there is",
+        )
+    } else {
+        (
+            format!("no rule applies to {platform}"),
+            "`plumb rules list` shows the platforms that rules are for",
+        )
+    };
+    Failure { reason: FailureReason::NoApplicableRules, message, hint: Some(hint.to_owned()) }
 }
 
 fn failure_of_transport(err: &TransportError) -> Failure {
@@ -532,6 +544,14 @@ fn completed(
         finished_at: Some(now),
         ..done.scan.clone()
     })
+}
+
+/// Masks what a host says that it runs: it is kept with the host and shown with each of its results (TLW-34).
+fn mask_platform(platform: &mut Platform, masker: &Masker) {
+    let Platform { id, id_like, version, name, arch, kernel } = platform;
+    for text in [id, version, name, arch, kernel].into_iter().chain(id_like) {
+        *text = masker.mask_text(text).0;
+    }
 }
 
 /// Returns the host as it is saved by now, with its platform, when the scan learned something new about it.

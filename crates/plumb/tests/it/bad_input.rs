@@ -5,7 +5,7 @@ mod data;
 
 use std::fs;
 
-use crate::support::{assert_code, assert_refused, at, host, rule, shell_rule, world, yes};
+use crate::support::{World, assert_code, assert_refused, at, host, rule, shell_rule, world, yes};
 
 #[test]
 fn a_fault_in_a_rule_file_is_told_with_its_place_before_any_host_is_contacted() {
@@ -197,16 +197,80 @@ fn secrets_that_a_host_prints_are_in_no_output_no_export_and_no_byte_of_the_data
         };
         said += &world.plumb(&words).stdout;
     }
-    let exported = crate::support::exported(&world);
+    let exported = assert_nowhere(&world, &said, &[PASSWORD, TOKEN, KEY_LINE]);
     assert!(exported.contains("on_stderr"), "the export holds what was measured");
     assert!(said.contains("masked") || exported.contains("masked"), "masking is noted");
+}
+
+/// Asserts that secrets are in no output, no export and no byte of the database; returns the export.
+#[track_caller]
+fn assert_nowhere(world: &World, said: &str, secrets: &[&str]) -> String {
+    let exported = crate::support::exported(world);
     let mut stored = String::new();
     for entry in fs::read_dir(world.data()).unwrap() {
         stored += &String::from_utf8_lossy(&fs::read(entry.unwrap().path()).unwrap());
     }
-    for (place, text) in [("output", &said), ("export", &exported), ("database", &stored)] {
-        for secret in [PASSWORD, TOKEN, KEY_LINE] {
+    for (place, text) in [("output", said), ("export", &exported), ("database", &stored)] {
+        for secret in secrets {
             assert!(!text.contains(secret), "{secret} is in the {place}");
         }
     }
+    exported
+}
+
+/// TLW-34: a platform is kept with its host and stands at the top of every report.
+#[test]
+fn a_platform_that_is_named_like_the_password_is_kept_and_shown_without_it() {
+    const PASSWORD: &str = "violet-anchor-93";
+    let host = host();
+    host.add_user("ann", PASSWORD, "/bin/bash", testkit::host::Sudo::None).unwrap();
+    let lines =
+        format!("PRETTY_NAME=\"Debian {PASSWORD} GNU\"\nVERSION_ID=\"{PASSWORD}\"\nID_LIKE={PASSWORD}");
+    host.must(&format!(
+        "printf '%s\\n' 'ID=debian' '{lines}' >/etc/os-release.new; mv /etc/os-release.new /etc/os-release"
+    ))
+    .unwrap();
+    let world = world().env("PLUMB_SSH_PASSWORD", PASSWORD);
+    let content = yes(&world);
+    let mut said = String::new();
+    for format in ["human", "json", "jsonl", "csv", "sarif", "junit", "html", "xccdf", "arf", "oscal"] {
+        let done = world.plumb(&["scan", &at("ann", &host), "--content", &content, "-v", "--format", format]);
+        assert_code(&done, 0);
+        said += &(done.stdout + &done.stderr);
+    }
+    let name = at("ann", &host);
+    for words in
+        [["host", "show", &name], ["posture", &name, "--format=json"], ["host", "list", "--format=json"]]
+    {
+        said += &world.plumb(&words).stdout;
+    }
+    assert!(said.contains("Debian <masked> GNU"), "{said}");
+    // The rule that was there for no other platform is gone, and why is said.
+    let other =
+        world.content(&[("yes_rule", shell_rule("yes_rule", "echo yes").1.replace("debian", "alpine"))]);
+    let done = world.plumb(&["scan", &name, "--content", &other]);
+    assert!(done.stdout.contains("no rule applies to Debian <masked> GNU"), "{}", done.stdout);
+    assert_nowhere(&world, &(said + &done.stdout + &done.stderr), &[PASSWORD]);
+}
+
+/// TLW-34: what came instead of a shell is shown in part and escaped, and the password is not in that either.
+#[test]
+fn a_login_script_that_prints_the_password_and_ends_is_quoted_without_it() {
+    const PASSWORD: &str = "violet-\u{e4}nchor-93";
+    let host = host();
+    host.add_user("ann", PASSWORD, "/bin/bash", testkit::host::Sudo::None).unwrap();
+    let world = world().env("PLUMB_SSH_PASSWORD", PASSWORD);
+    let content = yes(&world);
+    let mut said = String::new();
+    // Whole, and where what is shown is cut, which is at 200 bytes.
+    for before in [0, 190] {
+        let script = format!("echo '{} {PASSWORD}'; exit 0\n", "x".repeat(before));
+        host.must(&format!("cat >/home/ann/.bashrc <<'END'\n{script}END")).unwrap();
+        let done = world.plumb(&["scan", &at("ann", &host), "--content", &content, "--format", "json"]);
+        assert_code(&done, 3);
+        assert!(done.stdout.contains("the host sent: "), "{}", done.stdout);
+        said += &(done.stdout + &done.stderr);
+    }
+    assert!(said.contains("<masked>"), "{said}");
+    assert_nowhere(&world, &said, &[PASSWORD, "violet-", "nchor-93"]);
 }

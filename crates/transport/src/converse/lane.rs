@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::observation;
 use crate::driver::{self, Dialect, Elevation, Greeting, PROMPT, READY};
-use crate::error::{TransportError, excerpt, excerpt_of_end};
+use crate::error::{Said, TransportError};
 use crate::frame::{Budget, Channel, Decoder, FrameError, Nonce};
 use crate::limits::Limits;
 use crate::pipe::{Event, Input, Pipe};
@@ -134,8 +134,8 @@ impl<'a> Talk<'a> {
         }
         if climb.password_sent {
             if prompts > 1 {
-                let problem = "sudo did not accept the password".to_owned();
-                return Err(TransportError::Privilege { problem });
+                let problem = "sudo did not accept the password";
+                return Err(TransportError::Privilege { problem, said: Said::nothing() });
             }
             return Ok(());
         }
@@ -290,13 +290,11 @@ impl<'a> Talk<'a> {
     fn no_shell(&self, problem: &'static str) -> TransportError {
         let (out, err) = (Channel::Stdout, Channel::Stderr);
         if self.decoder.notice().is_some() {
-            let said = last_words(self.decoder.banner(err));
-            let problem = if said.is_empty() { format!("sudo: {problem}") } else { said };
-            return TransportError::Privilege { problem };
+            return TransportError::Privilege { problem, said: last_words(self.decoder.banner(err)) };
         }
-        let mut first_bytes = excerpt(self.decoder.banner(out));
-        if first_bytes.is_empty() {
-            first_bytes = excerpt(self.decoder.banner(err));
+        let mut first_bytes = Said::start(self.decoder.banner(out));
+        if first_bytes.is_blank() {
+            first_bytes = Said::start(self.decoder.banner(err));
         }
         TransportError::NoShell { problem, first_bytes }
     }
@@ -334,11 +332,13 @@ fn failure(err: FrameError, sent: &[&Command]) -> TransportError {
 
 /// What sudo said last. Its reason comes behind its prompt; in front of that stands a lecture, which is longer than what we
 /// show.
-fn last_words(said: &[u8]) -> String {
+fn last_words(said: &[u8]) -> Said {
     let prompt = PROMPT.as_bytes();
-    let last = said.windows(prompt.len()).rposition(|window| window == prompt);
-    let behind = excerpt_of_end(last.map_or(said, |at| &said[at + prompt.len()..]));
-    if behind.is_empty() { excerpt_of_end(said).replace(PROMPT, "").trim().to_owned() } else { behind }
+    let Some(at) = said.windows(prompt.len()).rposition(|window| window == prompt) else {
+        return Said::end(said);
+    };
+    let behind = Said::end(&said[at + prompt.len()..]);
+    if behind.is_blank() { Said::end(&said[..at]) } else { behind }
 }
 
 fn count(haystack: &[u8], needle: &[u8]) -> usize {

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::line::{self, LINE_BYTES_MAX, Line};
 use super::{Budget, Channel, FrameError, Nonce};
-use crate::error::excerpt;
+use crate::error::Said;
 use crate::limits::Limits;
 
 /// Exit codes of a command that `timeout` or the watchdog ended: 124, and 128 plus TERM or KILL.
@@ -110,7 +110,7 @@ impl Stream {
                 *rest = after.get(1..).unwrap_or_default();
                 return match parsed {
                     Some(line) => Ok(Some(Item::Line(line))),
-                    None => Err(FrameError::Malformed { channel: self.channel, line: excerpt(&line) }),
+                    None => Err(FrameError::Malformed { channel: self.channel, line: Said::start(&line) }),
                 };
             }
             if let Some(data) = self.match_mark(rest) {
