@@ -34,6 +34,8 @@ pub enum Progress {
     /// The host's key was accepted.
     Connected,
     LoggedIn,
+    /// The password goes to sudo: it is used, whether it is accepted or not (SSH-15).
+    SudoPasswordSent,
     /// The host has said what it is.
     Hello,
     /// `done` of `total` commands are answered.
@@ -140,7 +142,7 @@ impl Host<'_> {
         talk.wire.channels = 1;
         // A channel is opened by asking and waiting; a child process is not.
         talk.wire.round_trips = u32::from(matches!(self.place, Place::Ssh(_)));
-        let (greeting, used) = talk.greet(&mut shell.pipe, privilege).await?;
+        let (greeting, used) = talk.greet(&mut shell.pipe, (privilege, self.progress)).await?;
         (self.progress)(Progress::Hello);
         let commands = match plan(&greeting.hello) {
             Ok(commands) => commands,

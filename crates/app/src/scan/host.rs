@@ -1,6 +1,7 @@
 //! One scan of one host: lease, conversation, evaluation, one transaction.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use formats::report::{Cause, HostScan, Measured, NotMeasured, Outcome, ResultView, essence, seen};
 use model::record::{AuditPhase, AuditRecord, HostRecord, Reach, ScanRecord};
@@ -80,9 +81,14 @@ pub(super) async fn scan(
     let Kept { host, saved } = save(app, &target).await?;
     let scan = begin_record(app, &host, shared)?;
     let fence = begin(app, &scan, (shared, &login.user)).await?;
-    let talked = talk(app, (&host, target.capture), (login, &masker), (shared, report)).await;
+    let sent = AtomicBool::new(false);
+    let hear = |progress| hear(progress, report, &sent);
+    let talked = talk(app, (&host, target.capture), (login, &masker), (shared, &hear)).await;
     let outcome = match talked {
-        Err(failure) => fail(app, (fence, &scan), failure, None).await?,
+        Err(failure) => {
+            let used = sent.into_inner().then_some(PrivilegeUsed::SudoPassword);
+            fail(app, (fence, &scan), failure, (used, None)).await?
+        }
         Ok(mut answers) => {
             report(ScanProgress::Storing);
             let results = rules::evaluate(
@@ -187,12 +193,22 @@ async fn begin(app: &App, scan: &ScanRecord, (shared, user): (&Shared, &str)) ->
     Ok(fence)
 }
 
+/// Passes on how far a conversation is, and remembers that sudo was sent the password.
+fn hear(progress: Progress, report: Report<'_>, sent: &AtomicBool) {
+    match progress {
+        Progress::Connected => report(ScanProgress::Connected),
+        Progress::LoggedIn | Progress::Hello => report(ScanProgress::LoggedIn),
+        Progress::SudoPasswordSent => sent.store(true, Ordering::Relaxed),
+        Progress::Answered { done, total } => report(ScanProgress::Answered { done, total }),
+    }
+}
+
 /// Holds the conversation; a wish to stop ends it.
 async fn talk(
     app: &App,
     (host, capture): (&HostRecord, Option<transport::Capture>),
     (login, masker): (Login, &Masker),
-    (shared, report): (&Shared, Report<'_>),
+    (shared, hear): (&Shared, &(dyn Fn(Progress) + Send + Sync)),
 ) -> Result<Answers, Failure> {
     let target = match capture {
         Some(capture) => Target::Replay(Box::new(capture)),
@@ -216,14 +232,9 @@ async fn talk(
         made = Some(plan);
         Ok(commands)
     };
-    let progress = |progress: Progress| match progress {
-        Progress::Connected => report(ScanProgress::Connected),
-        Progress::LoggedIn | Progress::Hello => report(ScanProgress::LoggedIn),
-        Progress::Answered { done, total } => report(ScanProgress::Answered { done, total }),
-    };
     let mut stop = shared.stop.clone();
     let conversation = tokio::select! {
-        conversation = converse(request, plan, &progress) => conversation.map_err(|err| failure_of(err, masker))?,
+        conversation = converse(request, plan, hear) => conversation.map_err(|err| failure_of(err, masker))?,
         // When nobody can wish to stop any more, there is nothing to wait for.
         Ok(_) = stop.wait_for(|stop| *stop) => {
             return Err(Failure {
@@ -334,12 +345,13 @@ fn failure_of_transport(err: &TransportError) -> Failure {
     Failure { reason, message, hint }
 }
 
-/// Records that the host was not measured, with a record of the cause where there is one.
+/// Records that the host was not measured: how root was reached as far as that is known (SSH-15), and a record of the cause
+/// where there is one.
 async fn fail(
     app: &App,
     (fence, scan): (Fence, &ScanRecord),
     failure: Failure,
-    cause: Option<AuditRecord>,
+    (used, cause): (Option<PrivilegeUsed>, Option<AuditRecord>),
 ) -> Result<Outcome, Error> {
     let now = app.now();
     let text: String = failure.message.chars().take(1000).collect();
@@ -353,7 +365,10 @@ async fn fail(
         ..scan.clone()
     };
     let action = if stopped { "scan.cancelled" } else { "scan.failed" };
-    let detail = json!({"reason": failure.reason, "host_id": scan.host_id});
+    let mut detail = json!({"reason": failure.reason, "host_id": scan.host_id});
+    if let Some(used) = used {
+        detail["privilege"] = json!(privilege(used));
+    }
     let audit = app.audit(action, AuditPhase::Outcome, format!("scan:{}", scan.scan_id), &detail)?;
     let audits: Vec<AuditRecord> = [audit].into_iter().chain(cause).collect();
     let by = (&app.tenant, app.actor.as_str());
@@ -501,7 +516,8 @@ async fn refused(app: &App, done: &Done<'_>, err: StoreError) -> Result<Outcome,
         return Ok(Outcome::NotMeasured(NotMeasured { reason: Cause::Failed(reason), message, hint }));
     }
     // The first cause is the one to tell.
-    fail(app, (done.fence, done.scan), failure, Some(event)).await.map_err(|_second| err)
+    let used = done.answers.conversation.privilege;
+    fail(app, (done.fence, done.scan), failure, (Some(used), Some(event))).await.map_err(|_second| err)
 }
 
 /// Makes the record of an Apply that was refused (TLW-27).

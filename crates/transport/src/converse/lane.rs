@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::observation;
+use super::{Progress, observation};
 use crate::driver::{self, Dialect, Elevation, Greeting, PROMPT, READY};
 use crate::error::{Said, TransportError};
 use crate::frame::{Budget, Channel, Decoder, FrameError, Nonce};
@@ -54,6 +54,9 @@ struct Climb {
     ready: bool,
 }
 
+/// A password for sudo, and who hears that it is sent.
+type Offer<'o> = (&'o SecretString, &'o (dyn Fn(Progress) + Send + Sync));
+
 impl<'a> Talk<'a> {
     pub(super) fn new(nonce: &'a Nonce, limits: &'a Limits, began: Instant) -> Self {
         let mut decoder = Decoder::new(nonce, limits);
@@ -69,14 +72,14 @@ impl<'a> Talk<'a> {
     pub(super) async fn greet(
         &mut self,
         pipe: &mut Pipe,
-        privilege: &Privilege,
+        (privilege, progress): (&Privilege, &(dyn Fn(Progress) + Send + Sync)),
     ) -> Result<(Greeting, PrivilegeUsed), TransportError> {
         let (elevation, password) = match privilege {
             Privilege::None => (Elevation::None, None),
             Privilege::Sudo { password: None } => (Elevation::SudoNoPassword, None),
             Privilege::Sudo { password: Some(password) } => (Elevation::SudoPassword, Some(password)),
         };
-        let used = self.climb(pipe, elevation, password).await?;
+        let used = self.climb(pipe, elevation, password.map(|password| (password, progress))).await?;
         self.wire.round_trips += 1;
         while self.decoder.answered() == 0 {
             self.listen(pipe).await?;
@@ -95,7 +98,7 @@ impl<'a> Talk<'a> {
         &mut self,
         pipe: &mut Pipe,
         elevation: Elevation,
-        password: Option<&SecretString>,
+        password: Option<Offer<'_>>,
     ) -> Result<PrivilegeUsed, TransportError> {
         self.send(&mut pipe.input, driver::opening(self.nonce, elevation).into_bytes()).await;
         if elevation == Elevation::None {
@@ -122,7 +125,7 @@ impl<'a> Talk<'a> {
     async fn look(
         &mut self,
         pipe: &mut Pipe,
-        password: Option<&SecretString>,
+        password: Option<Offer<'_>>,
         climb: &mut Climb,
     ) -> Result<(), TransportError> {
         let Some(notice) = self.decoder.notice() else { return Ok(()) };
@@ -139,8 +142,10 @@ impl<'a> Talk<'a> {
             }
             return Ok(());
         }
-        if let Some(password) = password {
+        if let Some((password, progress)) = password {
             climb.password_sent = true;
+            // Told before it goes out: whatever becomes of the conversation, it may have been used.
+            progress(Progress::SudoPasswordSent);
             self.wire.round_trips += 1;
             let line = Zeroizing::new(format!("{}\n", password.expose_secret()));
             self.send(&mut pipe.input, line.as_bytes().to_vec()).await;

@@ -2,6 +2,7 @@
 
 use testkit::host::{Sudo, TestHost};
 
+use crate::database::number;
 use crate::ssh::failure;
 use crate::support::{World, assert_code, host, one_host, shell_rule, statuses, world};
 
@@ -94,6 +95,35 @@ fn a_wrong_sudo_password_is_sent_once_a_scan() {
     }
     let right = world.env("PLUMB_SUDO_PASSWORD", PASSWORD);
     assert_eq!(scan(&right, &host, &["--sudo"]), "none");
+    assert_eq!(uses(&right), [("scan.completed", 1), ("scan.failed", 2)]);
+}
+
+/// Returns how many audit events of each kind say that the sudo password was used.
+fn uses(world: &World) -> [(&'static str, i64); 2] {
+    ["scan.completed", "scan.failed"].map(|action| {
+        let query = format!(
+            "SELECT count(*) FROM audit_events WHERE action = '{action}'
+               AND CAST(detail AS TEXT) LIKE '%\"privilege\":\"sudo_password\"%';"
+        );
+        (action, number(&world.database(), &query))
+    })
+}
+
+/// SSH-15: what was sent was used, whatever became of the scan behind it.
+#[test]
+fn a_scan_that_ends_behind_sudo_leaves_a_record_that_the_password_was_used() {
+    let host = sudo_host(Sudo::Password);
+    let world = world().env("PLUMB_SUDO_PASSWORD", PASSWORD);
+    // Ends the connection from below, as a host that goes down does.
+    let content = world.content(&[shell_rule("is_root", "pkill -KILL -x -u ann sshd; echo yes")]);
+    let words = ["--sudo", "--content", content.as_str(), "--format", "json"];
+    assert_eq!(failure(&world.scan_as("ann", &host, &words)), "connection_lost");
+    assert_eq!(uses(&world), [("scan.completed", 0), ("scan.failed", 1)]);
+    // Refused before sudo asked for anything: none was sent.
+    let host = sudo_host(Sudo::None);
+    let none = crate::support::world();
+    assert_eq!(scan(&none, &host, &["--sudo"]), "privilege_failed");
+    assert_eq!(uses(&none), [("scan.completed", 0), ("scan.failed", 0)]);
 }
 
 /// Everything that ships, as root and as a user who may not read all of it.
