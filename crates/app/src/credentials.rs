@@ -27,6 +27,10 @@ pub struct Secrets {
     pub password: Option<SecretString>,
     pub key_passphrase: Option<SecretString>,
     pub sudo_password: Option<SecretString>,
+    /// The login's password is asked for, once some host's key may be accepted.
+    pub ask_password: bool,
+    /// Likewise that of sudo.
+    pub ask_sudo_password: bool,
     /// Socket of an ssh-agent.
     pub agent: Option<PathBuf>,
     /// The user's `.ssh` folder.
@@ -48,12 +52,47 @@ pub(crate) struct Login {
     pub(crate) secrets: Vec<SecretString>,
 }
 
+/// Asks for the passwords that somebody wants to type.
+///
+/// # Errors
+/// When none is given.
+pub(crate) fn ask_for_passwords(secrets: &mut Secrets, ask: Ask<'_>) -> Result<(), Error> {
+    let mut asked = |text: &str| {
+        ask(text).ok_or_else(|| {
+            Error::new(Kind::Usage, "no password was given")
+                .hint("set PLUMB_SSH_PASSWORD or PLUMB_SUDO_PASSWORD instead")
+        })
+    };
+    if std::mem::take(&mut secrets.ask_password) {
+        secrets.password = Some(asked("SSH password: ")?);
+    }
+    if std::mem::take(&mut secrets.ask_sudo_password) {
+        secrets.sudo_password = Some(asked("sudo password: ")?);
+    }
+    Ok(())
+}
+
 /// Collects the credentials of one host.
 ///
 /// # Errors
 /// When a named key cannot be used, or is encrypted and there is neither a passphrase nor an agent that holds it; for keys in
 /// their usual place, when that leaves nothing to log in with.
 pub(crate) async fn login(host: &HostRecord, secrets: &Secrets, ask: Ask<'_>) -> Result<Login, Error> {
+    let mut login = without_credentials(host, secrets);
+    if host.transport == Reach::Ssh {
+        let keys = keys(host, secrets, ask).await?;
+        login.secrets.extend(keys.passphrase);
+        login.credentials.keys = keys.opened;
+        login.credentials.agent_first = keys.agent_first;
+        login.credentials.unopened = keys.unopened;
+        login.credentials.agent.clone_from(&secrets.agent);
+        login.credentials.password.clone_from(&secrets.password);
+    }
+    Ok(login)
+}
+
+/// Returns the login of a host with nothing to log in with: for one whose key will be refused, nothing is opened (SSH-04).
+pub(crate) fn without_credentials(host: &HostRecord, secrets: &Secrets) -> Login {
     let mut known = Vec::new();
     known.extend(
         [&secrets.password, &secrets.key_passphrase, &secrets.sudo_password].into_iter().flatten().cloned(),
@@ -65,17 +104,7 @@ pub(crate) async fn login(host: &HostRecord, secrets: &Secrets, ask: Ask<'_>) ->
         Privilege::None
     };
     let user = if host.username.is_empty() { secrets.login_name.clone() } else { host.username.clone() };
-    let mut credentials = Credentials::default();
-    if host.transport == Reach::Ssh {
-        let keys = keys(host, secrets, ask).await?;
-        known.extend(keys.passphrase);
-        credentials.keys = keys.opened;
-        credentials.agent_first = keys.agent_first;
-        credentials.unopened = keys.unopened;
-        credentials.agent.clone_from(&secrets.agent);
-        credentials.password.clone_from(&secrets.password);
-    }
-    Ok(Login { user, credentials, privilege, secrets: known })
+    Login { user, credentials: Credentials::default(), privilege, secrets: known }
 }
 
 /// The keys of one login.

@@ -205,6 +205,28 @@ impl App {
         Ok(self.db.list_keys(&self.tenant, Some((address, port))).await?)
     }
 
+    /// Tells whether no key that a host may show would be accepted, by what [`KeyQuestion`] looks at: then nothing is decrypted
+    /// for it, and nobody is asked for a secret (SSH-04).
+    pub(crate) async fn refuses_every_key(
+        &self,
+        (address, port): (&str, u16),
+        policy: HostKeyPolicy,
+        user_file: &[Line],
+    ) -> Result<bool, Error> {
+        let known = self.known_keys(address, port).await?;
+        if !known.is_empty() {
+            return Ok(known.iter().all(|known| known.record.revoked));
+        }
+        let mut lines = user_file
+            .iter()
+            .filter(|line| line.matches(address, port) && !(line.revoked && line.is_pattern()))
+            .peekable();
+        if lines.peek().is_none() {
+            return Ok(policy == HostKeyPolicy::RequireKnown);
+        }
+        Ok(lines.all(|line| line.revoked))
+    }
+
     /// Returns the address and port that keys of a host are kept under: those of the saved host with this name, id or
     /// sole address, else the address as it is written, with `:port` or the port of SSH.
     ///

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 pub use decide::{FailOn, Verdict};
 use formats::report::{Cause, HostScan, NotMeasured, Outcome, ScanReport};
+use model::record::Reach;
 use model::{FailureReason, Platform, RuleId, Severity};
 use rules::Selection;
 use secrecy::SecretString;
@@ -18,7 +19,7 @@ use tokio::task::JoinSet;
 pub use transport::{Capture, Limits};
 
 use crate::context::App;
-use crate::credentials::{Ask, Login, Secrets, login};
+use crate::credentials::{Ask, Login, Secrets, ask_for_passwords, login, without_credentials};
 use crate::error::{Error, Kind};
 use crate::host_keys::{HostKeyPolicy, Notices};
 use crate::known_hosts::Line;
@@ -126,6 +127,12 @@ pub enum ScanProgress {
 /// Hears of progress: position of the target in the request, and how far it is.
 pub type Listener = Arc<dyn Fn(usize, ScanProgress) + Send + Sync>;
 
+/// Why there is nothing to log in to a host with.
+struct NoLogin {
+    reason: FailureReason,
+    err: Error,
+}
+
 /// What every host of one request shares.
 #[derive(Debug)]
 struct Shared {
@@ -148,7 +155,7 @@ impl App {
     /// When nothing could be started: unknown names of rules, profiles, tags or frameworks, or no name for a host.
     pub async fn scan(
         &self,
-        request: ScanRequest,
+        mut request: ScanRequest,
         ask: Ask<'_>,
         notices: Notices,
         listener: Listener,
@@ -157,15 +164,7 @@ impl App {
         for target in request.targets.iter().filter(|target| target.host.saved.is_none()) {
             self.check_host(&target.host.record).await?;
         }
-        let mut logins = Vec::with_capacity(request.targets.len());
-        // Who scans several hosts with one key is asked for its passphrase once.
-        let mut answers = BTreeMap::new();
-        let mut ask_once = |text: &str| -> Option<SecretString> {
-            answers.entry(text.to_owned()).or_insert_with(|| ask(text)).clone()
-        };
-        for target in &request.targets {
-            logins.push(login(&target.host.record, &request.secrets, &mut ask_once).await);
-        }
+        let logins = self.logins(&mut request, ask).await?;
         let shared = Arc::new(Shared {
             narrowing: request.narrowing,
             framework: request.framework.clone(),
@@ -204,6 +203,47 @@ impl App {
         })
     }
 
+    /// Collects the login of each target, in their order. For a host whose key will be refused nothing secret is got ready.
+    async fn logins(
+        &self,
+        request: &mut ScanRequest,
+        ask: Ask<'_>,
+    ) -> Result<Vec<Result<Login, NoLogin>>, Error> {
+        let mut refused = Vec::with_capacity(request.targets.len());
+        for target in &request.targets {
+            let host = &target.host.record;
+            let place = (host.address.as_str(), host.port);
+            refused.push(match host.transport {
+                Reach::Ssh => self.refuses_every_key(place, request.policy, &request.known_hosts).await,
+                Reach::Local | Reach::Replay => Ok(false),
+            });
+        }
+        if refused.iter().any(|refused| matches!(refused, Ok(false))) {
+            let asked = ask_for_passwords(&mut request.secrets, ask);
+            // Who stopped at the question gets no host started, and is told no more than that.
+            if !*request.stop.borrow() {
+                asked?;
+            }
+        }
+        // Who scans several hosts with one key is asked for its passphrase once.
+        let mut answers = BTreeMap::new();
+        let mut ask_once = |text: &str| -> Option<SecretString> {
+            answers.entry(text.to_owned()).or_insert_with(|| ask(text)).clone()
+        };
+        let mut logins = Vec::with_capacity(refused.len());
+        for (target, refused) in request.targets.iter().zip(refused) {
+            let (host, secrets) = (&target.host.record, &request.secrets);
+            logins.push(match refused {
+                Ok(true) => Ok(without_credentials(host, secrets)),
+                Ok(false) => login(host, secrets, &mut ask_once)
+                    .await
+                    .map_err(|err| NoLogin { reason: FailureReason::InvalidKey, err }),
+                Err(err) => Err(NoLogin { reason: FailureReason::StoreError, err }),
+            });
+        }
+        Ok(logins)
+    }
+
     /// Refuses names of rules, profiles, tags and frameworks that do not exist, before any host is contacted.
     fn check_names(&self, request: &ScanRequest) -> Result<(), Error> {
         let corpus = self.content.corpus();
@@ -227,7 +267,7 @@ impl App {
     async fn scan_in_slot(
         &self,
         (i, target): (usize, ScanTarget),
-        login: Result<Login, Error>,
+        login: Result<Login, NoLogin>,
         shared: &Shared,
         (slots, listener): (&Semaphore, &Listener),
     ) -> HostScan {
@@ -241,14 +281,15 @@ impl App {
             host_id: record.host_id,
             outcome: Outcome::NotMeasured(NotMeasured { reason: Cause::Failed(reason), message, hint }),
         };
-        let login = match login {
-            Ok(login) => login,
-            Err(err) => return not_measured(FailureReason::InvalidKey, err.message, err.hint),
-        };
+        // As above: that there is no login then is not why the host was not measured.
         if *shared.stop.borrow() {
             let message = "it was not started".to_owned();
             return not_measured(FailureReason::Cancelled, message, None);
         }
+        let login = match login {
+            Ok(login) => login,
+            Err(NoLogin { reason, err }) => return not_measured(reason, err.message, err.hint),
+        };
         listener(i, ScanProgress::Started);
         let progress = |progress| listener(i, progress);
         match host::scan(self, target, login, (shared, &progress)).await {

@@ -153,6 +153,8 @@ pub(crate) fn secrets() -> Result<Secrets, Error> {
         password: secret("PLUMB_SSH_PASSWORD")?,
         key_passphrase: secret("PLUMB_SSH_KEY_PASSPHRASE")?,
         sudo_password: secret("PLUMB_SUDO_PASSWORD")?,
+        ask_password: false,
+        ask_sudo_password: false,
         agent: read("SSH_AUTH_SOCK").map(PathBuf::from),
         ssh_dir: ssh_dir(),
         login_name: login_name(),

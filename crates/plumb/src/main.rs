@@ -7,6 +7,7 @@ mod console;
 mod exit;
 mod output;
 mod progress;
+mod prompt;
 
 use std::process::ExitCode;
 

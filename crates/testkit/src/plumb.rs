@@ -159,11 +159,26 @@ impl Plumb {
             .map(|word| quoted(&word))
             .collect();
         let line = format!("stty rows 24 cols {columns}; exec {}", words.join(" "));
+        process::run(self.script(&line), typed, self.limit).map_err(|err| PlumbError::Run { err })
+    }
+
+    /// Runs a line of shell on a terminal, where `$plumb` is the binary, for a test that answers what it reads there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plumb::run`].
+    pub fn at_terminal(&self, line: &str) -> Result<Running, PlumbError> {
+        let mut script = self.script(line);
+        script.env("plumb", &self.binary);
+        Running::start_to_type(script).map_err(|err| PlumbError::Run { err })
+    }
+
+    fn script(&self, line: &str) -> Command {
         let mut script = Command::new("script");
-        script.args(["--quiet", "--flush", "--return", "--command", &line, "/dev/null"]);
+        script.args(["--quiet", "--flush", "--return", "--command", line, "/dev/null"]);
         self.isolate(&mut script);
         script.env("TERM", "xterm-256color").env("SHELL", "/bin/sh");
-        process::run(script, typed, self.limit).map_err(|err| PlumbError::Run { err })
+        script
     }
 
     /// Returns the command of one run, for what the other calls do not cover.

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -82,6 +82,8 @@ pub struct Running {
     stderr: Receiver<Vec<u8>>,
     /// Standard output that was waited for already.
     early: Vec<u8>,
+    /// Open as long as somebody types.
+    stdin: Option<ChildStdin>,
 }
 
 impl Running {
@@ -90,21 +92,51 @@ impl Running {
     /// # Errors
     ///
     /// [`ProcessError::Start`].
-    pub fn start(mut command: Command, stdin: &[u8]) -> Result<Running, ProcessError> {
+    pub fn start(command: Command, stdin: &[u8]) -> Result<Running, ProcessError> {
+        let mut running = Running::start_to_type(command)?;
+        if let Some(mut pipe) = running.stdin.take() {
+            let bytes = stdin.to_vec();
+            // A program that ends without reading closes the pipe: that is its own business.
+            thread::spawn(move || pipe.write_all(&bytes));
+        }
+        Ok(running)
+    }
+
+    /// Starts `command` in its own process group with a standard input that stays open for [`Running::type_in`].
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessError::Start`].
+    pub fn start_to_type(mut command: Command) -> Result<Running, ProcessError> {
         let program = command.get_program().to_string_lossy().into_owned();
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = match command.spawn() {
             Ok(child) => child,
             Err(err) => return Err(ProcessError::Start { program, err }),
         };
-        if let Some(mut pipe) = child.stdin.take() {
-            let bytes = stdin.to_vec();
-            // A program that ends without reading closes the pipe: that is its own business.
-            thread::spawn(move || pipe.write_all(&bytes));
-        }
+        let stdin = child.stdin.take();
         let stdout = collect(child.stdout.take());
         let stderr = collect(child.stderr.take());
-        Ok(Running { program, child, stdout, stderr, early: Vec::new() })
+        Ok(Running { program, child, stdout, stderr, early: Vec::new(), stdin })
+    }
+
+    /// Writes to the standard input of a program that was started for that; says whether it could be written.
+    pub fn type_in(&mut self, bytes: &[u8]) -> bool {
+        self.stdin.as_mut().is_some_and(|pipe| pipe.write_all(bytes).is_ok())
+    }
+
+    /// Waits until `words` stand in standard output, and returns all of it so far; nothing when the stream ends or
+    /// `limit` passes before.
+    pub fn said(&mut self, words: &str, limit: Duration) -> Option<String> {
+        let end = Instant::now() + limit;
+        loop {
+            let said = String::from_utf8_lossy(&self.early).into_owned();
+            if said.contains(words) {
+                return Some(said);
+            }
+            let chunk = self.stdout.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
+            self.early.extend(chunk);
+        }
     }
 
     /// Returns the process id, which is also the id of its process group.

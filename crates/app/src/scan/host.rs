@@ -82,7 +82,7 @@ pub(super) async fn scan(
     let scan = begin_record(app, &host, shared)?;
     let fence = begin(app, &scan, (shared, &login.user)).await?;
     let sent = AtomicBool::new(false);
-    let hear = |progress| hear(progress, report, &sent);
+    let hear = |progress: Progress| hear(&progress, report, &sent);
     let talked = talk(app, (&host, target.capture), (login, &masker), (shared, &hear)).await;
     let outcome = match talked {
         Err(failure) => {
@@ -194,12 +194,12 @@ async fn begin(app: &App, scan: &ScanRecord, (shared, user): (&Shared, &str)) ->
 }
 
 /// Passes on how far a conversation is, and remembers that sudo was sent the password.
-fn hear(progress: Progress, report: Report<'_>, sent: &AtomicBool) {
+fn hear(progress: &Progress, report: Report<'_>, sent: &AtomicBool) {
     match progress {
         Progress::Connected => report(ScanProgress::Connected),
         Progress::LoggedIn | Progress::Hello => report(ScanProgress::LoggedIn),
         Progress::SudoPasswordSent => sent.store(true, Ordering::Relaxed),
-        Progress::Answered { done, total } => report(ScanProgress::Answered { done, total }),
+        Progress::Answered { done, total } => report(ScanProgress::Answered { done: *done, total: *total }),
     }
 }
 

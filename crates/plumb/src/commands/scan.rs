@@ -11,15 +11,14 @@ use app::targets::{Overrides, Resolved};
 use app::{App, Error, Kind};
 use formats::Options;
 use formats::report::ScanReport;
-use secrecy::SecretString;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{FailLevel, Global, KeyPolicy, ScanArgs};
 use crate::exit::Exit;
 use crate::output;
 use crate::progress::Display;
-use crate::{config, console};
+use crate::{config, console, prompt};
 
 /// Longest known_hosts file of the user that is read. Bytes.
 const KNOWN_HOSTS_BYTES_MAX: u64 = 16 << 20;
@@ -69,9 +68,10 @@ fn tell_import(app: &App) {
     }
 }
 
-/// Scans with progress; a first SIGINT or SIGTERM asks the hosts to end, a second one ends the program.
+/// Scans with progress; a first SIGINT, SIGTERM or SIGHUP asks the hosts to end, a second one ends the program.
 pub(super) async fn scan(app: &App, mut request: ScanRequest, quiet: bool) -> Result<ScanReport, Error> {
     let (stop, stopped) = watch::channel(false);
+    let asking = stopped.clone();
     request.stop = stopped;
     let names: Vec<String> = request.targets.iter().map(|target| target.text.clone()).collect();
     let (display, listener) = Display::start(&names, quiet);
@@ -79,11 +79,13 @@ pub(super) async fn scan(app: &App, mut request: ScanRequest, quiet: bool) -> Re
     let failed = |err| Error::new(Kind::Unavailable, format!("could not wait for signals: {err}"));
     let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut hung_up = hangups().map_err(failed)?;
     let interrupts = tokio::spawn(async move {
         for first in [true, false] {
             tokio::select! {
                 _signal = interrupted.recv() => {}
                 _signal = terminated.recv() => {}
+                () = hang_up(&mut hung_up) => {}
             }
             if !first {
                 std::process::exit(i32::from(Exit::Incomplete.code()));
@@ -92,13 +94,32 @@ pub(super) async fn scan(app: &App, mut request: ScanRequest, quiet: bool) -> Re
             stop.send_replace(true);
         }
     });
-    let mut ask = |text: &str| prompt(text);
+    let mut ask = |text: &str| prompt::secret(text, &asking);
     let report = app.scan(request, &mut ask, Arc::clone(&notices), listener).await;
     interrupts.abort();
     display.finish();
     let notices = notices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     notices.iter().for_each(|line| console::note(line));
     report
+}
+
+/// Listens for SIGHUP, unless the program was started to outlive its terminal, as by nohup(1), or that cannot be told.
+fn hangups() -> std::io::Result<Option<Signal>> {
+    // proc_pid_status(5): the signals that are ignored, the first one in the lowest bit.
+    let status = std::fs::read_to_string("/proc/self/status").ok();
+    let ignored =
+        status.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("SigIgn:")));
+    match ignored.map(|mask| u64::from_str_radix(mask.trim(), 16)) {
+        Some(Ok(mask)) if mask & 1 == 0 => signal(SignalKind::hangup()).map(Some),
+        Some(_) | None => Ok(None),
+    }
+}
+
+async fn hang_up(signals: &mut Option<Signal>) {
+    match signals {
+        Some(signals) => drop(signals.recv().await),
+        None => std::future::pending().await,
+    }
 }
 
 async fn request(app: &App, args: &ScanArgs, secrets: Secrets) -> Result<ScanRequest, Error> {
@@ -178,25 +199,12 @@ fn user_known_hosts(path: &std::path::Path) -> Result<Vec<known_hosts::Line>, Er
 }
 
 fn secrets(args: &ScanArgs) -> Result<Secrets, Error> {
-    let mut secrets = config::secrets()?;
-    let asked = |text: &str| {
-        prompt(text).ok_or_else(|| {
-            Error::new(Kind::Usage, "there is no terminal to ask for a password")
-                .hint("set PLUMB_SSH_PASSWORD or PLUMB_SUDO_PASSWORD instead")
-        })
-    };
-    if args.ask_password {
-        secrets.password = Some(asked("SSH password: ")?);
+    let (ask_password, ask_sudo_password) = (args.ask_password, args.ask_sudo_password);
+    if (ask_password || ask_sudo_password) && !prompt::has_terminal() {
+        return Err(Error::new(Kind::Usage, "there is no terminal to ask for a password")
+            .hint("set PLUMB_SSH_PASSWORD or PLUMB_SUDO_PASSWORD instead"));
     }
-    if args.ask_sudo_password {
-        secrets.sudo_password = Some(asked("sudo password: ")?);
-    }
-    Ok(secrets)
-}
-
-/// Asks on the terminal, without showing what is typed; nothing when there is none.
-fn prompt(text: &str) -> Option<SecretString> {
-    rpassword::prompt_password(text).ok().map(SecretString::from)
+    Ok(Secrets { ask_password, ask_sudo_password, ..config::secrets()? })
 }
 
 fn show(args: &ScanArgs, report: &ScanReport) -> Result<(), Error> {

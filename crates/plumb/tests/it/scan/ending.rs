@@ -1,5 +1,7 @@
 //! Scans that do not end by themselves: interrupted, killed, and two at once on one host.
 
+use std::process::Command;
+
 use testkit::host::TestHost;
 use testkit::process::Running;
 use testkit::wait;
@@ -30,9 +32,13 @@ impl Held {
     fn start(&self) -> Running {
         let (target, key) = (at("root", &self.host), key(&self.host));
         let running = self.world.start(&["scan", &target, "-i", &key, "--content", &self.content]).unwrap();
+        self.wait_until_asked();
+        running
+    }
+
+    fn wait_until_asked(&self) {
         let asked = || self.host.sh("test -e /run/asked").unwrap().success();
         assert!(wait::until(wait::LONG, asked), "the host was never asked");
-        running
     }
 
     /// Scans to the end, with nothing held any more.
@@ -56,7 +62,7 @@ impl Held {
 
 #[test]
 fn led_20_an_asked_end_records_the_scan_as_cancelled_under_a_checkpoint_and_the_next_one_runs_at_once() {
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let held = held();
         let running = held.start();
         running.signal(signal).unwrap();
@@ -70,6 +76,24 @@ fn led_20_an_asked_end_records_the_scan_as_cancelled_under_a_checkpoint_and_the_
         assert_eq!(held.recorded(), ["completed -", "cancelled cancelled"]);
         assert_code(&held.world.plumb(&["ledger", "verify"]), 0);
     }
+}
+
+/// nohup(1): who starts a program with SIGHUP ignored wants it to outlive the terminal.
+#[test]
+fn a_scan_under_nohup_outlives_its_terminal() {
+    let held = held();
+    let (target, key) = (at("root", &held.host), key(&held.host));
+    let scan = held.world.command(&["scan", &target, "-i", &key, "--content", &held.content]);
+    let mut nohup = Command::new("nohup");
+    nohup.arg(scan.get_program()).args(scan.get_args()).env_clear();
+    nohup.envs(scan.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let running = Running::start(nohup, b"").unwrap();
+    held.wait_until_asked();
+    running.signal("HUP").unwrap();
+    held.host.must("rm -f /run/hold").unwrap();
+    let done = running.finish(wait::LONG).unwrap();
+    assert_code(&done, 0);
+    assert_eq!(held.recorded(), ["completed -"]);
 }
 
 /// LED-20: what a killed program recorded is covered as soon as the next one starts, not when it ends.

@@ -47,6 +47,57 @@ fn an_unknown_key_is_trusted_at_first_use_or_refused_before_authentication() {
     assert_eq!(ledger.matches("\"ssh.host_key.unknown\"").count(), 1);
 }
 
+/// SSH-04: no passphrase is asked for, no key is opened, nothing is sent, where no key of the host would be accepted.
+#[test]
+fn nothing_is_opened_for_a_host_whose_key_will_be_refused() {
+    let (world, host) = (world().env("NO_COLOR", "1"), host());
+    let locked = crate::ssh::new_key(&world, "locked", "open sesame");
+    std::fs::create_dir(world.home().join(".ssh")).unwrap();
+    std::fs::copy(&locked, world.home().join(".ssh/id_ed25519")).unwrap();
+    let (content, target) = (yes(&world), at("root", &host));
+    let broken = world.path("broken");
+    std::fs::write(&broken, "no key\n").unwrap();
+    let ways: [&[&str]; 5] = [
+        &[],
+        &["-i", &locked],
+        &["-i", broken.to_str().unwrap()],
+        &["--ask-password"],
+        &["--sudo", "--ask-sudo-password"],
+    ];
+    for way in ways {
+        let mut words = vec!["scan", &target, "--content", &content, "--host-key-policy", "require-known"];
+        words.extend(way);
+        let done = world.type_in_terminal(&words, 200, b"open sesame\n").unwrap();
+        assert_code(&done, 3);
+        assert!(done.stdout.contains("NOT MEASURED  host_key_unknown"), "{way:?}: {}", done.stdout);
+        let asked = ["Passphrase of ", "password: "].iter().any(|words| done.stdout.contains(words));
+        assert!(!asked, "{way:?}: {}", done.stdout);
+    }
+    // Revoked, it is refused under any policy.
+    assert_eq!(scan(&world, &host, &[]), "none");
+    let fingerprint = known(&world)[0]["key"]["fingerprint"].as_str().unwrap().to_owned();
+    assert_code(&world.plumb(&["known-hosts", "revoke", &fingerprint, "--reason", "leaked"]), 0);
+    let logged = host.sshd_log().unwrap().len();
+    let words = ["scan", &target, "--content", &content, "--format", "json"];
+    for way in ways.iter().take(3) {
+        assert_eq!(failure(&world.plumb(&[&words[..], way].concat())), "host_key_revoked", "{way:?}");
+    }
+    assert!(!saw_authentication(&host.sshd_log().unwrap()[logged..]));
+    // A host that is known is asked for, whatever else the command names.
+    let other = crate::support::host();
+    let line = other.host_key_line();
+    std::fs::write(world.home().join(".ssh/known_hosts"), line).unwrap();
+    let words =
+        ["scan", &target, &at("root", &other), "--content", &content, "--host-key-policy", "require-known"];
+    let done = world.type_in_terminal(&words, 200, b"open sesame\n").unwrap();
+    assert_eq!(done.stdout.matches("Passphrase of ").count(), 1, "{}", done.stdout);
+    assert!(
+        done.stdout.contains("host_key_revoked") && done.stdout.contains("auth_failed"),
+        "{}",
+        done.stdout
+    );
+}
+
 /// SSH-05.
 #[test]
 fn keys_belong_to_an_address_and_a_port() {

@@ -165,6 +165,43 @@ fn a_person_is_asked_for_the_passphrase_of_an_encrypted_key() {
     assert!(refused.stdout.contains("the passphrase does not open it"), "{}", refused.stdout);
 }
 
+/// A question that is interrupted, by the key or by a signal, ends the scan in order. Another program on that terminal
+/// finds it as it was: stty(1) says `echo`, and `-echo` where nothing that is typed is shown.
+#[test]
+fn a_question_that_is_interrupted_leaves_the_terminal_as_it_was() {
+    let (world, host) = (world().env("NO_COLOR", "1"), host());
+    let key = new_key(&world, "locked", "open sesame");
+    let (content, target) = (yes(&world), at("root", &host));
+    let table = [
+        ("key", "-i", key.as_str(), "Passphrase of "),
+        ("ask", "--ask-password", "--quiet", "SSH password: "),
+    ];
+    for (_, option, value, question) in table {
+        for how in ["typed", "INT", "TERM", "HUP"] {
+            let line = format!(
+                "trap : INT; stty -a >before; \
+                 sh -c 'echo pid=$$.; exec \"$plumb\" scan {target} --content {content} {option} {value}'; \
+                 echo code=$?.; stty -a >after; cmp before after && echo same; grep -cw -e -echo after"
+            );
+            let mut scan = world.at_terminal(&line).unwrap();
+            let said = scan.said(question, wait::LONG).unwrap_or_else(|| panic!("{option}: no question"));
+            if how == "typed" {
+                // The key that interrupts: Ctrl-C.
+                assert!(scan.type_in(b"\x03"));
+            } else {
+                let (_, pid) = said.split_once("pid=").unwrap();
+                tool("kill", &["-s", how, pid.split_once('.').unwrap().0]);
+            }
+            let said = scan.said("same\r\n0\r\n", wait::LONG);
+            let done = scan.finish(wait::LONG).unwrap();
+            assert!(said.is_some(), "{option} {how}: {}", done.stdout);
+            assert!(done.stdout.contains("code=3."), "{option} {how}: {}", done.stdout);
+            assert!(done.stdout.contains("NOT MEASURED  cancelled"), "{option} {how}: {}", done.stdout);
+        }
+    }
+    assert!(!saw_authentication(&host.sshd_log().unwrap()));
+}
+
 /// A secret that would not be used is told by its name, before any host is contacted.
 #[test]
 fn a_secret_that_cannot_be_used_is_refused_by_its_name() {
