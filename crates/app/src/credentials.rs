@@ -97,12 +97,8 @@ pub(crate) fn without_credentials(host: &HostRecord, secrets: &Secrets) -> Login
     known.extend(
         [&secrets.password, &secrets.key_passphrase, &secrets.sudo_password].into_iter().flatten().cloned(),
     );
-    let privilege = if host.sudo {
-        let password = secrets.sudo_password.clone().or_else(|| secrets.password.clone());
-        Privilege::Sudo { password }
-    } else {
-        Privilege::None
-    };
+    let privilege =
+        if host.sudo { Privilege::Sudo { password: secrets.sudo_password.clone() } } else { Privilege::None };
     let user = if host.username.is_empty() { secrets.login_name.clone() } else { host.username.clone() };
     Login { user, credentials: Credentials::default(), privilege, secrets: known }
 }

@@ -217,7 +217,8 @@ pub(crate) struct ScanArgs {
     /// Ask for the login password (or set PLUMB_SSH_PASSWORD)
     #[arg(long)]
     pub(crate) ask_password: bool,
-    /// Become root by sudo; for this scan only where the host is saved
+    /// Become root by sudo; for this scan only where the host is saved. Without a sudo password the login's goes to sudo where
+    /// the login was by it, and else none
     #[arg(long)]
     pub(crate) sudo: bool,
     /// Ask for the sudo password (or set PLUMB_SUDO_PASSWORD)

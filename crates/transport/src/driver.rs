@@ -103,9 +103,11 @@ pub(crate) fn opening(nonce: &Nonce, elevation: Elevation) -> String {
         Elevation::None => format!("{nonce_line}{body}"),
         Elevation::SudoNoPassword | Elevation::SudoPassword => {
             // One compound command: the shell has read all of it before it runs any of it, and nothing
-            // stands behind the exec that sudo could take for a password.
+            // stands behind the exec that sudo could take for a password. Why sudo refuses is read from
+            // its words, so they are asked for in one language.
             format!(
-                "{nonce_line}if [ \"$(id -u)\" = 0 ]; then\n{body}else\nPATH={PATH}; export PATH\n{}fi\n",
+                "{nonce_line}if [ \"$(id -u)\" = 0 ]; then\n{body}else\n\
+                 LC_ALL=C; PATH={PATH}; export LC_ALL PATH\n{}fi\n",
                 become_root(elevation)
             )
         }

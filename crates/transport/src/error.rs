@@ -27,6 +27,67 @@ pub enum HostKeyRefusal {
     Undecided(String),
 }
 
+/// Why sudo gave no shell of root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SudoRefusal {
+    /// It asks for a password, and there is none to give.
+    PasswordNeeded,
+    PasswordWrong,
+    /// It wants a terminal, which is `requiretty` of sudoers(5).
+    TerminalNeeded,
+    /// Nothing came before the limit: it waits for something else, or the host does.
+    NoAnswer,
+    /// It ended, whatever it said.
+    Refused,
+}
+
+impl SudoRefusal {
+    /// Tells the cause from sudo's last words, in the C locale: those of sudo 1.8 and 1.9, and of sudo-rs for a password that
+    /// is needed.
+    pub(crate) fn of(said: &Said) -> Self {
+        let has = |words: &str| said.bytes.windows(words.len()).any(|window| window == words.as_bytes());
+        if has("must have a tty") {
+            Self::TerminalNeeded
+        } else if has("a password is required") || has("authentication is required") {
+            Self::PasswordNeeded
+        } else if has("incorrect password attempt") {
+            Self::PasswordWrong
+        } else {
+            Self::Refused
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::PasswordNeeded => "sudo asks for a password",
+            Self::PasswordWrong => "sudo did not accept the password",
+            Self::TerminalNeeded => "sudo wants a terminal",
+            Self::NoAnswer => "sudo did not answer in time",
+            Self::Refused => "sudo ended without an answer",
+        }
+    }
+
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::PasswordNeeded => {
+                "give the password by --ask-sudo-password or PLUMB_SUDO_PASSWORD, or allow the account to run sh by sudo \
+                 without one"
+            }
+            Self::PasswordWrong => {
+                "check the password that --ask-sudo-password or PLUMB_SUDO_PASSWORD gave; without either it is that of the \
+                 login"
+            }
+            Self::TerminalNeeded => {
+                "lift requiretty for the account, as by `Defaults:NAME !requiretty` in sudoers, or log in as root"
+            }
+            Self::NoAnswer => {
+                "run `sudo -k; sudo id` as the account and see what it waits for, such as a second factor or a slow directory"
+            }
+            Self::Refused => "allow the account to run sh by sudo, or log in as root",
+        }
+    }
+}
+
 /// Why there is no conversation. Nothing of a failed conversation is handed out (EXE-15).
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
@@ -59,8 +120,8 @@ pub enum TransportError {
     #[error("no usable shell: {problem}")]
     NoShell { problem: &'static str, first_bytes: Said },
     /// `said` is what sudo said about it, where it said anything.
-    #[error("could not become root: {}", said.or(problem))]
-    Privilege { problem: &'static str, said: Said },
+    #[error("could not become root: {}", said.or(cause.as_str()))]
+    Privilege { cause: SudoRefusal, said: Said },
     #[error("the host answered against the protocol")]
     Frame(#[from] FrameError),
     #[error("the host's hello could not be understood: {problem}")]
@@ -122,9 +183,7 @@ impl TransportError {
             Self::HostKey(HostKeyRefusal::Mismatch(_)) => {
                 Some("find out why the key changed before you approve it".to_owned())
             }
-            Self::Privilege { .. } => {
-                Some("allow the account to run sh by sudo, or log in as root".to_owned())
-            }
+            Self::Privilege { cause, .. } => Some(cause.hint().to_owned()),
             Self::Key(KeyError::Encrypted) => Some("give the key's passphrase".to_owned()),
             Self::Frame(FrameError::Banner { .. }) => {
                 Some("check what the account's login scripts print".to_owned())

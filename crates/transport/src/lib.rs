@@ -24,7 +24,7 @@ mod target;
 pub use capture::{Capture, CaptureError, Recorded};
 pub use converse::{Conversation, Progress, Request, converse};
 pub use driver::{PATH, TOOLS, quote};
-pub use error::{ConverseError, HostKeyRefusal, Said, TransportError};
+pub use error::{ConverseError, HostKeyRefusal, Said, SudoRefusal, TransportError};
 pub use key::{KeyError, PrivateKey, load_private_key, public_fingerprint};
 pub use limits::Limits;
 pub use ssh::agent_keys;

@@ -15,6 +15,7 @@ use model::{Address, Endpoint};
 use russh::client::{self, Handle};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyOrCertificate};
 use russh::{ChannelOpenFailure, Disconnect, Preferred};
+use secrecy::SecretString;
 use tokio::net::TcpStream;
 
 use crate::converse::Progress;
@@ -61,13 +62,25 @@ pub(crate) async fn login(
         limit: limits.connect,
     })??;
     progress(Progress::Connected);
+    let password = credentials.password.clone();
     let login = auth::log_in(&mut connected.handle, &user, credentials, limits.auth_attempts_max);
     let auth = tokio::time::timeout(limits.login, login)
         .await
         .map_err(|_elapsed| TransportError::Timeout { what: "logging in", limit: limits.login })??;
     progress(Progress::LoggedIn);
     let Connected { handle, holder, host_key, peer } = connected;
+    let privilege = with_login(privilege, auth, password);
     Ok((Session { handle, _holder: holder, host_key, peer, auth }, privilege))
+}
+
+/// Lets sudo have the password of a login that was made by it, where it has none of its own.
+fn with_login(privilege: Privilege, auth: AuthMethod, password: Option<SecretString>) -> Privilege {
+    match (privilege, auth) {
+        (Privilege::Sudo { password: None }, AuthMethod::Password | AuthMethod::KeyboardInteractive) => {
+            Privilege::Sudo { password }
+        }
+        (privilege, _) => privilege,
+    }
 }
 
 impl Session {

@@ -58,7 +58,8 @@ pub enum Privilege {
     /// As the login itself.
     None,
     /// As root: directly when the login is root, else by `sudo -n`, else by `sudo -S` when a password is
-    /// given (SSH-13, SSH-14).
+    /// given, or the login itself was by one: only a password that the host has seen is sent to its sudo
+    /// unasked (SSH-13, SSH-14).
     Sudo { password: Option<SecretString> },
 }
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{Progress, observation};
 use crate::driver::{self, Dialect, Elevation, Greeting, PROMPT, READY};
-use crate::error::{Said, TransportError};
+use crate::error::{Said, SudoRefusal, TransportError};
 use crate::frame::{Budget, Channel, Decoder, FrameError, Nonce};
 use crate::limits::Limits;
 use crate::pipe::{Event, Input, Pipe};
@@ -45,6 +45,13 @@ pub(super) struct Work<'w> {
     pub(super) dialect: Dialect,
     /// Hears of every few more answers.
     pub(super) answered: &'w (dyn Fn(usize) + Send + Sync),
+}
+
+/// How a shell failed to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    Late,
+    Ended,
 }
 
 /// How the shell was reached, while it is not there yet.
@@ -137,8 +144,8 @@ impl<'a> Talk<'a> {
         }
         if climb.password_sent {
             if prompts > 1 {
-                let problem = "sudo did not accept the password";
-                return Err(TransportError::Privilege { problem, said: Said::nothing() });
+                let cause = SudoRefusal::PasswordWrong;
+                return Err(TransportError::Privilege { cause, said: Said::nothing() });
             }
             return Ok(());
         }
@@ -263,7 +270,7 @@ impl<'a> Talk<'a> {
         let limit = self.limits.hello;
         match tokio::time::timeout(limit, pipe.output.next()).await {
             Ok(event) => self.hear(event, &[]),
-            Err(_) => Err(self.no_shell("it did not answer in time")),
+            Err(_) => Err(self.no_shell(Silence::Late)),
         }
     }
 
@@ -282,7 +289,7 @@ impl<'a> Talk<'a> {
                 Err(TransportError::Lost { during })
             }
             Event::Closed { orderly: true } => match self.decoder.answered() {
-                0 => Err(self.no_shell("it ended without an answer")),
+                0 => Err(self.no_shell(Silence::Ended)),
                 seen => {
                     let during = format!("during {}: the shell ended", name(sent, seen));
                     Err(TransportError::Lost { during })
@@ -292,15 +299,24 @@ impl<'a> Talk<'a> {
     }
 
     /// Why nothing usable answers: sudo's last words once it was asked, else the first bytes that came.
-    fn no_shell(&self, problem: &'static str) -> TransportError {
+    fn no_shell(&self, silence: Silence) -> TransportError {
         let (out, err) = (Channel::Stdout, Channel::Stderr);
         if self.decoder.notice().is_some() {
-            return TransportError::Privilege { problem, said: last_words(self.decoder.banner(err)) };
+            let said = last_words(self.decoder.banner(err));
+            let cause = match silence {
+                Silence::Late => SudoRefusal::NoAnswer,
+                Silence::Ended => SudoRefusal::of(&said),
+            };
+            return TransportError::Privilege { cause, said };
         }
         let mut first_bytes = Said::start(self.decoder.banner(out));
         if first_bytes.is_blank() {
             first_bytes = Said::start(self.decoder.banner(err));
         }
+        let problem = match silence {
+            Silence::Late => "it did not answer in time",
+            Silence::Ended => "it ended without an answer",
+        };
         TransportError::NoShell { problem, first_bytes }
     }
 

@@ -4,7 +4,7 @@ use testkit::host::{Sudo, TestHost};
 
 use crate::database::number;
 use crate::ssh::failure;
-use crate::support::{World, assert_code, host, one_host, shell_rule, statuses, world};
+use crate::support::{World, assert_code, at, host, one_host, shell_rule, statuses, world};
 
 /// A password that no other text on a host contains.
 const PASSWORD: &str = "zebra-quilt-47";
@@ -124,6 +124,61 @@ fn a_scan_that_ends_behind_sudo_leaves_a_record_that_the_password_was_used() {
     let none = crate::support::world();
     assert_eq!(scan(&none, &host, &["--sudo"]), "privilege_failed");
     assert_eq!(uses(&none), [("scan.completed", 0), ("scan.failed", 0)]);
+}
+
+/// SSH-14: the password of a login is no password for sudo, unless it is what let us in.
+#[test]
+fn a_login_password_goes_to_sudo_only_where_the_login_was_by_it() {
+    let host = sudo_host(Sudo::Password);
+    for given in [PASSWORD, "another-one"] {
+        let world = world().env("PLUMB_SSH_PASSWORD", given);
+        // The key is tried first and accepted: the host never saw the password.
+        assert_eq!(scan(&world, &host, &["--sudo"]), "privilege_failed", "{given}");
+        assert_eq!(uses(&world), [("scan.completed", 0), ("scan.failed", 0)], "{given}");
+    }
+    let log = sudo_log(&host);
+    assert!(!log.contains("incorrect"), "{log}");
+    let world = world().env("PLUMB_SSH_PASSWORD", PASSWORD);
+    let content = world.content(&[shell_rule("is_root", "[ $(id -u) = 0 ] && echo yes")]);
+    let by_password = ["scan", &at("ann", &host), "--sudo", "--content", &content, "--format", "json"];
+    assert_eq!(failure(&world.plumb(&by_password)), "none");
+    assert_eq!(uses(&world), [("scan.completed", 1), ("scan.failed", 0)]);
+    // One that is meant for sudo goes before it.
+    let world = world.env("PLUMB_SUDO_PASSWORD", "another-one");
+    assert_eq!(failure(&world.plumb(&by_password)), "privilege_failed");
+}
+
+/// Each way to be refused by sudo has a next step of its own.
+#[test]
+fn a_refusal_of_sudo_says_what_to_do_about_its_cause() {
+    let hanging = "sed -i '1i auth required pam_exec.so /bin/sleep 60' /etc/pam.d/sudo";
+    let requiretty = "echo 'Defaults requiretty' >/etc/sudoers.d/tty";
+    let table = [
+        (Sudo::Password, "", None, "--ask-sudo-password or PLUMB_SUDO_PASSWORD, or allow"),
+        (Sudo::Password, "", Some("wrong"), "check the password that"),
+        (
+            Sudo::Password,
+            "echo 'Defaults passwd_tries=1' >/etc/sudoers.d/tries",
+            Some("wrong"),
+            "check the password that",
+        ),
+        (Sudo::NoPassword, requiretty, None, "lift requiretty"),
+        (Sudo::Password, requiretty, Some(PASSWORD), "lift requiretty"),
+        (Sudo::None, "", Some(PASSWORD), "allow the account to run sh"),
+        (Sudo::Password, hanging, Some(PASSWORD), "see what it waits for"),
+    ];
+    for (sudo, script, password, words) in table {
+        let host = sudo_host(sudo);
+        // Words of another language would be no help in telling them apart.
+        host.must("printf 'LANG=de_DE.UTF-8\\nLANGUAGE=de\\n' >/etc/environment").unwrap();
+        host.must(&format!(": ;{script}")).unwrap();
+        let world = password.iter().fold(world(), |world, value| world.env("PLUMB_SUDO_PASSWORD", value));
+        let content = world.content(&[shell_rule("is_root", "echo yes")]);
+        let done = world.scan_as("ann", &host, &["--sudo", "--content", &content, "--format", "json"]);
+        assert_eq!(failure(&done), "privilege_failed", "{words}");
+        let told = &one_host(&done)["outcome"]["not_measured"];
+        assert!(told["hint"].as_str().unwrap().contains(words), "{words}: {told:#}");
+    }
 }
 
 /// Everything that ships, as root and as a user who may not read all of it.
