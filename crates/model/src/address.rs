@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     Ip(IpAddr),
-    /// Lower case, without a trailing dot; 1 to 253 bytes (RFC 1035, section 2.3.4).
+    /// Lower case, without a trailing dot, and not ending in a number; 1 to 253 bytes (RFC 1035, section 2.3.4).
     Name(String),
 }
 
@@ -57,11 +57,22 @@ impl FromStr for Address {
         if !name.split('.').all(label_ok) {
             return Err(refused("each part of a name has 1 to 63 letters, digits or inner hyphens"));
         }
-        if name.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        if ends_in_a_number(&name) {
             return Err(refused("it looks like an IPv4 address and is none"));
         }
         Ok(Self::Name(name))
     }
+}
+
+/// Tells whether the last part of a name in lower case is a number, decimal or as `0x7f`: resolvers take such a text for an
+/// address, and not the one that it seems to be.
+///
+/// Source: RFC 1123, section 2.1 (the last label of a name is alphabetic); WHATWG URL, section 3.5 (ends in a number).
+fn ends_in_a_number(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let hexadecimal = last.strip_prefix("0x");
+    last.bytes().all(|b| b.is_ascii_digit())
+        || hexadecimal.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 impl fmt::Display for Address {

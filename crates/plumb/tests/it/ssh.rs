@@ -84,6 +84,12 @@ fn a_target_that_is_none_is_refused_in_one_line() {
         ("root@192.0.2.1:65536", "port"),
         ("root@[::1:22", "bracket"),
         ("192.0.2.256", "192.0.2.256"),
+        // Ways to write an address that a resolver would follow to another place than it seems.
+        ("127.1", "looks like an IPv4 address"),
+        ("2130706433", "looks like an IPv4 address"),
+        ("0x7f.1", "looks like an IPv4 address"),
+        ("root@0x7F000001:22", "looks like an IPv4 address"),
+        ("web.0x1.", "looks like an IPv4 address"),
         ("a\x1b[2Jb", "white space"),
         ("-oProxyCommand=id", "-oProxyCommand"),
     ];
