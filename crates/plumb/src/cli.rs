@@ -245,7 +245,7 @@ pub(crate) struct ScanArgs {
     /// Show results through a framework: cis, stig, nist-800-53
     #[arg(long, value_name = "NAME")]
     pub(crate) framework: Option<String>,
-    /// Exit with status 2 only when a rule of at least this severity fails
+    /// Exit with status 2 only when a rule of at least this severity fails: low, medium, high or critical; never: with none
     #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = fail_on)]
     pub(crate) fail_on: FailLevel,
     /// How to write the results
@@ -544,7 +544,10 @@ fn severity(text: &str) -> Result<Severity, String> {
 }
 
 fn fail_on(text: &str) -> Result<FailLevel, String> {
-    if text == "never" { Ok(FailLevel::Never) } else { severity(text).map(FailLevel::AtLeast) }
+    if text == "never" {
+        return Ok(FailLevel::Never);
+    }
+    severity(text).map(FailLevel::AtLeast).map_err(|err| format!("{err}, never"))
 }
 
 pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {

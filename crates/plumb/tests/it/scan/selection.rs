@@ -15,6 +15,7 @@ fn a_name_that_does_not_exist_is_refused_with_the_nearest_one_before_any_host_is
         ("--framework", "ciss", "cis"),
         ("--severity", "hgh", "high"),
         ("--fail-on", "hgh", "high"),
+        ("--fail-on", "nevr", ", never"),
     ];
     for (option, wrong, near) in table {
         let done = world.scan(&host, &["--quiet", option, wrong]);
