@@ -41,8 +41,17 @@ impl HostKeyPolicy {
     }
 }
 
+/// A line for the user about a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Something was done as it had been arranged before.
+    Note(String),
+    /// Somebody should look at it: it is said to whoever wants no notes, too (SSH-06).
+    Warning(String),
+}
+
 /// Lines for the user about keys, in the order they came up.
-pub type Notices = Arc<Mutex<Vec<String>>>;
+pub type Notices = Arc<Mutex<Vec<Notice>>>;
 
 /// One question about a key.
 #[derive(Debug, Clone)]
@@ -119,7 +128,7 @@ impl KeyQuestion {
         match stored.map_err(|err| undecided(err.into()))? {
             FirstUse::Stored => {
                 let line = format!("trusting {} of {} at first use", key.fingerprint, self.place());
-                self.note(line);
+                self.say(Notice::Warning(line));
                 Ok(())
             }
             FirstUse::AlreadyKnown(known) => self.compare(key, &known).await,
@@ -140,10 +149,12 @@ impl KeyQuestion {
             .collect::<Result<_, _>>()?;
         let (stored, kept_out) = self.app.import_keys(records).await?;
         if !stored.is_empty() {
-            self.note(format!("taking over {} known_hosts keys of {}", stored.len(), self.place()));
+            let line = format!("taking over {} known_hosts keys of {}", stored.len(), self.place());
+            self.say(Notice::Note(line));
         }
         for key in &kept_out {
-            self.note(format!("leaving out {} of {}: it was revoked", key.fingerprint, self.place()));
+            let line = format!("leaving out {} of {}: it was revoked", key.fingerprint, self.place());
+            self.say(Notice::Warning(line));
         }
         Ok(kept_out)
     }
@@ -184,10 +195,10 @@ impl KeyQuestion {
         format!("{} port {}", self.address, self.port)
     }
 
-    fn note(&self, line: String) {
+    fn say(&self, notice: Notice) {
         match self.notices.lock() {
-            Ok(mut notices) => notices.push(line),
-            Err(poisoned) => poisoned.into_inner().push(line),
+            Ok(mut notices) => notices.push(notice),
+            Err(poisoned) => poisoned.into_inner().push(notice),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use app::content::ImportItem;
 use app::credentials::Secrets;
-use app::host_keys::{HostKeyPolicy, Notices};
+use app::host_keys::{HostKeyPolicy, Notice, Notices};
 use app::known_hosts;
 use app::scan::{Narrowing, ScanRequest, ScanTarget};
 use app::targets::{Overrides, Resolved};
@@ -99,7 +99,12 @@ pub(super) async fn scan(app: &App, mut request: ScanRequest, quiet: bool) -> Re
     interrupts.abort();
     display.finish();
     let notices = notices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    notices.iter().for_each(|line| console::note(line));
+    for notice in notices.iter() {
+        match notice {
+            Notice::Note(line) => console::note(line),
+            Notice::Warning(line) => console::warn(line),
+        }
+    }
     report
 }
 

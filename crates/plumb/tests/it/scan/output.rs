@@ -71,19 +71,24 @@ fn results_go_to_a_file_whole_and_for_nobody_else_to_read() {
 fn an_output_file_that_cannot_be_written_is_told_in_one_line_and_the_scan_is_recorded() {
     let (world, host) = (world(), host());
     let content = two_rules(&world);
+    assert_code(&world.scan(&host, &["--content", &content]), 2);
     let done = world.scan(&host, &["--content", &content, "--quiet", "--output", "/proc/no/such/folder"]);
     crate::support::assert_refused(&done, 69, "/proc/no/such/folder");
     assert_eq!(world.last_scan(&at("root", &host))["status"], "completed");
 }
 
+/// SSH-06: that a key was trusted unseen is a warning, and no note.
 #[test]
-fn quiet_is_silent_on_standard_error_even_at_first_use() {
+fn quiet_says_nothing_on_standard_error_but_that_a_key_was_trusted_at_first_use() {
     let (world, host) = (world(), host());
     let content = two_rules(&world);
-    let done = world.scan(&host, &["--content", &content, "--quiet"]);
-    assert_code(&done, 2);
-    assert_eq!(done.stderr, "");
-    assert!(done.stdout.contains("bad"));
+    for trusted in [1, 0] {
+        let done = world.scan(&host, &["--content", &content, "--quiet"]);
+        assert_code(&done, 2);
+        assert_eq!(done.stderr.matches("at first use\n").count(), trusted, "{}", done.stderr);
+        assert_eq!(done.stderr.lines().count(), trusted, "{}", done.stderr);
+        assert!(done.stdout.contains("bad"));
+    }
 }
 
 #[test]

@@ -29,8 +29,10 @@ fn an_unknown_key_is_trusted_at_first_use_or_refused_before_authentication() {
     assert_eq!(known(&world).len(), 0);
 
     let content = yes(&world);
-    let first = world.scan(&host, &["--content", &content]);
+    // A warning is no note: whoever wants no notes hears of it, too.
+    let first = world.scan(&host, &["--content", &content, "--quiet"]);
     assert_code(&first, 0);
+    assert_eq!(first.stderr.lines().count(), 1, "{}", first.stderr);
     let key = &known(&world)[0]["key"];
     let fingerprint = key["fingerprint"].as_str().unwrap();
     let line = first.stderr.lines().find(|line| line.contains("first use")).unwrap();
