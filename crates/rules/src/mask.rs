@@ -10,18 +10,53 @@ pub(crate) const MASK: &str = "<masked>";
 /// Shortest credential that is searched for. Bytes; shorter ones would blot out common words.
 const SECRET_BYTES_MIN: usize = 4;
 
-/// Shapes of secrets, each with the part to keep as its first group. Behind a `path` that ends in such a word, a colon and a
-/// blank stands no secret: `/etc/pam.d/common-password: not found`.
+/// Shapes of secrets, each with the part to keep as its first group; what matches as `plain` is none. `{NAME}` and `{VALUE}` stand
+/// for [`NAME`] and [`VALUE`].
 const SHAPES: [&str; 7] = [
     r"(?s)()-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
     r#"(?i)(authorization["']?[ \t]*[:=][ \t]*)[^\r\n]+"#,
-    r#"(?i)((?:password|passphrase|secret|token|api[_-]?key)["']?[ \t]*=[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
-    r#"(?i)((?:^|[^\w./-])(?:(?P<path>/[\w./-]*(?:password|passphrase|secret|token|api[_-]?key): )|[\w./-]*(?:password|passphrase|secret|token|api[_-]?key)["']?[ \t]*:[ \t]*))(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
-    r#"(?i)(passwd["']?[ \t]*=[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s"',;&]+)"#,
+    r"(?i)((?:{NAME}|passwd){QUOTE}[ \t]*=[ \t]*){VALUE}",
+    // Behind a path that ends in such a word, a colon and a blank stands no secret: `/etc/pam.d/common-password: not found`.
+    r"(?i)(?P<plain>(?:^|[^\w./-])/[\w./-]*{NAME}: )|((?:^|[^\w./-])[\w./-]*{NAME}{QUOTE}[ \t]*:[ \t]*){VALUE}",
+    // `passwd` is a file, a program, a map of nsswitch.conf(5) and a tag of sudoers(5), too; see [`is_name`]. It begins with its word,
+    // for which the text is searched fast.
+    r"(?im)(?P<plain>passwd[ \t]*:[ \t]*(?:{MAP}|{SAYS}[ \t][^\r\n]*))|(?P<passwd>passwd{QUOTE}[ \t]*:[ \t]*){VALUE}",
     r"(password_pbkdf2[ \t]+\S+[ \t]+)\S+",
     // Password hashes of crypt(5).
     r"()\$(?:1|2[abxy]?|5|6|7|y|gy|sha1)\$[./A-Za-z0-9$=,_-]{8,}",
 ];
+
+/// Words in a shape, each with what it stands for.
+const WORDS: [(&str, &str); 5] = [
+    ("{NAME}", "(?:password|passphrase|secret|token|api[_-]?key)"),
+    // The end of a quoted name, also in JSON within a string.
+    ("{QUOTE}", r#"(?:\\*["'])?"#),
+    ("{VALUE}", VALUE),
+    // Services of nsswitch.conf(5), to the end of the line.
+    (
+        "{MAP}",
+        r"(?:(?:files|compat|db|nis|nisplus|ldap|sss|systemd|winbind|hesiod|dns|mymachines|altfiles|extrausers|cache|usrfiles)\b|\[[^\]\r\n]*\]|[ \t]+)+(?:#[^\r\n]*)?\r?$",
+    ),
+    // How messages of passwd(1), and of a shell about it, begin.
+    (
+        "{SAYS}",
+        r"(?:password|passwords|authentication|all|user|unknown|unlocking|locking|permission|you|only|cannot|can't|module|critical|invalid|unrecognized|not|no|command|error|warning|expiry)",
+    ),
+];
+
+/// A value: in quotes, with what a shell would join to them; in quotes within a string; in a quote that is not closed; or bare, up to
+/// white space. What closes a string, a list or an object, and what separates two of them, is a part of a bare value only before more
+/// of it: the quote and brace of `{"log": "token=abc"}` stay. Bare values that `&`, `,` or `;` may separate are masked together, for
+/// each of these may stand in a secret.
+const VALUE: &str = concat!(
+    r#"(?:"#,
+    r#"(?:"(?:[^"\\\r\n]|\\[^\r\n])*"|'(?:[^'\\\r\n]|\\[^\r\n])*')"#,
+    r#"(?:(?:\\["'])?(?:"(?:[^"\\\r\n]|\\[^\r\n])*"|'(?:[^'\\\r\n]|\\[^\r\n])*')|[^\s"'\\,;:&})\]<>/])*"#,
+    r#"|\\+["'][^"'\\\r\n]*\\+["']"#,
+    r#"|["'][^\s"',;:&})\]\\][^\r\n]*"#,
+    r#"|[})\]]*(?:[^\s"'\\,;&})\]]|\\[^\r\n])(?:[,;&]*(?:[^\s"'\\,;&})\]]|\\[^\r\n])|["'})\]]+(?:[^\s"'\\,;&})\]]|\\[^\r\n]))*"#,
+    r#")"#,
+);
 
 /// Masks secrets, and hashes what is left.
 #[derive(Debug, Clone)]
@@ -45,9 +80,11 @@ impl Masker {
     /// # Errors
     /// When a built-in pattern does not compile; a test shows that they do.
     pub fn new(secrets: &[Vec<u8>], sha256: fn(&[u8]) -> Digest) -> Result<Self, MaskerError> {
+        let whole =
+            |shape: &str| WORDS.iter().fold(shape.to_owned(), |text, (word, of)| text.replace(word, of));
         let shapes = SHAPES
             .iter()
-            .map(|shape| RegexBuilder::new(shape).unicode(false).build())
+            .map(|shape| RegexBuilder::new(&whole(shape)).unicode(false).build())
             .collect::<Result<_, _>>()
             .map_err(|err| MaskerError { err })?;
         let mut secrets: Vec<Vec<u8>> =
@@ -63,10 +100,13 @@ impl Masker {
         let (mut out, mut masked) = self.mask_used(bytes);
         for shape in &self.shapes {
             let replaced = shape.replace_all(&out, |found: &regex::bytes::Captures<'_>| {
-                if found.name("path").is_some() {
+                let passwd = found.name("passwd");
+                if found.name("plain").is_some() || passwd.is_some_and(|word| !is_name(&out, word.start())) {
                     return found[0].to_vec();
                 }
-                let mut kept = found.get(1).map_or_else(Vec::new, |kept| kept.as_bytes().to_vec());
+                // The first group that took part; the one of `plain` did not.
+                let kept = found.iter().skip(1).flatten().next();
+                let mut kept = kept.map_or_else(Vec::new, |kept| kept.as_bytes().to_vec());
                 kept.extend_from_slice(MASK.as_bytes());
                 kept
             });
@@ -116,6 +156,18 @@ impl Masker {
     }
 }
 
+/// Tells whether the `passwd` at this place names a value: alone or behind a dot, a dash or an underscore, as `db_passwd`; not at the
+/// end of a path, nor as `NOPASSWD` or `PASSWD` of sudoers(5).
+fn is_name(text: &[u8], at: usize) -> bool {
+    let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
+    let before = &text[..at];
+    let start = before.iter().rposition(|byte| !of_name(byte)).map_or(0, |last| last + 1);
+    match before[start..].last() {
+        None => before.last() != Some(&b'/') && !text[at..].starts_with(b"PASSWD"),
+        Some(last) => !last.is_ascii_alphanumeric() && (start == 0 || before[start - 1] != b'/'),
+    }
+}
+
 fn as_text(text: &str, (bytes, masked): (Vec<u8>, bool)) -> (String, bool) {
     if masked { (String::from_utf8_lossy(&bytes).into_owned(), true) } else { (text.to_owned(), false) }
 }
@@ -133,3 +185,6 @@ fn replace(bytes: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
     out.extend_from_slice(rest);
     found.then_some(out)
 }
+
+#[cfg(test)]
+mod tests;
