@@ -301,6 +301,11 @@ impl Problem {
 }
 
 impl StoreError {
+    /// Tells whether another process held a lock longer than we wait.
+    pub(crate) const fn is_busy(&self) -> bool {
+        matches!(self, Self::Database { problem: Problem::Busy, .. })
+    }
+
     /// Returns the state or the result code that the database gave, where it was one that failed.
     fn state(&self) -> Option<String> {
         let Self::Database { source: sqlx::Error::Database(cause), .. } = self else { return None };

@@ -8,19 +8,20 @@ pub(crate) mod sql;
 
 use ledger::EntryKind;
 use model::fact::{self, SUBJECT_BYTES_MAX, VALUE_BYTES_MAX};
-use model::{ClaimKey, ClaimKind, Classification, Digest, FactId, Subject, TenantId, Timestamp, Version};
+use model::{ClaimKey, ClaimKind, Classification, Digest, FactId, Subject, Timestamp, Version};
 
 use crate::append::{Appender, Draft, Nonces, audit_id, broken, to_i64};
 use crate::codec::Reader;
 use crate::db::{Row, Tx, query};
-use crate::error::{Problem, StoreError, doing};
+use crate::error::{StoreError, doing};
 use crate::{Db, Tenant};
 
 pub(crate) use sql::of as statements;
 
 /// How far ahead of the clock a fact may begin to be valid. Microseconds (FCT-06).
 pub const AHEAD_US_MAX: i64 = 300_000_000;
-/// Times that a write waits for the write lock, 5 s each (FCT-10).
+/// Times that a write is tried whose turn does not come: among the writers of its tenant, or at the log's head, where others
+/// may stand who take no turns. 5 s each (FCT-10).
 const LOCK_TRIES: u32 = 3;
 /// Why a version ended when nobody said why its successor was put (FCT-03).
 pub const REPLACED: &str = "replaced";
@@ -111,8 +112,24 @@ impl Db {
         nonces: Nonces<'_>,
     ) -> Result<Written, StoreError> {
         let value = check(actor, put, now)?;
+        let mut tries = 1;
+        loop {
+            match self.put_once((tenant, actor), (put, &value), now, &mut *nonces).await {
+                Err(err) if err.is_busy() && tries < LOCK_TRIES => tries += 1,
+                done => return done,
+            }
+        }
+    }
+
+    async fn put_once(
+        &self,
+        (tenant, actor): (&Tenant, &str),
+        (put, value): (&Put<'_>, &str),
+        now: Timestamp,
+        nonces: Nonces<'_>,
+    ) -> Result<Written, StoreError> {
         let said = "store the fact";
-        let mut tx = self.begin_claim(tenant.id, said).await?;
+        let mut tx = self.begin(tenant.id, said).await?;
         refuse_unknown_hosts(&mut tx, tenant, put.key).await?;
         let active = find_active(&mut tx, tenant, put.key).await?;
         refuse_across(put, active.as_ref())?;
@@ -128,7 +145,7 @@ impl Db {
             id: FactId::new(audit_id(at, nonces()).uuid()),
             seq: 0,
             key: put.key.clone(),
-            value,
+            value: value.to_owned(),
             t_valid: put.t_valid.unwrap_or(at),
             t_invalid: None,
             t_recorded: at,
@@ -174,8 +191,25 @@ impl Db {
         fact::check_name("actor", actor).map_err(invalid)?;
         fact::check_reason(reason).map_err(invalid)?;
         key.check().map_err(invalid)?;
+        let mut tries = 1;
+        loop {
+            let which = (key, reason, expected, up_to);
+            match self.retire_once((tenant, actor), which, now, &mut *nonces).await {
+                Err(err) if err.is_busy() && tries < LOCK_TRIES => tries += 1,
+                done => return done,
+            }
+        }
+    }
+
+    async fn retire_once(
+        &self,
+        (tenant, actor): (&Tenant, &str),
+        (key, reason, expected, up_to): (&ClaimKey, &str, Option<Expected>, Classification),
+        now: Timestamp,
+        nonces: Nonces<'_>,
+    ) -> Result<Stored, StoreError> {
         let said = "retire the fact";
-        let mut tx = self.begin_claim(tenant.id, said).await?;
+        let mut tx = self.begin(tenant.id, said).await?;
         let active = find_active(&mut tx, tenant, key).await?;
         let Some(active) = active.filter(|active| active.version.classification <= up_to) else {
             return Err(StoreError::ClaimMissing { key: key.to_string() });
@@ -197,17 +231,6 @@ impl Db {
         appender.insert(&mut tx).await?;
         tx.commit().await.map_err(doing(said))?;
         Ok(Stored { version, log_index: active.log_index, superseded_index: Some(index) })
-    }
-
-    /// Begins a write, waiting longer for the lock than one statement does.
-    async fn begin_claim(&self, tenant: TenantId, said: &'static str) -> Result<Tx, StoreError> {
-        let mut tries = 1;
-        loop {
-            match self.begin(tenant, said).await {
-                Err(StoreError::Database { problem: Problem::Busy, .. }) if tries < LOCK_TRIES => tries += 1,
-                begun => return begun,
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Eight processes that write at once lose nothing (FCT-10). Each is this test binary again, with a database to write to.
 
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use model::ClaimKind;
 use store::facts::Written;
@@ -8,6 +9,7 @@ use store::{Db, Login, Problem, Server, StoreError};
 
 use crate::bench::{Bench, EVERYDAY, Home, On, at, cluster};
 use crate::claims::{KINDS, key, put, table};
+use crate::raw::Raw;
 
 const WRITERS: usize = 8;
 const PUTS: usize = 200;
@@ -134,3 +136,65 @@ async fn fct_10_a_lock_that_is_held_from_outside_is_busy(on: On) {
     assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
 }
 on_each!(fct_10_a_lock_that_is_held_from_outside_is_busy);
+
+/// Who waits for the head of a log, by the beginning of its transaction.
+const WAITS: &str = "SELECT CAST(xact_start AS TEXT) FROM pg_stat_activity
+  WHERE datname = current_database() AND application_name = 'plumb' AND wait_event_type = 'Lock' AND query LIKE 'UPDATE log_heads%'";
+/// Longest that a wait for the lock may take to be seen.
+const SEEN_LIMIT: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Waits until somebody waits for the head in another transaction than these.
+#[expect(clippy::disallowed_methods, reason = "waits on a condition with a limit")]
+async fn another_wait(raw: &mut Raw, seen: &[String]) -> String {
+    let looking = async {
+        loop {
+            let now = raw.column(WAITS).await.into_iter().find(|wait| !seen.contains(wait));
+            if let Some(wait) = now {
+                return wait;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::time::timeout(SEEN_LIMIT, looking).await.expect("nobody waits for the head of the log")
+}
+
+/// FCT-10: a head of a log that somebody holds who takes no turns is waited for three times, too: who lets go of it during the
+/// third loses nobody's write.
+#[tokio::test]
+async fn fct_10_a_held_head_of_a_log_is_tried_three_times() {
+    let bench = Bench::on(On::Postgres).await;
+    let before = bench.dump().await;
+    let (mut holder, mut watcher) = (bench.raw().await, bench.raw().await);
+    let key = key(ClaimKind::Fact, "owner");
+    bench.fresh(&put(&key, "0"), at(90)).await;
+    for retires in [false, true] {
+        holder.run("BEGIN; SELECT size FROM log_heads FOR UPDATE").await.unwrap();
+        let write = async {
+            if retires {
+                bench.retire(&key, at(200)).await.map(drop)
+            } else {
+                bench.put(&put(&key, "1"), at(100)).await.map(drop)
+            }
+        };
+        let let_go = async {
+            let mut seen = Vec::new();
+            for _try in 0..3 {
+                let wait = another_wait(&mut watcher, &seen).await;
+                seen.push(wait);
+            }
+            holder.run("ROLLBACK").await.unwrap();
+        };
+        let (written, ()) = tokio::join!(write, let_go);
+        written.unwrap();
+    }
+    assert_ne!(bench.dump().await, before);
+    assert_eq!(bench.ledger_problems().await, Vec::<String>::new());
+
+    holder.run("BEGIN; SELECT size FROM log_heads FOR UPDATE").await.unwrap();
+    let before = bench.dump().await;
+    let refused = bench.put(&put(&key, "2"), at(300)).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Database { problem: Problem::Busy, .. }), "{refused:?}");
+    holder.run("ROLLBACK").await.unwrap();
+    assert_eq!(bench.dump().await, before);
+}
