@@ -14,7 +14,7 @@ struct Migration {
 }
 
 /// Number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 12;
+pub const SCHEMA_VERSION: u32 = 13;
 
 macro_rules! migration {
     ($version:literal, $name:literal, $file:literal) => {
@@ -42,6 +42,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(10, "quarantine", "0010_quarantine.sql"),
     migration!(11, "clock_behind_log", "0011_clock_behind_log.sql"),
     migration!(12, "one_guard_of_heads", "0012_one_guard_of_heads.sql"),
+    migration!(13, "blank_provenance", "0013_blank_provenance.sql"),
 ];
 
 const APPLIED: &str = "SELECT version, sha256 FROM schema_migrations ORDER BY version LIMIT 10000";

@@ -11,6 +11,9 @@ use crate::claims::{KINDS, key, put, table};
 use crate::forms::{changed, list};
 use crate::raw::Raw;
 
+/// Each character that leaves nothing to be read: blank, tab, line feed, vertical tab, form feed, carriage return.
+const WHITE: &str = "' \t\n\x0b\x0c\r'";
+
 /// One version that is closed, one active of the same key, one active of another.
 async fn filled(on: On, kind: ClaimKind) -> (Bench, Raw) {
     let bench = Bench::on(on).await;
@@ -67,7 +70,7 @@ async fn closes(raw: &mut Raw, kind: ClaimKind) -> Vec<Attack> {
         Attack::new(NOBODY, bare, PROVENANCE),
         Attack::new(OPEN, open, APPEND_ONLY),
     ];
-    for blank in ["NULL", "''", "'  '"] {
+    for blank in ["NULL", "''", "'  '", "'\t'", "'\n'", WHITE] {
         for column in ["superseded_actor", "superseded_reason"] {
             attacks.push(Attack::new(NOBODY, close(table, &[(column, blank)]), PROVENANCE));
         }
@@ -138,8 +141,8 @@ const BAD: &[(&str, &str, &[&str], &[&str])] = &[
     ("FCT-53 closed already", "superseded_index", &["log_index + 1"], VALUE),
     ("FCT-53 closed already", "superseded_actor", &["'x'"], VALUE),
     ("FCT-53 closed already", "superseded_reason", &["'x'"], VALUE),
-    ("FCT-54 by nobody", "actor", &["NULL", "''", "'   '", "repeat('x', 257)"], PROVENANCE),
-    ("FCT-54 by nobody", "reason", &["''", "'  '", "repeat('x', 1001)"], PROVENANCE),
+    ("FCT-54 by nobody", "actor", &["NULL", "''", "'   '", "'\t'", WHITE, "repeat('x', 257)"], PROVENANCE),
+    ("FCT-54 by nobody", "reason", &["''", "'  '", "'\n'", WHITE, "repeat('x', 1001)"], PROVENANCE),
     ("FCT-54 value", "value", &["NULL", "'null'", "'{'", "''", "'\"' || repeat('x', 262143) || '\"'"], VALUE),
     ("FCT-54 value", "name", &["NULL", "''", "'  '", "repeat('x', 257)"], VALUE),
     ("FCT-54 value", "last", &["NULL", "'known'", "''"], VALUE),
