@@ -10,7 +10,7 @@ mod tests;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use ledger::anchor::{Line, Tail, What};
@@ -194,7 +194,24 @@ async fn open_locked(path: &Path, due: Option<&StoredCheckpoint>) -> Result<File
         (Ok(file), _due) => file_lock::exclusive(file).await,
         (Err(err), _due) => Err(err),
     };
-    opened.map_err(|err| unwritten(path, "could not open the anchor", &err))
+    let file = opened.map_err(|err| unwritten(path, "could not open the anchor", &err))?;
+    refuse_shared(path, &file)?;
+    Ok(file)
+}
+
+/// Refuses a file that others than its owner may write: whoever rewrites the log could then rewrite what it is compared
+/// with. Who may only read it does no harm (LED-42).
+fn refuse_shared(path: &Path, file: &File) -> Result<(), Error> {
+    let meta = file.metadata().map_err(|err| unreadable(path, &err))?;
+    let mode = meta.permissions().mode() & 0o777;
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "nothing is signed: the anchor {} can be written by others (mode {mode:04o})",
+        path.display()
+    );
+    Err(Error::new(Kind::Config, message).hint("chmod go-w it, once nobody else has written to it"))
 }
 
 /// Says that checkpoints were appended to a file which has none of them now; `due` is the first of them.

@@ -16,7 +16,7 @@ use crate::error::{Error, Kind};
 use crate::tls;
 
 /// Name of the database file in the data directory.
-const DATABASE_FILE: &str = "plumb.db";
+pub(crate) const DATABASE_FILE: &str = "plumb.db";
 /// The port of a server that names none.
 const PORT: u16 = 5432;
 /// How many connections one process may be told to keep, and how many more to make for a peak.

@@ -17,6 +17,7 @@ pub mod events;
 pub mod export;
 pub mod facts;
 mod file_lock;
+mod folder;
 pub mod graph;
 mod holder;
 pub mod host_keys;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,8 +14,9 @@ use zeroize::Zeroizing;
 
 use crate::content::Content;
 use crate::context::{App, Config, new_uuid, nonces, random};
-use crate::database::Place;
+use crate::database::{DATABASE_FILE, Place};
 use crate::error::{Error, Kind};
+use crate::folder::Own;
 use crate::rotate;
 use crate::witness::ConfiguredPolicy;
 
@@ -25,8 +26,12 @@ pub(crate) const TENANT_SLUG: &str = "default";
 pub(crate) const KEY_FILE: &str = "ledger.key";
 /// First word of the key file: its format and version.
 const KEY_FORMAT: &str = "plumbline-ledger-key/1";
+const DATA_DIR: Own<'_> =
+    Own { what: "data directory", files: &[KEY_FILE, DATABASE_FILE], another: "--data-dir" };
 /// Origins of logs begin with this unless another prefix is set.
 pub(crate) const ORIGIN_PREFIX: &str = "plumbline.local";
+/// Longest prefix of an origin. Bytes.
+const PREFIX_BYTES_MAX: usize = 128;
 
 /// Whether a missing database is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +166,7 @@ fn refuse_lost(key_path: &Path, place: &Place) -> Result<(), Error> {
 /// there, with the schema of this program.
 pub(crate) async fn open_database(config: &Config) -> Result<Db, Error> {
     let place = config.database.place(&config.data_dir)?;
-    make_folder(&config.data_dir)?;
+    DATA_DIR.make(&config.data_dir)?;
     open_place(place, config.login).await
 }
 
@@ -211,7 +216,7 @@ pub async fn migrate(config: &Config, grants: &[String]) -> Result<Migrated, Err
         Place::File(path) => {
             // A file that was made here would pass for one of a first start.
             refuse_lost(&config.data_dir.join(KEY_FILE), &Place::File(path.clone()))?;
-            make_folder(&config.data_dir)?;
+            DATA_DIR.make(&config.data_dir)?;
             // Opening a file does it.
             Db::open(&path).await?.close().await;
             Ok(Migrated { place: path.display().to_string(), from: None, now })
@@ -222,27 +227,6 @@ pub async fn migrate(config: &Config, grants: &[String]) -> Result<Migrated, Err
             Ok(Migrated { place: server.place().to_owned(), from, now })
         }
     }
-}
-
-/// Makes the data directory, or refuses one that others can write: they could put another key or database there.
-fn make_folder(path: &Path) -> Result<(), Error> {
-    let unusable = |err: std::io::Error| {
-        Error::new(Kind::Unavailable, format!("could not make the data directory {}: {err}", path.display()))
-            .hint("name another by --data-dir")
-    };
-    let is_new = !path.exists();
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
-    if is_new && let Some(parent) = path.canonicalize().map_err(unusable)?.parent() {
-        // Or a key that was made durable could lie in a folder that was not.
-        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(unusable)?;
-    }
-    let mode = fs::metadata(path).map_err(unusable)?.permissions().mode();
-    if mode & 0o022 == 0 {
-        return Ok(());
-    }
-    let message =
-        format!("refusing to start: the data directory {} can be written by others", path.display());
-    Err(Error::new(Kind::Config, message).hint("chmod 700 it, or name another by --data-dir"))
 }
 
 /// Makes the key if there is none, then the tenant and its log. Two processes at once end with one of each:

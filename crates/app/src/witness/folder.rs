@@ -15,11 +15,13 @@ use zeroize::Zeroizing;
 use crate::context::random;
 use crate::error::{Error, Kind};
 use crate::file_lock;
+use crate::folder::Own;
 
 const LOCK_FILE: &str = "witness.lock";
 const KEY_FILE: &str = "witness.key";
 /// First word of the key file: its format and version.
 const KEY_FORMAT: &str = "plumbline-witness-key/1";
+const WITNESS_DIR: Own<'_> = Own { what: "folder", files: &[KEY_FILE, CHECKPOINTS], another: "--dir" };
 /// Folder of the checkpoints, one file a log, named by the SHA-256 of the origin.
 const CHECKPOINTS: &str = "checkpoints";
 /// Largest file that is read here. Bytes.
@@ -44,13 +46,7 @@ pub(super) struct Memory {
 impl Folder {
     /// Takes a folder, making it when it is missing.
     pub(super) fn take(path: &Path) -> Result<Self, Error> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|err| unusable(path, &err))?;
-        let mode = fs::metadata(path).map_err(|err| unusable(path, &err))?.permissions().mode();
-        if mode & 0o022 != 0 {
-            let message =
-                format!("refusing to start: the folder {} can be written by others", path.display());
-            return Err(Error::new(Kind::Config, message).hint("chmod 700 it"));
-        }
+        WITNESS_DIR.make(path)?;
         let lock = take_lock(path)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }

@@ -1,12 +1,13 @@
 //! The anchor in trouble: gone, begun anew, spoilt by a stranger, out of reach, or no file at all.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::{Kept, anchored, codes, copy_folder, kept};
-use crate::support::{assert_code, assert_refused, tool, world};
+use crate::support::{assert_code, assert_refused, mode, tool, world};
 
 /// The checkpoints in an anchor, by the number of entries that each covers.
 fn sizes(anchor: &Path) -> Vec<u64> {
@@ -208,4 +209,21 @@ fn led_28_an_anchor_that_is_a_pipe_is_refused_and_nobody_waits_for_it() {
         assert_refused(&kept.plumb(&["ledger", words]), 69, "it is no plain file");
     }
     assert_refused(&kept.hold("one"), 69, "it is no plain file");
+}
+
+#[test]
+fn led_42_an_anchor_that_others_can_write_is_not_appended_to() {
+    let (kept, anchor) = anchored();
+    let (told, size) = (fs::read(&anchor).unwrap(), kept.status()["checkpoint"]["size"].clone());
+    for (at, loose) in [0o666, 0o620, 0o602].into_iter().enumerate() {
+        fs::set_permissions(&anchor, fs::Permissions::from_mode(loose)).unwrap();
+        let refused = format!("{} can be written by others (mode {loose:04o})", anchor.display());
+        assert_refused(&kept.hold(&format!("loose-{at}")), 78, &refused);
+        assert_eq!((fs::read(&anchor).unwrap(), &kept.status()["checkpoint"]["size"]), (told.clone(), &size));
+    }
+    // Who may read it does no harm.
+    fs::set_permissions(&anchor, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_code(&kept.hold("closed"), 0);
+    assert!(fs::read(&anchor).unwrap().len() > told.len());
+    assert_eq!(mode(&anchor), 0o644);
 }

@@ -259,8 +259,9 @@ fn a_witness_whose_folder_is_damaged_does_not_start() {
     fs::write(&key, whole).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     refused("can be written by others");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(started(&world, &log).submit(&log.request(0, 5)), conflict(4));
+    assert_eq!(mode(&folder), 0o700);
 }
 
 #[test]
