@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use decide::{Counts, CriticalFailure};
-use model::record::ChangeRecord;
+use model::record::{ChangeRecord, HostRecord};
 use model::{ChangeKind, HostId, RuleId, Timestamp};
 use serde::Serialize;
 use store::StoreError;
 use store::history::{PAGE_MAX, Page};
-use store::hosts::Host;
-use store::rebuild::StateRow;
+use store::rebuild::{PostureTexts, StateRow, StateTexts, written};
 
 use crate::context::App;
 use crate::error::Error;
@@ -44,11 +43,11 @@ impl App {
 
     pub(crate) async fn differences(&self) -> Result<Vec<Difference>, StoreError> {
         let mut differences = Vec::new();
-        for host in self.db.list_hosts(&self.tenant).await? {
-            let stored = self.db.load_state(&self.tenant, host.record.host_id).await?;
-            let rebuilt = self.rebuild(host.record.host_id).await?;
-            differences.extend(compare(&host.record.name, &stored, &rebuilt));
-            differences.extend(self.derived(&host, &rebuilt).await?);
+        for (host, kept) in self.db.list_postures(&self.tenant).await? {
+            let stored = self.db.load_state(&self.tenant, host.host_id).await?;
+            let rebuilt = self.rebuild(host.host_id).await?;
+            differences.extend(compare(&host.name, &stored, &rebuilt));
+            differences.extend(self.derived((&host, kept), &rebuilt).await?);
         }
         Ok(differences)
     }
@@ -56,10 +55,10 @@ impl App {
     /// Compares what is kept beside a host for lists with what its runs and its rebuilt state give.
     async fn derived(
         &self,
-        host: &Host,
+        (host, kept): (&HostRecord, Option<PostureTexts>),
         rebuilt: &BTreeMap<RuleId, StateRow>,
     ) -> Result<Vec<Difference>, StoreError> {
-        let id = host.record.host_id;
+        let id = host.host_id;
         let always = (Timestamp::MAX, Timestamp::MAX);
         let full = self.db.find_full_scan(&self.tenant, id, always).await?;
         let rule_set = full.and_then(|scan| scan.rule_set_sha256);
@@ -72,30 +71,20 @@ impl App {
         let counts = Counts::of(current.iter().map(|(status, _)| *status));
         let coverage = self.db.compare_coverage(&self.tenant, id).await?;
         let mut columns = Vec::new();
-        if let Some(kept) = &host.posture {
-            let said = [
-                kept.pass_count,
-                kept.fail_count,
-                kept.skipped_count,
-                kept.error_count,
-                kept.not_applicable_count,
-            ];
+        if let Some(kept) = kept {
             let right = [counts.pass, counts.fail, counts.skipped, counts.error, counts.not_applicable];
             let state = counts.state(CriticalFailure::among(current));
-            columns.push(("compliance_state", kept.state.to_string(), state.to_string()));
-            columns.push(("counts of results", format!("{said:?}"), format!("{right:?}")));
+            columns.push(("compliance_state", kept.state, state.to_string()));
+            columns.push(("counts of results", format!("{:?}", kept.counts), format!("{right:?}")));
             columns.push((
                 "current_rule_set",
-                format!("{:?}", kept.current_rule_set),
-                format!("{rule_set:?}"),
+                written(kept.current_rule_set),
+                rule_set.map(|set| set.to_string()).unwrap_or_default(),
             ));
             let last = self.db.find_last_applied(&self.tenant, id).await?;
-            let last = last.map(|scan| (Some(scan.scan_id), scan.measured_at)).unwrap_or_default();
-            columns.push((
-                "last scan",
-                format!("{:?}", (kept.last_scan_id, kept.last_checked_at)),
-                format!("{last:?}"),
-            ));
+            let last =
+                last.map(|scan| (Some(scan.scan_id.to_string()), scan.measured_at)).unwrap_or_default();
+            columns.push(("last scan", said((kept.last_scan_id, kept.last_checked_at)), said(last)));
         } else if !rebuilt.is_empty() {
             columns.push(("host_posture", "no row".to_owned(), "a row".to_owned()));
         }
@@ -103,7 +92,7 @@ impl App {
         let differing = columns.into_iter().filter(|(_, stored, rebuilt)| stored != rebuilt);
         Ok(differing
             .map(|(what, stored, rebuilt)| Difference {
-                host: host.record.name.clone(),
+                host: host.name.clone(),
                 rule_id: None,
                 what: what.to_owned(),
                 stored,
@@ -168,46 +157,42 @@ fn replay(state: &mut BTreeMap<RuleId, StateRow>, change: ChangeRecord) {
 
 fn compare(
     host: &str,
-    stored: &BTreeMap<RuleId, StateRow>,
+    stored: &BTreeMap<String, StateTexts>,
     rebuilt: &BTreeMap<RuleId, StateRow>,
 ) -> Vec<Difference> {
-    let difference = |rule: &RuleId, what: &str, stored: String, rebuilt: String| Difference {
+    let difference = |rule: Option<RuleId>, what: &str, stored: &str, rebuilt: &str| Difference {
         host: host.to_owned(),
-        rule_id: Some(rule.clone()),
+        rule_id: rule,
         what: what.to_owned(),
-        stored,
-        rebuilt,
+        stored: stored.to_owned(),
+        rebuilt: rebuilt.to_owned(),
     };
     let mut found = Vec::new();
-    for (rule, row) in stored {
-        let Some(right) = rebuilt.get(rule) else {
-            found.push(difference(rule, "row is extra", row.status.to_string(), String::new()));
+    for (rule, texts) in stored {
+        let id = RuleId::parse(rule).ok();
+        let Some(right) = id.as_ref().and_then(|id| rebuilt.get(id)) else {
+            // Where the rule has no name that one can have, that is what stands there.
+            let [(_, status), ..] = texts;
+            found.push(difference(id.clone(), "row is extra", if id.is_some() { status } else { rule }, ""));
             continue;
         };
-        let columns = [
-            ("current_status", row.status.to_string(), right.status.to_string()),
-            ("severity", row.severity.to_string(), right.severity.to_string()),
-            ("value_digest", row.value_digest.to_string(), right.value_digest.to_string()),
-            ("evidence_sha256", row.evidence_sha256.to_string(), right.evidence_sha256.to_string()),
-            ("skip_reason", reason(row), reason(right)),
-            ("first_seen_at", row.first_seen_at.to_string(), right.first_seen_at.to_string()),
-            ("last_changed_at", row.last_changed_at.to_string(), right.last_changed_at.to_string()),
-            (
-                "last_value_changed_at",
-                row.last_value_changed_at.to_string(),
-                right.last_value_changed_at.to_string(),
-            ),
-        ];
-        let differing = columns.into_iter().filter(|(_, stored, rebuilt)| stored != rebuilt);
-        found.extend(differing.map(|(what, stored, rebuilt)| difference(rule, what, stored, rebuilt)));
+        for ((column, stored), (_, rebuilt)) in texts.iter().zip(right.texts()) {
+            if *stored != rebuilt {
+                found.push(difference(id.clone(), column, stored, &rebuilt));
+            }
+        }
     }
-    let missing = rebuilt.iter().filter(|(rule, _)| !stored.contains_key(*rule));
+    let missing = rebuilt.iter().filter(|(rule, _)| !stored.contains_key(rule.as_str()));
     found.extend(
-        missing.map(|(rule, row)| difference(rule, "row is missing", String::new(), row.status.to_string())),
+        missing.map(|(rule, row)| difference(Some(rule.clone()), "row is missing", "", row.status.as_str())),
     );
     found
 }
 
-fn reason(row: &StateRow) -> String {
-    row.skip_reason.map(|reason| reason.to_string()).unwrap_or_default()
+/// Names the last scan of a host, as far as one is known.
+fn said((scan, at): (Option<String>, Option<Timestamp>)) -> String {
+    match at {
+        Some(at) => format!("{} at {at}", written(scan)),
+        None => written(scan),
+    }
 }

@@ -63,16 +63,21 @@ impl Db {
     }
 
     async fn select_hosts(&self, tenant: &Tenant, id: Option<HostId>) -> Result<Vec<Host>, StoreError> {
+        self.host_rows(tenant, id).await?.iter().map(read_host).collect()
+    }
+
+    pub(crate) async fn host_rows(
+        &self,
+        tenant: &Tenant,
+        id: Option<HostId>,
+    ) -> Result<Vec<Row>, StoreError> {
         query(SELECT_HOSTS)
             .bind(tenant.id.to_string())
             .bind(id.map(|id| id.to_string()))
             .bind(LIST_MAX)
             .fetch_all(self.readers(tenant.id))
             .await
-            .map_err(doing("list the hosts"))?
-            .iter()
-            .map(read_host)
-            .collect()
+            .map_err(doing("list the hosts"))
     }
 
     /// Stores a host as it is from now on, with its entry and an audit record.

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use ledger::EntryKind;
-use model::record::{AuditPhase, AuditRecord, QuarantineRecord};
-use model::{ClaimKind, Digest, HostId, ReasonCode, RuleId, Severity, Status, Timestamp};
+use model::record::{AuditPhase, AuditRecord, HostRecord, QuarantineRecord};
+use model::{ClaimKind, Digest, HostId, ReasonCode, Severity, Status, Timestamp};
 
 use crate::codec::Reader;
 use crate::db::{Row, Sql, query};
@@ -118,7 +118,7 @@ pub struct Rendered {
     pub record: serde_json::Value,
 }
 
-/// One row of the stored current state.
+/// One row of the current state, as the change log gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateRow {
     pub status: Status,
@@ -131,7 +131,51 @@ pub struct StateRow {
     pub last_value_changed_at: Timestamp,
 }
 
+/// The columns of a row of the current state by name, as texts: what stands there may be no value of its kind, and is named
+/// then beside what else differs (TLW-21).
+pub type StateTexts = [(&'static str, String); 8];
+
+impl StateRow {
+    /// Returns the columns as they are stored.
+    #[must_use]
+    pub fn texts(&self) -> StateTexts {
+        [
+            ("current_status", self.status.to_string()),
+            ("severity", self.severity.to_string()),
+            ("value_digest", self.value_digest.to_string()),
+            ("evidence_sha256", self.evidence_sha256.to_string()),
+            ("skip_reason", self.skip_reason.map(|reason| reason.to_string()).unwrap_or_default()),
+            ("first_seen_at", self.first_seen_at.to_string()),
+            ("last_changed_at", self.last_changed_at.to_string()),
+            ("last_value_changed_at", self.last_value_changed_at.to_string()),
+        ]
+    }
+}
+
+/// What is kept beside a host for lists, as it stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostureTexts {
+    pub state: String,
+    /// Pass, fail, skipped, error, not applicable.
+    pub counts: [i64; 5],
+    pub current_rule_set: Option<String>,
+    pub last_scan_id: Option<String>,
+    pub last_checked_at: Option<Timestamp>,
+}
+
 impl Db {
+    /// Lists the tenant's hosts by name, those that were removed among them, with what is kept beside each for lists.
+    ///
+    /// # Errors
+    /// When the database cannot be read or a host is not understood.
+    pub async fn list_postures(
+        &self,
+        tenant: &Tenant,
+    ) -> Result<Vec<(HostRecord, Option<PostureTexts>)>, StoreError> {
+        let rows = self.host_rows(tenant, None).await?;
+        rows.iter().map(|row| Ok((read_record(row)?, read_posture(row)?))).collect()
+    }
+
     /// Reads the rows of a registry table after a key, rendered again as records.
     ///
     /// A version of a fact or an edge is rendered as it was put, and once more as it was retired.
@@ -220,15 +264,15 @@ impl Db {
         .collect()
     }
 
-    /// Reads the stored current state of a host.
+    /// Reads the stored current state of a host, by rule.
     ///
     /// # Errors
-    /// When the database cannot be read or a value is not understood.
+    /// When the database cannot be read.
     pub async fn load_state(
         &self,
         tenant: &Tenant,
         host: HostId,
-    ) -> Result<BTreeMap<RuleId, StateRow>, StoreError> {
+    ) -> Result<BTreeMap<String, StateTexts>, StoreError> {
         query(
             "SELECT rule_id, current_status, severity, value_digest, evidence_sha256, skip_reason,
                first_seen_at, last_changed_at, last_value_changed_at
@@ -245,20 +289,49 @@ impl Db {
         .iter()
         .map(|row| {
             let row = Reader::new("host_rule_state", "rule_id", row)?;
-            let state = StateRow {
-                status: row.parsed("current_status")?,
-                severity: row.parsed("severity")?,
-                value_digest: row.parsed("value_digest")?,
-                evidence_sha256: row.parsed("evidence_sha256")?,
-                skip_reason: row.maybe_parsed("skip_reason")?,
-                first_seen_at: row.instant("first_seen_at")?,
-                last_changed_at: row.instant("last_changed_at")?,
-                last_value_changed_at: row.instant("last_value_changed_at")?,
-            };
-            Ok((row.parsed("rule_id")?, state))
+            let text = |column| Ok::<_, StoreError>((column, written(row.maybe_text(column)?)));
+            let instant = |column| Ok::<_, StoreError>((column, row.instant(column)?.to_string()));
+            let texts = [
+                text("current_status")?,
+                text("severity")?,
+                text("value_digest")?,
+                text("evidence_sha256")?,
+                text("skip_reason")?,
+                instant("first_seen_at")?,
+                instant("last_changed_at")?,
+                instant("last_value_changed_at")?,
+            ];
+            Ok((row.key, texts))
         })
         .collect()
     }
+}
+
+/// Shows a text as it stands in a column: an empty one is not one that is missing.
+#[must_use]
+pub fn written(text: Option<String>) -> String {
+    match text {
+        Some(text) if text.is_empty() => "''".to_owned(),
+        text => text.unwrap_or_default(),
+    }
+}
+
+fn read_posture(row: &Row) -> Result<Option<PostureTexts>, StoreError> {
+    let row = Reader::new("host_posture", "host_id", row)?;
+    let Some(state) = row.maybe_text("compliance_state")? else { return Ok(None) };
+    Ok(Some(PostureTexts {
+        state,
+        counts: [
+            row.int("pass_count")?,
+            row.int("fail_count")?,
+            row.int("skipped_count")?,
+            row.int("error_count")?,
+            row.int("not_applicable_count")?,
+        ],
+        current_rule_set: row.maybe_text("current_rule_set")?,
+        last_scan_id: row.maybe_text("last_scan_id")?,
+        last_checked_at: row.maybe_instant("last_checked_at_us")?,
+    }))
 }
 
 fn render(registry: Registry, reader: &Reader<'_>) -> Result<Rendered, StoreError> {

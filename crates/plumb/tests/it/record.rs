@@ -281,6 +281,39 @@ fn state_verify_names_what_differs_from_the_change_log_tlw_21() {
     assert_eq!((&found[0]["rule_id"], &found[0]["what"]), (&"aaa".into(), &"row is missing".into()));
 }
 
+/// TLW-21: what is no value of its kind is one difference among the others.
+#[test]
+fn state_verify_names_values_of_no_kind_beside_what_else_differs_tlw_21() {
+    let (world, host) = (world(), host());
+    let content = folder(&world, "ours", &[closed("aaa", "low"), closed("bbb", "low")]);
+    scan(&world, &host, &content);
+    let db = world.database();
+    let spoil = "UPDATE host_rule_state SET skip_reason = 'x', value_digest = 'beef', severity = 'dire' WHERE rule_id = 'bbb';
+        UPDATE host_rule_state SET skip_reason = '', current_status = 'pass' WHERE rule_id = 'aaa';
+        UPDATE host_posture SET pass_count = -1, compliance_state = 'fine', current_rule_set = 'none', last_scan_id = 'x';";
+    sql(&db, &format!("PRAGMA ignore_check_constraints = ON; {spoil}"));
+    let done = world.plumb(&["state", "verify", "--format", "json"]);
+    assert_code(&done, 2);
+    let spoilt = json(&done);
+    let spoilt = spoilt["differences"].as_array().unwrap();
+    let text = |difference: &Value, member: &str| difference[member].as_str().unwrap_or("-").to_owned();
+    let named: Vec<_> =
+        spoilt.iter().map(|one| ["rule_id", "what", "stored"].map(|member| text(one, member))).collect();
+    let wanted = [
+        ["aaa", "current_status", "pass"],
+        ["aaa", "skip_reason", "''"],
+        ["bbb", "severity", "dire"],
+        ["bbb", "value_digest", "beef"],
+        ["bbb", "skip_reason", "x"],
+        ["-", "compliance_state", "fine"],
+        ["-", "counts of results", "[-1, 2, 0, 0, 0]"],
+        ["-", "current_rule_set", "none"],
+    ];
+    assert_eq!(named[..8], wanted.map(|row| row.map(str::to_owned)));
+    assert_eq!((named.len(), named[8][1].as_str()), (9, "last scan"));
+    assert_code(&world.plumb(&["ledger", "verify"]), 2);
+}
+
 #[test]
 fn there_is_no_second_store_of_results_tlw_29() {
     let (world, host) = (world(), host());
