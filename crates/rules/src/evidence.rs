@@ -94,12 +94,13 @@ fn check(finding: &Finding<'_>, masker: &Masker, limit: usize) -> (EvidenceCheck
         None => (bytes, answer_hit),
     };
     let (output, cut) = excerpt_of(&excerpt, limit);
+    let is_cut = matches!(finding.answer, Answer::Whole(observation) if observation.is_cut());
     let check = EvidenceCheck {
         command,
         output,
         output_sha256,
         output_len,
-        cut,
+        cut: cut || is_cut,
         exit_status: finding.exit,
         expected,
         actual,
@@ -108,14 +109,15 @@ fn check(finding: &Finding<'_>, masker: &Masker, limit: usize) -> (EvidenceCheck
     (check, hit || expected_hit || actual_hit || answer_hit || excerpt_hit)
 }
 
-/// Returns the answer's bytes, digest and length, all of them after masking.
+/// Returns the answer's bytes, digest and length, all of them after masking. Of an answer that was cut and holds a secret the
+/// digest is that of what was kept: what else came was never there to be masked.
 fn answer((answer, secret): (&Answer<'_>, Option<&[u8]>), masker: &Masker) -> (Vec<u8>, Digest, u64, bool) {
     match answer {
         Answer::Whole(observation) => {
             let (bytes, hit) = masker.mask_with(&observation.stdout, secret);
             if hit {
                 let digest = masker.digest(&bytes);
-                let len = bytes.len() as u64;
+                let len = if observation.is_cut() { observation.stdout_len } else { bytes.len() as u64 };
                 return (bytes, digest, len, true);
             }
             (bytes, observation.stdout_sha256, observation.stdout_len, false)

@@ -93,6 +93,16 @@ impl<'a> Facts<'a> {
         Ok((observation, exit))
     }
 
+    /// Returns an answer that ended by itself and of which more came than is kept: nothing can be judged by it, but its beginning,
+    /// length and digest are known (EXE-12).
+    pub(crate) fn cut(&self, key: &str) -> Option<(&'a Observation, i32)> {
+        let observation = *self.observations.get(key)?;
+        match observation.ending {
+            Ending::Exited(exit) if observation.is_cut() => Some((observation, exit)),
+            Ending::Exited(_) | Ending::NoAnswer | Ending::TimedOut => None,
+        }
+    }
+
     /// Returns an answer of a typed probe, whose exit status tells a missing tool.
     pub(crate) fn typed(&self, key: &str) -> Result<(&'a Observation, i32), Reason> {
         let (observation, exit) = self.answer(key)?;

@@ -1,6 +1,6 @@
 //! `command`: a free shell check, for imported content; marked in every list and never in shipped content.
 
-use model::{Reason, ReasonCode};
+use model::{Observation, Reason, ReasonCode};
 
 use crate::compare::{Case, Comparator, Seen, comparing};
 use crate::compile::Scope;
@@ -77,20 +77,12 @@ impl Command {
         };
         let (observation, exit) = match facts.answer(key) {
             Ok(answer) => answer,
-            Err(reason) => return Outcome::error(reason),
+            Err(reason) => {
+                let shown = facts.cut(key).map(|(observation, exit)| self.finding(observation, exit));
+                return Outcome { findings: shown.into_iter().collect(), ..Outcome::error(reason) };
+            }
         };
-        let mut finding = Finding {
-            subject: "the command".to_owned(),
-            setting: None,
-            command: self.run.clone(),
-            answer: Answer::Whole(observation),
-            excerpt: None,
-            exit: Some(exit),
-            expected: format!("exit status {}", codes(&self.exit)),
-            actual: format!("exit status {exit}"),
-            source: None,
-            holds: None,
-        };
+        let mut finding = self.finding(observation, exit);
         if !self.exit.contains(&exit) {
             let code = match exit {
                 127 => ReasonCode::ToolMissing,
@@ -119,6 +111,21 @@ impl Command {
         let text = String::from_utf8_lossy(stdout).into_owned();
         let values = if text.is_empty() && comparator.judges_presence() { Vec::new() } else { vec![text] };
         compared(comparator, &Seen { values: &values, separator: None, case: Case::Exact }, finding)
+    }
+
+    fn finding<'a>(&self, observation: &'a Observation, exit: i32) -> Finding<'a> {
+        Finding {
+            subject: "the command".to_owned(),
+            setting: None,
+            command: self.run.clone(),
+            answer: Answer::Whole(observation),
+            excerpt: None,
+            exit: Some(exit),
+            expected: format!("exit status {}", codes(&self.exit)),
+            actual: format!("exit status {exit}"),
+            source: None,
+            holds: None,
+        }
     }
 }
 

@@ -106,7 +106,14 @@ fn a_long_answer_is_cut_in_the_evidence_which_says_so_and_keeps_its_length() {
     assert_eq!(evidence(0)["checks"][0]["output_len"], 3_000_000);
     assert_eq!(results[1]["status"], "error");
     assert_eq!(results[1]["reason"]["code"], "output_cut");
-    assert!(evidence(1)["error"]["text"].as_str().unwrap().contains("5000000 bytes"));
+    let cut = evidence(1);
+    assert!(cut["error"]["text"].as_str().unwrap().contains("5000000 bytes"));
+    let check = &cut["checks"][0];
+    assert_eq!((&check["output_len"], &check["cut"]), (&5_000_000.into(), &true.into()));
+    // By sha256sum(1), over 5,000,000 times x.
+    assert_eq!(check["output_sha256"], "03a7bd518f3e4ecac11f2e77f7437928ba5d80ac0b2b26a523d90e7628bfd59b");
+    assert_eq!(check["output"]["text"], "x".repeat(65_536));
+    assert_eq!(check["command"], "head -c 5000000 /dev/zero | tr '\\0' x");
 }
 
 /// EXE-14.
