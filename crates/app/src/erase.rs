@@ -65,7 +65,13 @@ impl App {
                 "what is destroyed needs a reason and somebody who approved it",
             ));
         }
-        if approved_by == self.actor || Some(approved_by) == self.actor.strip_prefix("local:") {
+        if approved_by.trim() != approved_by || approved_by.chars().any(is_unseen) {
+            let message = format!(
+                "{approved_by:?} names nobody: it has white space at an end, or a sign that is not seen"
+            );
+            return Err(Error::new(Kind::Usage, message).hint("name who approved it as people write it"));
+        }
+        if person(approved_by) == person(&self.actor) {
             let message = format!("{approved_by} asks for it and cannot approve it as well");
             return Err(Error::new(Kind::Denied, message).hint("name somebody else by --approved-by"));
         }
@@ -245,6 +251,18 @@ impl App {
         let detail = json!({"hold": hold.hold, "subject": hold.subject, "reason": hold.reason});
         self.record(&[LogEvent::HoldChanged(hold)], action, &detail).await
     }
+}
+
+/// Returns whom a name means, whoever writes it: names of logins differ in more than case or the word before them.
+fn person(name: &str) -> String {
+    let name = name.to_lowercase();
+    name.strip_prefix("local:").unwrap_or(&name).trim().to_owned()
+}
+
+/// Tells whether a character is there and not seen, so that two names look like one.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Tells whether an entry speaks of a fact or an edge: emptying its body would leave the value where it is read.

@@ -398,6 +398,20 @@ fn led_40_a_hold_forbids_erasures_of_its_host_until_it_is_released() {
     let own = event["changes"][0]["requested_by"].as_str().unwrap();
     let alone = ["ledger", "erase", "5", "--reason", "asked to", "--approved-by", own];
     assert_refused(&kept.plumb(&alone), 64, "cannot approve it as well");
+    // The same person by another spelling.
+    let name = own.strip_prefix("local:").unwrap();
+    for (by, why) in [
+        (own.to_uppercase(), "cannot approve it as well"),
+        (name.to_uppercase(), "cannot approve it as well"),
+        (format!("Local: {name}"), "cannot approve it as well"),
+        (format!("{own} "), "names nobody"),
+        (format!("\t{name}"), "names nobody"),
+        (format!("{name}\u{200b}"), "names nobody"),
+        (format!("ro\not{name}"), "names nobody"),
+    ] {
+        let alone = ["ledger", "erase", "5", "--reason", "asked to", "--approved-by", &by];
+        assert_refused(&kept.plumb(&alone), 64, why);
+    }
     let add = |name: &str, host: &str| {
         kept.plumb(&["ledger", "hold", "add", name, "--host", host, "--reason", "court"])
     };
