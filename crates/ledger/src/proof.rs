@@ -17,7 +17,7 @@ pub use read::{
     Absent, Tiles, consistency_from_tiles, consistency_tiles, inclusion_from_tiles, inclusion_tiles,
 };
 pub use receipt::Receipt;
-pub use verify::{ProofFile, verify_proof};
+pub use verify::{ProofFile, is_proof, verify_proof};
 
 /// Largest proof that is read: an entry and a body in base64, 64 hashes, a checkpoint. Bytes.
 pub const PROOF_BYTES_MAX: usize = 2_097_152;

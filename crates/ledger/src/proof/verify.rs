@@ -35,6 +35,12 @@ impl ProofFile {
     }
 }
 
+/// Tells whether a file begins like a proof of either kind.
+#[must_use]
+pub fn is_proof(bytes: &[u8]) -> bool {
+    [CONSISTENCY_HEADER, INCLUSION_HEADER].iter().any(|header| bytes.starts_with(header.as_bytes()))
+}
+
 /// Verifies a proof file against trusted keys; `name` is how findings call the file.
 ///
 /// Of an inclusion proof, the entry and body that stand in its extra data are verified with it; `entry` is

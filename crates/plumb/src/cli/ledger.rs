@@ -204,7 +204,7 @@ pub(crate) struct VerifyArgs {
     /// The bundle is of these entries only, the first and the one behind the last; without it, of the whole log
     #[arg(long, value_name = "FROM..TO", value_parser = range)]
     pub(crate) range: Option<Range>,
-    /// An older checkpoint or bundle that the log must extend; may be repeated
+    /// An older checkpoint, bundle or receipt that the log must extend; may be repeated
     #[arg(long, value_name = "OLDER")]
     pub(crate) against: Vec<PathBuf>,
     /// A bundle of the ledger that this one goes on with; may be repeated

@@ -10,7 +10,8 @@ use app::report::Claimed;
 use app::state::Difference;
 use app::witness::Seen;
 use app::{App, Error, Kind};
-use ledger::bundle::{CHECKPOINT, Extent, Options, Range, SMALL_FILE_BYTES_MAX};
+use ledger::bundle::{CHECKPOINT, Extent, Options, Range};
+use ledger::proof::{PROOF_BYTES_MAX, is_proof};
 use ledger::verify::{Continued, EvidenceState, WitnessLag};
 use ledger::{Policy, Report, TreeHead, VerifierKey};
 use serde_json::json;
@@ -245,20 +246,26 @@ pub(super) fn read_keys(texts: &[String]) -> Result<Vec<VerifierKey>, Error> {
     texts.iter().map(read).collect()
 }
 
-/// Reads an older checkpoint, or that of an older bundle. A trusted key must have signed it.
+/// Reads an older checkpoint, that of an older bundle, or that in a receipt. A trusted key must have signed it.
 fn known_head(path: &Path, keys: &[VerifierKey]) -> Result<TreeHead, Error> {
     let file = if path.is_dir() { path.join(CHECKPOINT) } else { path.to_owned() };
     let bytes = fs::File::open(&file).and_then(|file| {
         let mut bytes = Vec::new();
-        file.take(SMALL_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map(|_read| bytes)
+        file.take(PROOF_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map(|_read| bytes)
     });
     let bytes = bytes.map_err(|err| {
         Error::new(Kind::Unavailable, format!("could not read the checkpoint {}: {err}", file.display()))
     })?;
-    ledger::checkpoint::open(&bytes, keys).map(|signed| signed.head).map_err(|err| {
-        Error::new(Kind::Usage, format!("--against {}: {err}", file.display()))
-            .hint("name a checkpoint that a key given by --vkey signed")
-    })
+    let refused = |problem: &dyn std::fmt::Display| {
+        Error::new(Kind::Usage, format!("--against {}: {problem}", file.display()))
+            .hint("name a checkpoint or a receipt that a key given by --vkey signed, or an older bundle")
+    };
+    let checkpoint = if is_proof(&bytes) {
+        super::prove::checkpoint_of(&file, &bytes, keys).map_err(|problem| refused(&problem))?.into_bytes()
+    } else {
+        bytes
+    };
+    ledger::checkpoint::open(&checkpoint, keys).map(|signed| signed.head).map_err(|err| refused(&err))
 }
 
 fn show(report: &Report, format: ListFormat) -> Result<Exit, Error> {

@@ -87,6 +87,23 @@ pub(super) fn verify(
     Ok((report, None))
 }
 
+/// Returns the newest checkpoint that a proof holds, once the proof is sound: what is held against it shall not pass because of
+/// a file that somebody changed.
+pub(super) fn checkpoint_of(path: &Path, bytes: &[u8], keys: &[VerifierKey]) -> Result<String, String> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let proof = ProofFile::parse(bytes).map_err(|err| err.to_string())?;
+    // Of a bare proof the entry comes by another way: nothing but the checkpoint is asked of it here.
+    let is_bare = matches!(&proof, ProofFile::Inclusion(proof) if proof.extra.is_none());
+    let report = verify_proof(&name, bytes, keys, None);
+    match report.findings.first().filter(|_finding| !is_bare && !report.ok) {
+        Some(finding) => Err(finding.detail.clone()),
+        None => Ok(match proof {
+            ProofFile::Inclusion(proof) => proof.checkpoint,
+            ProofFile::Consistency(ConsistencyProof { checkpoints: [_older, newer], .. }) => newer,
+        }),
+    }
+}
+
 /// Reads a file up to one byte more than `max`, which is enough to see that it is too long.
 fn read(path: &Path, max: usize) -> Result<Vec<u8>, Error> {
     let unreadable =

@@ -270,6 +270,29 @@ fn led_63_an_older_checkpoint_finds_a_log_that_was_cut_back() {
     assert_code(&kept.plumb(&["ledger", "prove", "--index", "0", "--output", &proof]), 0);
     let done = kept.plumb(&["verify", &proof, "--vkey", &key, "--against", &early]);
     assert_refused(&done, 64, "--against belongs to bundles");
+    // A receipt holds a signed head as well: of a longer log, and of this one.
+    let receipt = |name: &str, words: &[&str]| {
+        let path = kept.world.path(name).to_str().unwrap().to_owned();
+        assert_code(&kept.plumb(&[&["ledger", "prove", "--output", &path], words].concat()), 0);
+        path
+    };
+    let older = fs::read_to_string(Path::new(&early).join("checkpoint")).unwrap();
+    let grown = receipt("grown", &["--consistency", older.lines().nth(1).unwrap()]);
+    let bare = receipt("bare", &["--index", "0", "--bare"]);
+    for against in [&proof, &grown, &bare] {
+        let against = |bundle: &str| {
+            kept.plumb(&["verify", bundle, "--vkey", &key, "--against", against, "--format", "json"])
+        };
+        assert_code(&against(&late), 0);
+        let done = against(&early);
+        assert_code(&done, 2);
+        assert_eq!(codes(&json(&done)), ["truncated"]);
+    }
+    // One that was changed does not pass for a sound one.
+    let text = fs::read_to_string(&proof).unwrap();
+    fs::write(&proof, text.replace("index 0", "index 1")).unwrap();
+    let done = kept.plumb(&["verify", &late, "--vkey", &key, "--against", &proof]);
+    assert_refused(&done, 64, "--against");
     let other = kept_vkey_of_another();
     let done = kept.plumb(&["verify", &early, "--vkey", &other, "--against", checkpoint.to_str().unwrap()]);
     assert_refused(&done, 64, "--against");
