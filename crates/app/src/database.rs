@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{Server, SslMode};
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind};
 use crate::tls;
@@ -65,6 +66,9 @@ pub struct Database {
     pub sslmode: Option<String>,
     pub sslrootcert: Option<PathBuf>,
 }
+
+/// Stands for the host in an address that names none (RFC 2606, section 2: nobody has it).
+const NO_HOST: &str = "nowhere.invalid";
 
 /// Where the database is.
 #[derive(Debug)]
@@ -198,7 +202,7 @@ impl Database {
     }
 
     fn server(&self, text: &str) -> Result<Server, Error> {
-        let url = parse(text)?;
+        let url = parse(&in_place_of(text, self.port.is_some()))?;
         if self.is_url_public && url.password().is_some() {
             let message = "a password on the command line can be seen by every user of this machine";
             let [file, password, url] = ["PASSWORD_FILE", "PASSWORD", "URL"].map(|name| self.variable(name));
@@ -207,7 +211,11 @@ impl Database {
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let of_url = |text: &str| Some(decoded(text)).filter(|text| !text.is_empty());
         let options = Options::read(&url)?;
-        let host = self.host.clone().or(options.host).or_else(|| url.host_str().map(bare).and_then(of_url));
+        let host = self
+            .host
+            .clone()
+            .or(options.host)
+            .or_else(|| url.host_str().filter(|host| *host != NO_HOST).map(bare).and_then(of_url));
         let name = self.name.clone().or_else(|| of_url(url.path().trim_start_matches('/')));
         let user = self.user.clone().or_else(|| of_url(url.username()));
         let (Some(host), Some(name), Some(user)) = (&host, &name, &user) else {
@@ -338,6 +346,23 @@ fn parse(text: &str) -> Result<Url, Error> {
         refused(message)
             .hint("write special characters of a password as %XX, or set PLUMB_DATABASE_PASSWORD instead")
     })
+}
+
+/// Returns an address with what its reader would stumble over, and nobody asks it for: [`NO_HOST`] where it names a user and
+/// no host, which stands elsewhere or is missing and named then; no port, where a setting of its own says which.
+fn in_place_of(text: &str, has_port: bool) -> Zeroizing<String> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Zeroizing::new(text.to_owned()) };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (user, place) = authority.rsplit_once('@').map_or(("", authority), |(user, place)| (user, place));
+    // Colons of an IPv6 address stand in its brackets.
+    let end = place.rfind(':').filter(|colon| place.rfind(']').is_none_or(|bracket| bracket < *colon));
+    let (host, port) = place.split_at(end.unwrap_or(place.len()));
+    let is_bare = host.is_empty() && (!user.is_empty() || !port.is_empty());
+    let (at, host) = (if authority.contains('@') { "@" } else { "" }, if is_bare { NO_HOST } else { host });
+    // What is no number is no port: perhaps a password with a slash, of which a reader would make a path.
+    let is_number = port.bytes().skip(1).all(|byte| byte.is_ascii_digit());
+    let port = if has_port && is_number { "" } else { port };
+    Zeroizing::new(format!("{scheme}://{user}{at}{host}{port}{path}"))
 }
 
 /// Takes an IPv6 address out of the brackets that it has in a URL (RFC 3986, section 3.2.2).

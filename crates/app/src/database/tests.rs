@@ -77,7 +77,8 @@ fn dbs_24_addresses_and_single_settings_come_together_and_single_ones_win() {
 fn dbs_24_what_is_missing_unknown_or_out_of_range_is_named() {
     for (text, words) in [
         ("postgres://", "names no host, no database name, no user"),
-        ("postgres://ann@/plumb", "empty host"),
+        ("postgres://ann@/plumb", "names no host"),
+        ("postgres://ann@:5432/plumb", "names no host"),
         ("postgres://db/plumb", "names no user"),
         ("postgres://ann@db", "names no database name"),
         ("postgres://ann@db:99999/plumb", "invalid port number"),
@@ -104,6 +105,31 @@ fn dbs_24_what_is_missing_unknown_or_out_of_range_is_named() {
     }
     let mixed = Database { host: Some("db".to_owned()), ..url("sqlite:///x") };
     assert!(said(&mixed).contains("PLUMB_DATABASE_HOST is for PostgreSQL"));
+}
+
+/// Where the address alone would be refused, and the setting says it.
+#[test]
+fn dbs_24_a_single_setting_stands_in_for_a_part_that_the_address_lacks_or_has_wrong() {
+    let host = |text: &str| Database { host: Some("/run/x".to_owned()), ..url(text) };
+    let port = |text: &str| Database { port: Some("5433".to_owned()), ..url(text) };
+    for (database, wanted) in [
+        (host("postgres://pa@/d1"), "d1 on /run/x:5432 as pa"),
+        (host("postgres://pa@:6000/d1"), "d1 on /run/x:6000 as pa"),
+        (host("postgres://pa:s%2Fw@/d1?sslmode=disable"), "d1 on /run/x:5432 as pa"),
+        (url("postgres://pa@/d1?host=/run/y"), "d1 on /run/y:5432 as pa"),
+        (port("postgres://pa@h:99999/d1"), "d1 on h:5433 as pa"),
+        (port("postgres://pa@h:0/d1"), "d1 on h:5433 as pa"),
+        (port("postgres://pa@[2001:db8::1]:99999/d1"), "d1 on [2001:db8::1]:5433 as pa"),
+        (port("postgres://pa@[2001:db8::1]/d1"), "d1 on [2001:db8::1]:5433 as pa"),
+        (Database { host: Some("h2".to_owned()), ..port("postgres://pa@:99999/d1") }, "d1 on h2:5433 as pa"),
+    ] {
+        assert_eq!(said(&database), wanted);
+    }
+    // A password with a slash is no port, and is not shown as a path.
+    for database in [port("postgres://pa:hush/hush@h/d1"), host("postgres://pa:hush/hush@h/d1")] {
+        let said = said(&database);
+        assert!(said.contains("invalid port number") && !said.contains("hush"), "{said}");
+    }
 }
 
 #[test]

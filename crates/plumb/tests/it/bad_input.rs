@@ -111,7 +111,7 @@ fn a_place_beyond_every_ledger_is_a_usage_error() {
 #[test]
 fn a_database_address_that_cannot_be_used_is_refused_without_its_password() {
     let table = [
-        ("postgres://ann:hush-hush@/plumb", "empty host"),
+        ("postgres://ann:hush-hush@/plumb", "names no host"),
         ("postgresql://ann:hush-hush@db.example.org:99999/plumb", "invalid port number"),
         ("mysql://ann:hush-hush@db.example.org/plumb", "mysql"),
         ("hush-hush", "unknown scheme"),
