@@ -8,7 +8,7 @@ use ledger::tile::{TileId, integrate, load_frontier};
 use ledger::tree::Frontier;
 use ledger::verify::WitnessLag;
 use ledger::{Signer, TreeHead};
-use model::Digest;
+use model::{Digest, Timestamp};
 use store::log::{PAGE_MAX, StoredCheckpoint};
 
 use crate::context::App;
@@ -25,6 +25,8 @@ pub struct Status {
     pub vkey: String,
     pub size: u64,
     pub checkpoint: Option<StoredCheckpoint>,
+    /// Recorded time of the newest entry under it, which it commits to: of its own time nobody else knows.
+    pub covered_until: Option<Timestamp>,
     /// Entries that no checkpoint covers yet.
     pub uncovered: u64,
     /// Entries under the newest checkpoint that left the machine: in the anchor, or cosigned by a witness.
@@ -193,6 +195,10 @@ impl App {
             origin: self.tenant.origin.clone(),
             vkey: self.tenant.vkey.clone(),
             size,
+            covered_until: match covered.checked_sub(1) {
+                Some(newest) => self.find_entry_time(newest).await?,
+                None => None,
+            },
             uncovered: size.saturating_sub(covered),
             left,
             window_seconds: self.seconds_since_entry(left).await?,
@@ -204,11 +210,16 @@ impl App {
 
     /// Returns how long ago the entry at an index was recorded; 0 when there is none.
     async fn seconds_since_entry(&self, index: u64) -> Result<i64, Error> {
+        let at = self.find_entry_time(index).await?;
+        Ok(at.map_or(0, |at| self.now().micros_since(at) / 1_000_000))
+    }
+
+    /// Returns when the entry at an index was recorded; nothing when there is none.
+    pub(crate) async fn find_entry_time(&self, index: u64) -> Result<Option<Timestamp>, Error> {
         let stored = self.db.list_entries(&self.tenant, (index, 1)).await?.pop();
-        let Some(stored) = stored else { return Ok(0) };
+        let Some(stored) = stored.filter(|stored| stored.index == index) else { return Ok(None) };
         let entry = ledger::Entry::parse(&stored.entry).ok();
         let at = entry.and_then(|entry| entry.at.parse().ok());
-        let at = at.ok_or_else(|| Error::internal(format!("entry {index} of the log does not read")))?;
-        Ok(self.now().micros_since(at) / 1_000_000)
+        at.map(Some).ok_or_else(|| Error::internal(format!("entry {index} of the log does not read")))
     }
 }

@@ -153,10 +153,8 @@ impl App {
     }
 
     pub(crate) async fn entry_time(&self, index: u64) -> Result<Timestamp, Error> {
-        let stored = self.db.list_entries(&self.tenant, (index, 1)).await?.pop();
-        let entry = stored.and_then(|stored| ledger::Entry::parse(&stored.entry).ok());
-        let at = entry.and_then(|entry| entry.at.parse().ok());
-        at.ok_or_else(|| Error::internal(format!("entry {index} of the log does not read")))
+        let at = self.find_entry_time(index).await?;
+        at.ok_or_else(|| Error::internal(format!("the log has no entry {index}")))
     }
 }
 

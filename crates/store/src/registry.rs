@@ -272,7 +272,9 @@ pub const TABLES: &[Table] = &[
             ("note", Log),
             (
                 "created_at_us",
-                Nobody("our own clock at the signing; a time that proves something is a witness's"),
+                Nobody(
+                    "our own clock at the signing, which a warning of late witnesses counts from; shown is the newest entry's",
+                ),
             ),
         ],
     },

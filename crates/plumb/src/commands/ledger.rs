@@ -38,7 +38,7 @@ pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
             "checkpoint": checkpoint.map(|checkpoint| json!({
                 "size": checkpoint.size,
                 "root": checkpoint.root,
-                "created_at": checkpoint.created_at,
+                "newest_entry_at": status.covered_until,
                 "note": String::from_utf8_lossy(&checkpoint.note),
             })),
             "uncovered": status.uncovered,
@@ -52,13 +52,11 @@ pub(super) async fn status(app: &App, args: ListArgs) -> Result<Exit, Error> {
         warn_of_unsigned(status.seen.as_ref());
         return Ok(Exit::Success);
     }
-    let (covered, at) = checkpoint.map_or_else(
-        || ("0".to_owned(), "never".to_owned()),
-        |c| (c.size.to_string(), c.created_at.to_string()),
-    );
+    let covered = checkpoint.map_or(0, |checkpoint| checkpoint.size);
+    let until = status.covered_until.map_or_else(String::new, |at| format!(", the newest of {at}"));
     let open = status.size.saturating_sub(status.left);
     let text = format!(
-        "origin       {}\nvkey         {}\nentries      {}\ncheckpoint   over {covered} entries, signed {at}\n\
+        "origin       {}\nvkey         {}\nentries      {}\ncheckpoint   over {covered} entries{until}\n\
          uncovered    {}\nleft         {} entries are under a checkpoint in the anchor or cosigned by a witness\n{}{}\
          window       {open} entries, the oldest {} s old, are not: the owner can still remove or rewrite them\n\
          \u{20}            unseen, but for copies that somebody keeps\n\

@@ -141,7 +141,7 @@ fn led_35_cosignatures_of_one_witness_do_not_go_back_in_time() {
     let world = world();
     let log = begun(&world);
     let status = json(&world.plumb(&["ledger", "status", "--format", "json"]));
-    let begun_at = instant_seconds(status["checkpoint"]["created_at"].as_str().unwrap()).unwrap();
+    let begun_at = instant_seconds(status["checkpoint"]["newest_entry_at"].as_str().unwrap()).unwrap();
     // Both times are in order with the entries, and the second is before the first.
     let times = AtomicU64::new(begun_at + 300);
     let url = scripted(2, move |request| cosigned_at(1, request, times.fetch_sub(100, Ordering::SeqCst)));
@@ -174,7 +174,7 @@ fn stamped(lag: &str, behind: u64) -> (World, String, u64, Output) {
     let world = world().env("PLUMB_STAMP_MAX_LAG_SECONDS", lag);
     let log = begun(&world);
     let status = json(&world.plumb(&["ledger", "status", "--format", "json"]));
-    let begun_at = instant_seconds(status["checkpoint"]["created_at"].as_str().unwrap()).unwrap();
+    let begun_at = instant_seconds(status["checkpoint"]["newest_entry_at"].as_str().unwrap()).unwrap();
     let url = scripted(1, move |request| cosigned_at(1, request, begun_at + behind));
     let policy = written(&world, &format!("log {log}\nwitness w {} {url}\nquorum w\n", cosigner(1).public()));
     let done = grown(&world, &policy, 1);
