@@ -143,6 +143,10 @@ impl Database {
     /// # Errors
     /// When a part is missing, unknown or out of its range; says which and what would be right.
     pub(crate) fn place(&self, data_dir: &Path) -> Result<Place, Error> {
+        if self.is_default() && data_dir.to_str().is_none() {
+            let message = format!("the data directory {} has a name that is not UTF-8", data_dir.display());
+            return Err(refused(message).hint("name another by --data-dir"));
+        }
         if self.is_default() {
             return Ok(Place::File(data_dir.join(DATABASE_FILE)));
         }

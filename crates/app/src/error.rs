@@ -138,6 +138,7 @@ fn hint_for(err: &StoreError) -> Option<&'static str> {
             Some("see whether it is on record before you do it again; it is there whole, or not at all")
         }
         Problem::ReadOnlyServer => Some("connect to the primary server, as a user who may write"),
+        Problem::OpenFiles => Some("lower -j (--concurrency) where there is one, or raise `ulimit -n`"),
         Problem::ReadOnly => {
             Some("check that the data directory can be written, or name another by --data-dir")
         }

@@ -287,8 +287,12 @@ fn key_refused(path: &Path, problem: &str) -> Error {
 /// Reads the signing key's seed; looser permissions or a foreign owner refuse to start (LED-21).
 pub(crate) fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
     let refused = |problem: &str| key_refused(path, problem);
-    let unreadable =
-        |err: std::io::Error| refused(&format!("cannot be read: {err}")).hint("restore it from your backup");
+    let unreadable = |err: std::io::Error| {
+        let error = refused(&format!("cannot be read: {err}"));
+        // Else it is there.
+        let is_gone = err.kind() == std::io::ErrorKind::NotFound;
+        if is_gone { error.hint("restore it from your backup") } else { error }
+    };
     let meta = fs::symlink_metadata(path).map_err(unreadable)?;
     if !meta.is_file() || meta.permissions().mode() & 0o077 != 0 {
         return Err(refused("can be read by others").hint("chmod 600 it"));

@@ -7,6 +7,7 @@ mod apply;
 mod refusal;
 
 use crate::db::{Exhausted, Undecided};
+use crate::files;
 use refusal::Place;
 pub use refusal::Refusal;
 
@@ -80,6 +81,8 @@ pub enum Problem {
     Exhausted(String),
     /// The connection ended while the server committed: what was to be written is there whole, or not at all.
     Undecided(String),
+    /// This machine allows no more open files: this process, or all of them together.
+    OpenFiles,
     ReadOnly,
     /// The server takes no writes, or none of this user.
     ReadOnlyServer,
@@ -128,6 +131,7 @@ impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Busy => f.write_str("another process holds the write lock"),
+            Self::OpenFiles => f.write_str("this machine allows no more open files"),
             Self::ReadOnly => f.write_str("it is read-only"),
             Self::ReadOnlyServer => f.write_str("the server is read-only, or for this user"),
             Self::DiskFull => f.write_str("the disk is full"),
@@ -186,7 +190,9 @@ impl Problem {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::Busy | Self::Exhausted(_) | Self::Undecided(_) | Self::Unreachable(_) => Class::Transient,
+            Self::Busy | Self::Exhausted(_) | Self::OpenFiles | Self::Undecided(_) | Self::Unreachable(_) => {
+                Class::Transient
+            }
             Self::Taken(_) => Class::Conflict,
             Self::Denied(_) | Self::WrongRole(_) => Class::Security,
             Self::ReadOnly
@@ -222,6 +228,7 @@ impl Problem {
                     cause.downcast_ref::<Undecided>().map(|undecided| Self::of(&undecided.0).to_string());
                 Self::Undecided(cause.unwrap_or_default())
             }
+            sqlx::Error::Io(cause) if files::is_out_of_files(cause) => Self::OpenFiles,
             sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
                 Self::Unreachable(cause.to_string())
             }
@@ -264,6 +271,8 @@ impl Problem {
             8 => Self::ReadOnly,
             11 => Self::Corrupt,
             13 => Self::DiskFull,
+            // SQLite keeps to itself why, and what this process may not open the next one may not, either.
+            14 if files::are_none_left() => Self::OpenFiles,
             14 => Self::Permission("the file cannot be opened".to_owned()),
             // A guard that stands before a unique key uses its word.
             19 if message.contains("UNIQUE") => Self::Taken(message.to_owned()),

@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use rustix::io::Errno;
+
 use crate::error::{Problem, StoreError};
 
 /// One file is made at a time in this process, so that nobody uses it before its maker has closed it.
@@ -19,6 +21,8 @@ fn of_io(path: &Path, err: &std::io::Error) -> StoreError {
     let kind = err.kind();
     let problem = if kind == ErrorKind::NotFound {
         Problem::Missing
+    } else if is_out_of_files(err) {
+        Problem::OpenFiles
     } else if kind == ErrorKind::PermissionDenied {
         Problem::Permission(err.to_string())
     } else if kind == ErrorKind::ReadOnlyFilesystem {
@@ -31,6 +35,20 @@ fn of_io(path: &Path, err: &std::io::Error) -> StoreError {
     refused(path, problem)
 }
 
+/// Tells whether this machine allowed no more open files (open(2)).
+pub(crate) fn is_out_of_files(err: &std::io::Error) -> bool {
+    matches!(Errno::from_io_error(err), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// Tells whether this process could not open as many files now as a connection needs, whichever they are: what was refused to
+/// SQLite is given back by then.
+pub(crate) fn are_none_left() -> bool {
+    let opened = [(); FILES_OF_ONE].map(|()| fs::File::open("/"));
+    opened.iter().any(|opened| opened.as_ref().is_err_and(is_out_of_files))
+}
+
+/// Files that a connection has open at once: the database, its two side files, and for a moment its folder.
+const FILES_OF_ONE: usize = 4;
 /// Side files of the write-ahead log, named after the database file (sqlite.org/wal.html).
 const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
 

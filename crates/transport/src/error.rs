@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use model::FailureReason;
+use rustix::io::Errno;
 
 use crate::frame::FrameError;
 use crate::key::KeyError;
@@ -88,6 +89,11 @@ impl SudoRefusal {
     }
 }
 
+/// Tells whether this machine, not the host, allowed no more open files: this process or all of them together (open(2)).
+pub(crate) fn is_out_of_files(err: &io::Error) -> bool {
+    matches!(Errno::from_io_error(err), Some(Errno::MFILE | Errno::NFILE))
+}
+
 /// Why there is no conversation. Nothing of a failed conversation is handed out (EXE-15).
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
@@ -97,10 +103,11 @@ pub enum TransportError {
         #[source]
         source: io::Error,
     },
-    #[error("could not connect to {endpoint}: {problem}")]
+    #[error("could not connect to {endpoint}{}", problem.map_or_else(String::new, |problem| format!(": {problem}")))]
     Connect {
         endpoint: String,
-        problem: String,
+        /// In our words, where the system's alone mislead.
+        problem: Option<&'static str>,
         #[source]
         source: io::Error,
     },
@@ -173,6 +180,11 @@ impl TransportError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Resolve { source, .. } | Self::Connect { source, .. } | Self::Spawn(source)
+                if is_out_of_files(source) =>
+            {
+                Some("lower -j (--concurrency), or raise `ulimit -n`: the limit is this machine's".to_owned())
+            }
             Self::NoShell { first_bytes, .. } if !first_bytes.is_blank() => {
                 Some(format!("the host sent: {first_bytes}"))
             }

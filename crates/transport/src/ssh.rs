@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 
 use crate::converse::Progress;
 use crate::driver;
-use crate::error::{HostKeyRefusal, Said, TransportError, excerpt};
+use crate::error::{HostKeyRefusal, Said, TransportError, excerpt, is_out_of_files};
 use crate::limits::Limits;
 use crate::pipe::{Input, Output, Pipe};
 use crate::target::{AuthMethod, HostKey, HostKeyCheck, Privilege, SshTarget};
@@ -227,16 +227,17 @@ impl Dial<'_> {
     }
 }
 
-fn connect_problem(err: &std::io::Error) -> String {
+fn connect_problem(err: &std::io::Error) -> Option<&'static str> {
     use std::io::ErrorKind;
+    if is_out_of_files(err) {
+        return Some("this machine allows no more open files");
+    }
     if err.kind() == ErrorKind::ConnectionRefused {
-        return "nothing listens on the port".to_owned();
+        return Some("nothing listens on the port");
     }
-    if matches!(err.kind(), ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) {
-        return "there is no way to it".to_owned();
-    }
-    // The operating system's own words.
-    err.to_string()
+    // Else the operating system's own words are enough, which stand behind.
+    let is_away = matches!(err.kind(), ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable);
+    is_away.then_some("there is no way to it")
 }
 
 fn handshake_problem(err: &russh::Error) -> String {

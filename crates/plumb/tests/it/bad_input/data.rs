@@ -1,6 +1,8 @@
 //! A data directory that is missing, foreign, broken, full, or open to others.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +12,7 @@ use testkit::process::{self, Output};
 use testkit::wait;
 
 use crate::database::{sql, try_sql};
-use crate::support::{World, assert_code, assert_refused, at, host, key, recorded, world, yes};
+use crate::support::{World, assert_code, assert_refused, at, host, key, mode, recorded, world, yes};
 
 /// A world with a recorded local scan, and what its posture says.
 fn scanned() -> (World, String, Value) {
@@ -119,6 +121,76 @@ fn a_data_directory_that_others_can_write_is_refused_until_it_is_mended() {
     }
     set_mode(world.data(), 0o700);
     assert_eq!(recorded(&world), posture);
+}
+
+#[test]
+fn led_42_a_data_directory_that_others_can_look_into_is_closed_to_them_where_it_is_ours() {
+    let (world, _, posture) = scanned();
+    for loose in [0o755, 0o750, 0o701] {
+        set_mode(world.data(), loose);
+        assert_eq!(recorded(&world), posture);
+        assert_eq!(mode(world.data()), 0o700);
+    }
+    let empty = self::world();
+    fs::create_dir_all(empty.data()).unwrap();
+    set_mode(empty.data(), 0o755);
+    assert_code(&empty.plumb(&["ledger", "init"]), 0);
+    assert_eq!(mode(empty.data()), 0o700);
+
+    // Files of others may have to be seen by others.
+    let other = self::world();
+    fs::create_dir_all(other.data()).unwrap();
+    fs::write(other.data().join("index.html"), "hello").unwrap();
+    set_mode(other.data(), 0o755);
+    assert_refused(&other.plumb(&["ledger", "init"]), 78, "holds files of others, who can look into it");
+    assert_eq!(mode(other.data()), 0o755);
+    assert_eq!(fs::read_dir(other.data()).unwrap().count(), 1);
+}
+
+/// Out of descriptors is told by its name, once, and never as a lack of permission: for the database and for a connection.
+#[test]
+fn too_few_open_files_are_told_as_the_limit_of_this_machine() {
+    let (world, _, _) = scanned();
+    let content = yes(&world);
+    let scan = ["scan", "root@127.0.0.1:1", "--content", &content, "--quiet"];
+    let mut said = String::new();
+    for limit in 8..30 {
+        for words in [&["posture"][..], &scan] {
+            let run = world.command::<&str>(words);
+            let mut limited = Command::new("sh");
+            limited.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]).arg(run.get_program());
+            limited
+                .args(run.get_args())
+                .env_clear()
+                .envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            let done = process::run(limited, b"", wait::LONG).unwrap();
+            said += &format!("{}{}", done.stdout, done.stderr);
+        }
+    }
+    assert!(!said.contains("no permission"), "{said}");
+    assert!(said.lines().all(|line| line.matches("os error 24").count() < 2), "{said}");
+    let database = format!(
+        "could not open the database {}: this machine allows no more open files",
+        world.database().display()
+    );
+    assert!(said.contains(&database), "{said}");
+    assert!(
+        said.contains("could not connect to 127.0.0.1:1: this machine allows no more open files"),
+        "{said}"
+    );
+    assert!(said.contains("could not connect to 127.0.0.1:1: nothing listens on the port"), "{said}");
+    assert!(said.contains("raise `ulimit -n`"), "{said}");
+}
+
+#[test]
+fn a_data_directory_whose_name_is_no_text_is_refused_before_it_is_made() {
+    let world = world();
+    let name = OsStr::from_bytes(b"d\xff");
+    let path = world.home().join(name);
+    let words = [OsStr::new("--data-dir"), path.as_os_str(), OsStr::new("ledger"), OsStr::new("init")];
+    let done = process::run(world.command(&words), b"", wait::LONG).unwrap();
+    assert_refused(&done, 78, "has a name that is not UTF-8");
+    assert!(!path.exists());
 }
 
 #[test]
