@@ -83,6 +83,9 @@ pub struct Config {
     pub variables: Vec<(String, String)>,
     /// A profile to lay over the rules, and to run.
     pub tailoring: Option<PathBuf>,
+    /// What the origin of a new log begins with, before `/<log id>`; the log that is there must have it. None for
+    /// `plumbline.local`, or whatever it has.
+    pub origin_prefix: Option<String>,
     /// Who acts: `local:<login name>`.
     pub actor: String,
     pub clock: Clock,

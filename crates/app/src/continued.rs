@@ -17,7 +17,9 @@ use store::{Db, Tenant};
 use crate::checkpoint;
 use crate::context::{App, Config, audit_record, new_uuid, nonces};
 use crate::error::{Error, Kind};
-use crate::open::{KEY_FILE, Mode, ORIGIN_PREFIX, TENANT_SLUG, open, open_database, place_key, read_seed};
+use crate::open::{
+    KEY_FILE, Mode, ORIGIN_PREFIX, TENANT_SLUG, open, open_database, place_key, prefix_of, read_seed,
+};
 
 mod known;
 
@@ -101,7 +103,8 @@ async fn begin(config: &Config, request: &Request<'_>, known: &Known, db: &Db) -
         place_key(&config.data_dir, &key_path)?;
     }
     let log = LogId::new(new_uuid(now));
-    let origin = format!("{ORIGIN_PREFIX}/{log}");
+    let prefix = prefix_of(&known.newest().head.origin).unwrap_or(ORIGIN_PREFIX);
+    let origin = format!("{prefix}/{log}");
     let signer = Signer::from_seed(&origin, &*read_seed(&key_path)?)
         .map_err(|err| Error::internal(format!("could not make a signing key: {err}")))?;
     let id = old.as_ref().map_or_else(|| TenantId::new(new_uuid(now)), |old| old.tenant.id);

@@ -59,6 +59,7 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
         Mode::Existing | Mode::Ledger => require(&place)?,
     }
     let policy = config.policy.as_deref().map(ConfiguredPolicy::read).transpose()?;
+    config.origin_prefix.as_deref().map_or(Ok(()), check_prefix)?;
     let db = open_database(config).await?;
     let (tenant, signer, created) = match db.find_tenant(TENANT_SLUG).await? {
         Some(tenant) => {
@@ -73,10 +74,42 @@ pub async fn open(config: &Config, mode: Mode) -> Result<App, Error> {
             (tenant, Some(signer), created)
         }
     };
+    refuse_other_prefix(config, &tenant)?;
     if let Some(policy) = &policy {
         policy.check(&tenant)?;
     }
     Ok(assemble(config, (db, tenant, signer), (policy, content), created))
+}
+
+/// Checks what the origin of a log shall begin with: an origin is the name of a key (docs/formats/checkpoint.md).
+fn check_prefix(prefix: &str) -> Result<(), Error> {
+    let problem = if prefix.is_empty() || prefix.len() > PREFIX_BYTES_MAX {
+        "it has 1 to 128 bytes"
+    } else if prefix.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+') {
+        "it has no white space, no control character and no plus sign"
+    } else if prefix.split('/').any(str::is_empty) {
+        "no slash stands at an end of it or beside another"
+    } else {
+        return Ok(());
+    };
+    let shown: String = prefix.chars().take(PREFIX_BYTES_MAX).collect();
+    Err(Error::new(Kind::Usage, format!("an origin cannot begin with {shown:?}: {problem}"))
+        .hint("write a name of yours, like a URL without its scheme: log.example.org/prod"))
+}
+
+/// Returns what an origin begins with, before its log id.
+pub(crate) fn prefix_of(origin: &str) -> Option<&str> {
+    origin.rsplit_once('/').map(|(prefix, _log)| prefix)
+}
+
+/// Refuses a log that was begun under another name than the one that is asked for: a log keeps its own.
+fn refuse_other_prefix(config: &Config, tenant: &Tenant) -> Result<(), Error> {
+    let Some(wanted) = config.origin_prefix.as_deref() else { return Ok(()) };
+    if prefix_of(&tenant.origin) == Some(wanted) {
+        return Ok(());
+    }
+    let message = format!("there is a log already, and its origin is {}", tenant.origin);
+    Err(Error::new(Kind::Conflict, message).hint("a log keeps its origin; leave --origin out"))
 }
 
 /// Opens a tenant of a database for reading, without its signing key and without rules.
@@ -234,7 +267,7 @@ pub async fn migrate(config: &Config, grants: &[String]) -> Result<Migrated, Err
 async fn make_tenant(config: &Config, db: &Db) -> Result<(Tenant, Signer, bool), Error> {
     let now = config.clock.now();
     let log = LogId::new(new_uuid(now));
-    let origin = format!("{ORIGIN_PREFIX}/{log}");
+    let origin = format!("{}/{log}", config.origin_prefix.as_deref().unwrap_or(ORIGIN_PREFIX));
     let key_path = config.data_dir.join(KEY_FILE);
     if !key_path.exists() {
         place_key(&config.data_dir, &key_path)?;

@@ -151,7 +151,9 @@ async fn edge_command(global: &Global, command: EdgeCommand) -> Result<Exit, Err
 
 async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit, Error> {
     let app = match &command {
-        LedgerCommand::Init => created(global).await?,
+        LedgerCommand::Init(args) => {
+            created_as(&Config { origin_prefix: args.origin.clone(), ..config::load(global) }).await?
+        }
         // Of the old ledger there may be no database to open.
         LedgerCommand::Continue(args) => log::go_on(global, args).await?,
         // It says what is wrong with a schema, too.
@@ -174,7 +176,7 @@ async fn ledger_command(global: &Global, command: LedgerCommand) -> Result<Exit,
     };
     let submission = submission(&command);
     let work = async |app: &App| match command {
-        LedgerCommand::Init => log::init(app).await,
+        LedgerCommand::Init(_) => log::init(app).await,
         LedgerCommand::Continue(_) => log::name(app).await,
         LedgerCommand::Status(args) => ledger::status(app, args).await,
         LedgerCommand::Checkpoint => {
@@ -226,7 +228,7 @@ const fn submission(command: &LedgerCommand) -> Submission {
         | LedgerCommand::Hold(HoldCommand::List(_)) => Submission::None,
         LedgerCommand::Checkpoint | LedgerCommand::Export(_) | LedgerCommand::Prove(_) => Submission::Before,
         LedgerCommand::Seal(_) => Submission::Both,
-        LedgerCommand::Init
+        LedgerCommand::Init(_)
         | LedgerCommand::RotateKey(_)
         | LedgerCommand::Erase(_)
         | LedgerCommand::Prune(_)
@@ -262,7 +264,11 @@ async fn recorded(global: &Global) -> Result<App, Error> {
 
 /// Opens, making what is missing, and says what was made.
 async fn created(global: &Global) -> Result<App, Error> {
-    let app = app::open(&config::load(global), Mode::Create).await?;
+    created_as(&config::load(global)).await
+}
+
+async fn created_as(config: &Config) -> Result<App, Error> {
+    let app = app::open(config, Mode::Create).await?;
     // Whatever comes of the command, the log has a checkpoint and verifies.
     app::checkpoint::begin(&app).await?;
     if app.is_new() {

@@ -58,6 +58,7 @@ pub(crate) fn load(global: &Global) -> Config {
         content_dir: global.content.clone(),
         variables: global.variables.clone(),
         tailoring: global.tailoring.clone(),
+        origin_prefix: None,
         actor: format!("local:{}", login_name()),
         clock: Clock::System,
     }

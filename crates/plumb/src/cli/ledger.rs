@@ -8,10 +8,19 @@ use ledger::bundle::Range;
 use super::values::position;
 use super::{ListArgs, ListFormat, Sight, instant};
 
+/// `plumb ledger init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// What the ledger is called, before its own id: a name of yours, without white space or plus sign [default:
+    /// plumbline.local]
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) origin: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum LedgerCommand {
     /// Begin a ledger with its signing key, and record what this program is
-    Init,
+    Init(InitArgs),
     /// Begin a new ledger that goes on with one that was lost or set back
     Continue(ContinueArgs),
     /// Show size, newest checkpoint and public key

@@ -49,6 +49,7 @@ fn config(data: &Path) -> Config {
         login: app::Login::Owner,
         retention: Retention::default(),
         stamp_max_lag_seconds: 86_400,
+        origin_prefix: None,
         anchor: None,
         policy: None,
         content_dir: None,

@@ -306,6 +306,38 @@ fn an_unchanged_pass_is_proven_from_the_bundle_alone_tlw_22() {
 }
 
 #[test]
+fn led_17_the_origin_of_a_log_begins_as_was_said_before_it_existed() {
+    let world = world();
+    let init = |origin: &str| world.plumb(&["ledger", "init", "--origin", origin]);
+    for bad in
+        ["", " ", "log.example org", "log\texample", "log+example", "log\u{85}", "/log", "log/", "a//b"]
+    {
+        assert_refused(&init(bad), 64, "an origin cannot begin with");
+    }
+    assert_refused(&init(&"x".repeat(129)), 64, "1 to 128 bytes");
+    assert!(!world.data().exists());
+
+    assert_code(&init("log.example.org/prod"), 0);
+    let status = json(&world.plumb(&["ledger", "status", "--format", "json"]));
+    let origin = status["origin"].as_str().unwrap();
+    let id = origin.strip_prefix("log.example.org/prod/").unwrap();
+    assert_eq!(id.len(), 36);
+    let note = status["checkpoint"]["note"].as_str().unwrap();
+    assert_eq!(note.lines().next(), Some(origin));
+    assert!(status["vkey"].as_str().unwrap().starts_with(&format!("{origin}+")));
+    // The log keeps it, with and without being asked, and takes no other.
+    assert_code(&world.plumb(&["ledger", "init"]), 0);
+    assert_code(&init("log.example.org/prod"), 0);
+    for other in ["log.example.org", "plumbline.local"] {
+        assert_refused(&init(other), 64, &format!("its origin is {origin}"));
+    }
+    let bundle = world.path("bundle").to_str().unwrap().to_owned();
+    assert_code(&world.plumb(&["ledger", "export", "--output", &bundle]), 0);
+    assert_code(&world.plumb(&["verify", &bundle, "--vkey", status["vkey"].as_str().unwrap()]), 0);
+    assert_code(&world.plumb(&["ledger", "verify"]), 0);
+}
+
+#[test]
 fn a_checkpoint_is_a_signed_note_that_other_programs_verify_led_17() {
     let exported = exported(FEW);
     let note = fs::read_to_string(exported.bundle.join("checkpoint")).unwrap();
