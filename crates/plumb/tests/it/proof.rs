@@ -384,7 +384,7 @@ fn a_report_has_every_member_and_status_says_what_is_not_shown_led_29_led_43() {
         names.push(report.as_object().unwrap().keys().cloned().collect::<Vec<_>>());
     }
     let members = "anchor anchor_seams bodies_checked checkpoints continues entries erased expired findings findings_dropped first_bad_index key_ids ok origin \
-                   orphan_intents pruned root rows_checked tree_size uncovered_tail verifier witness witness_lag";
+                   orphan_intents pruned root rows_checked schema tree_size uncovered_tail verifier witness witness_lag";
     assert_eq!(names[0].join(" "), members);
     assert_eq!(names[1], names[0]);
     let status = exported.world.plumb(&["ledger", "status"]).stdout;
