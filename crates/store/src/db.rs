@@ -19,6 +19,7 @@ mod authorizer;
 mod capability;
 mod catalog;
 mod echo;
+mod last;
 mod mend;
 mod pool;
 mod postgres;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Postgres};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::last::{Held, Last};
 
 /// How many connections there are, how long one waits for one and how long one is used.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,7 @@ impl Size {
     pub(super) fn connections(self, options: PgConnectOptions) -> Connections {
         Connections {
             pool: self.pool(options),
+            last: Last::new(self.age_max),
             acquire_limit: self.acquire_limit,
             answer_limit: self.answer_limit,
         }
@@ -96,17 +98,31 @@ impl Size {
 #[derive(Debug, Clone)]
 pub(crate) struct Connections {
     pub(super) pool: PgPool,
+    last: Arc<Last>,
     pub(super) acquire_limit: Duration,
     pub(super) answer_limit: Duration,
 }
 
 impl Connections {
     /// Takes a connection. Where there was none in time, says why.
-    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+    pub(super) async fn acquire(&self) -> Result<Held, sqlx::Error> {
+        if let Some(held) = self.last.take() {
+            return Ok(held);
+        }
+        let _waiting = self.last.wait();
+        // It may have been left between the look and the wait.
+        if let Some(held) = self.last.take() {
+            return Ok(held);
+        }
         match self.pool.acquire().await {
             Err(sqlx::Error::PoolTimedOut) => Err(self.waited().await),
-            acquired => acquired,
+            acquired => acquired.map(|connection| self.last.hold(connection)),
         }
+    }
+
+    /// Returns the same waits for other connections.
+    pub(super) fn over(&self, pool: PgPool) -> Self {
+        Self { pool, last: Last::new(Duration::ZERO), ..self.clone() }
     }
 
     /// Says who waited in vain: for a connection of ours, or for the server to make one.
@@ -128,6 +144,7 @@ impl Connections {
 
     /// Closes all, those that are in use when they are given back.
     pub(super) async fn close(&self) {
+        drop(self.last.take());
         // Those that are left by then end with the process, or by themselves.
         drop(tokio::time::timeout(CLOSE_LIMIT, self.pool.close()).await);
     }

@@ -112,7 +112,7 @@ async fn freeze_server(of: &Connections) -> Result<Connections, sqlx::Error> {
     let (pool, mut held) = connect::<sqlx::Postgres>(options.clone(), (of.acquire_limit, &why)).await?;
     of.answered(run_on_each(&mut held, &import)).await?;
     exporter.commit().await?;
-    Ok(Connections { pool, ..of.clone() })
+    Ok(of.over(pool))
 }
 
 /// Opens all connections of a snapshot, and holds them for now. Where one is not made in time, somebody else says why.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 
+use super::last::Held;
 use super::pool::{answered, has_ended};
 
 /// How long a server may take to roll back before the connection is closed, upon which it does so by itself.
@@ -16,7 +17,7 @@ const ROLLBACK_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Transaction {
     /// Gone when it ended.
-    connection: Option<PoolConnection<Postgres>>,
+    connection: Option<Held>,
     answer_limit: Duration,
 }
 
@@ -28,7 +29,7 @@ pub(crate) struct Undecided(#[source] pub(crate) sqlx::Error);
 impl Transaction {
     /// Begins one by these statements, in one message.
     pub(super) async fn begin(
-        connection: PoolConnection<Postgres>,
+        connection: Held,
         (statements, answer_limit): (&str, Duration),
     ) -> Result<Self, sqlx::Error> {
         let mut begun = Self { connection: Some(connection), answer_limit };
@@ -52,7 +53,9 @@ impl Transaction {
         let limit = self.answer_limit;
         match answered(limit, sqlx::raw_sql("COMMIT").execute(self.on()?)).await {
             Ok(_done) => {
-                self.connection = None;
+                if let Some(held) = self.connection.take() {
+                    held.give_back();
+                }
                 Ok(())
             }
             // A server that is told to end while it commits says that instead of what became of it.
@@ -67,7 +70,7 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            tokio::spawn(roll_back(connection));
+            tokio::spawn(roll_back(connection.into_inner()));
         }
     }
 }
