@@ -1,11 +1,12 @@
 //! Asking a person for a secret on the terminal. Whichever way that ends, the terminal is left as it was found.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::thread;
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task;
@@ -13,7 +14,7 @@ use tokio::task;
 /// Where a person is asked, whatever standard input and output are.
 const TERMINAL: &str = "/dev/tty";
 /// Longest line that is read. Bytes; a terminal hands out no longer one (termios(3), canonical mode).
-const LINE_BYTES_MAX: u64 = 4_096;
+const LINE_BYTES_MAX: usize = 4_096;
 /// A key that does nothing (`_POSIX_VDISABLE` of Linux).
 const NO_KEY: u8 = 0;
 
@@ -44,19 +45,24 @@ pub(crate) fn secret(text: &str, stopped: &watch::Receiver<bool>) -> Option<Secr
             Ok(_) = stopped.wait_for(|stopped| *stopped) => None,
         }
     };
-    let line = task::block_in_place(|| Handle::current().block_on(wait))?;
-    Some(SecretString::from(line))
+    task::block_in_place(|| Handle::current().block_on(wait))
 }
 
-/// Reads one line, without its end.
-fn read_line(terminal: File) -> io::Result<String> {
-    let mut line = String::new();
-    let read = BufReader::new(terminal.take(LINE_BYTES_MAX)).read_line(&mut line)?;
+/// Reads one line, without its end. A terminal hands it out whole.
+fn read_line(mut terminal: File) -> io::Result<SecretString> {
+    let mut line = Zeroizing::new([0; LINE_BYTES_MAX]);
+    let read = loop {
+        match terminal.read(&mut line[..]) {
+            // A signal that somebody else here hears.
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
     if read == 0 {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
     }
-    line.truncate(line.trim_end_matches(['\r', '\n']).len());
-    Ok(line)
+    let text = std::str::from_utf8(&line[..read]).map_err(io::Error::other)?;
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
 /// A terminal that shows nothing of what is typed, until this is dropped.

@@ -14,7 +14,7 @@ use crate::server::{PASSWORD, address, address_of, database, database_of, migrat
 use crate::support::{World, assert_code, assert_refused, json, mode, world};
 
 /// Checks a database and returns the names of what is wrong, each with what was said of it.
-fn wrong(world: &World, more: &[&str]) -> Vec<(String, String)> {
+pub(crate) fn wrong(world: &World, more: &[&str]) -> Vec<(String, String)> {
     let done = world.plumb(&[&["db", "check", "--format", "json"], more].concat());
     let document = json(&done);
     let checks = document["checks"].as_array().unwrap();
