@@ -113,6 +113,7 @@ async fn open(data: &Path, mode: Mode) -> Result<App, BenchError> {
         database: app::Database::default(),
         login: app::Login::Everyday,
         anchor: None,
+        origin_prefix: None,
         retention: app::Retention::default(),
         stamp_max_lag_seconds: 86_400,
         policy: None,
