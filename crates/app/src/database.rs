@@ -27,8 +27,8 @@ const OVERFLOW: RangeInclusive<u32> = 0..=100;
 const REPLICAS: RangeInclusive<u32> = 1..=100;
 /// How long a statement may be told to wait for one of them. Seconds.
 const ACQUIRE_SECONDS: RangeInclusive<u32> = 1..=300;
-/// How long the server may be told to take for an answer. Seconds.
-const ANSWER_SECONDS: RangeInclusive<u32> = 1..=86_400;
+/// How long the server may be told to take for an answer: longer than it waits for a lock. Seconds.
+const ANSWER_SECONDS: RangeInclusive<u32> = 10..=86_400;
 /// How long a connection may be told to be used. Seconds.
 const RECYCLE_SECONDS: RangeInclusive<u32> = 60..=86_400;
 /// Longest password. Bytes.
@@ -59,7 +59,7 @@ pub struct Database {
     pub replicas: Option<String>,
     /// How long a statement waits for one of them, from 1 to 300. Seconds.
     pub acquire_seconds: Option<String>,
-    /// How long the server may take to answer one statement, from 1 to 86,400. Seconds.
+    /// How long the server may take to answer one statement, from 10 to 86,400. Seconds.
     pub answer_seconds: Option<String>,
     /// How long each is used, from 60 to 86,400. Seconds.
     pub recycle_seconds: Option<String>,

@@ -259,10 +259,16 @@ fn person(name: &str) -> String {
     name.strip_prefix("local:").unwrap_or(&name).trim().to_owned()
 }
 
-/// Tells whether a character is there and not seen, so that two names look like one.
+/// Tells whether a character is there and not seen, so that two names look like one: a control character, or what fonts leave out
+/// (Unicode, DerivedCoreProperties.txt, Default_Ignorable_Code_Point).
 fn is_unseen(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(
+            c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 /// Tells whether an entry speaks of a fact or an edge: emptying its body would leave the value where it is read.

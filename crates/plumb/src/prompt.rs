@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::thread;
 
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 use tokio::runtime::Handle;
@@ -31,6 +33,9 @@ fn open() -> io::Result<File> {
 ///
 /// For commands that run on several threads: signals are heard on another one than this, which waits.
 pub(crate) fn secret(text: &str, stopped: &watch::Receiver<bool>) -> Option<SecretString> {
+    if *stopped.borrow() {
+        return None;
+    }
     let mut stopped = stopped.clone();
     let mut asking = Asking::begin().ok()?;
     let reader = asking.terminal.try_clone().ok()?;
@@ -77,7 +82,9 @@ impl Asking {
         let before = tcgetattr(&terminal)?;
         let mut quiet = before.clone();
         quiet.local_modes.remove(LocalModes::ECHO);
-        quiet.local_modes.insert(LocalModes::ECHONL);
+        // Whole lines, whatever was set before.
+        quiet.local_modes.insert(LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+        quiet.input_modes.insert(InputModes::ICRNL);
         // The key that interrupts ends the question in order. These would end or stop the program in the middle of it.
         for key in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
             quiet.special_codes[key] = NO_KEY;

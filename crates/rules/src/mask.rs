@@ -12,26 +12,30 @@ const SECRET_BYTES_MIN: usize = 4;
 
 /// Shapes of secrets, each with the part to keep as its first group; what matches as `plain` is none. `{NAME}` and `{VALUE}` stand
 /// for [`NAME`] and [`VALUE`].
-const SHAPES: [&str; 7] = [
+const SHAPES: [&str; 9] = [
     r"(?s)()-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
-    r#"(?i)(authorization["']?[ \t]*[:=][ \t]*)[^\r\n]+"#,
-    r"(?i)((?:{NAME}|passwd){QUOTE}[ \t]*=[ \t]*){VALUE}",
+    r"(?i)(authorization{QUOTE}[ \t]*[:=][ \t]*)[^\r\n]+",
+    // Those in quotes first: a bare one that stands before runs on into what follows it without a blank.
+    r"(?i)((?:{NAME}|passwd){QUOTE}[ \t]*=[ \t]*){QUOTED}",
+    r"(?i)((?:^|[^\w./-])[\w./-]*{NAME}{QUOTE}[ \t]*:[ \t]*){QUOTED}",
+    r"(?i)((?:{NAME}|passwd){QUOTE}[ \t]*=[ \t]*)(?P<value>{VALUE})",
     // Behind a path that ends in such a word, a colon and a blank stands no secret: `/etc/pam.d/common-password: not found`.
-    r"(?i)(?P<plain>(?:^|[^\w./-])/[\w./-]*{NAME}: )|((?:^|[^\w./-])[\w./-]*{NAME}{QUOTE}[ \t]*:[ \t]*){VALUE}",
+    r"(?i)(?P<plain>(?:^|[^\w./-])/[\w./-]*{NAME}: )|((?:^|[^\w./-])[\w./-]*{NAME}{QUOTE}[ \t]*:[ \t]*)(?P<value>{VALUE})",
     // `passwd` is a file, a program, a map of nsswitch.conf(5) and a tag of sudoers(5), too; see [`is_name`]. It begins with its word,
     // for which the text is searched fast.
-    r"(?im)(?P<plain>passwd[ \t]*:[ \t]*(?:{MAP}|{SAYS}[ \t][^\r\n]*))|(?P<passwd>passwd{QUOTE}[ \t]*:[ \t]*){VALUE}",
+    r"(?im)(?P<plain>passwd[ \t]*:[ \t]*(?:{MAP}|{SAYS}[ \t][^\r\n]*))|(?P<passwd>passwd{QUOTE}[ \t]*:[ \t]*)(?P<value>{VALUE})",
     r"(password_pbkdf2[ \t]+\S+[ \t]+)\S+",
     // Password hashes of crypt(5).
     r"()\$(?:1|2[abxy]?|5|6|7|y|gy|sha1)\$[./A-Za-z0-9$=,_-]{8,}",
 ];
 
 /// Words in a shape, each with what it stands for.
-const WORDS: [(&str, &str); 5] = [
+const WORDS: [(&str, &str); 6] = [
     ("{NAME}", "(?:password|passphrase|secret|token|api[_-]?key)"),
     // The end of a quoted name, also in JSON within a string.
     ("{QUOTE}", r#"(?:\\*["'])?"#),
     ("{VALUE}", VALUE),
+    ("{QUOTED}", QUOTED),
     // Services of nsswitch.conf(5), to the end of the line.
     (
         "{MAP}",
@@ -44,14 +48,19 @@ const WORDS: [(&str, &str); 5] = [
     ),
 ];
 
-/// A value: in quotes, with what a shell would join to them; in quotes within a string; in a quote that is not closed; or bare, up to
-/// white space. What closes a string, a list or an object, and what separates two of them, is a part of a bare value only before more
-/// of it: the quote and brace of `{"log": "token=abc"}` stay. Bare values that `&`, `,` or `;` may separate are masked together, for
-/// each of these may stand in a secret.
-const VALUE: &str = concat!(
-    r#"(?:"#,
+/// A value in quotes, with what a shell would join to it. What begins like a separator is joined to nothing: in JSON the quote before
+/// it closes a string.
+const QUOTED: &str = concat!(
     r#"(?:"(?:[^"\\\r\n]|\\[^\r\n])*"|'(?:[^'\\\r\n]|\\[^\r\n])*')"#,
-    r#"(?:(?:\\["'])?(?:"(?:[^"\\\r\n]|\\[^\r\n])*"|'(?:[^'\\\r\n]|\\[^\r\n])*')|[^\s"'\\,;:&})\]<>/])*"#,
+    r#"(?:(?:\\["'])?(?:"(?:[^"\\\r\n,:;&})\]]|\\[^\r\n])(?:[^"\\\r\n]|\\[^\r\n])*"|'(?:[^'\\\r\n,:;&})\]]|\\[^\r\n])(?:[^'\\\r\n]|\\[^\r\n])*')|[^\s"'\\,;:&})\]<>/])*"#,
+);
+
+/// A value: in quotes; in quotes within a string; in a quote that is not closed; or bare, up to white space. What closes a string, a
+/// list or an object, and what separates two of them, is a part of a bare value only before more of it: the quote and brace of
+/// `{"log": "token=abc"}` stay. Bare values that `&`, `,` or `;` may separate are masked together, for each of these may stand in a
+/// secret.
+const VALUE: &str = concat!(
+    r#"(?:{QUOTED}"#,
     r#"|\\+["'][^"'\\\r\n]*\\+["']"#,
     r#"|["'][^\s"',;:&})\]\\][^\r\n]*"#,
     r#"|[})\]]*(?:[^\s"'\\,;&})\]]|\\[^\r\n])(?:[,;&]*(?:[^\s"'\\,;&})\]]|\\[^\r\n])|["'})\]]+(?:[^\s"'\\,;&})\]]|\\[^\r\n]))*"#,
@@ -99,19 +108,9 @@ impl Masker {
     pub fn mask(&self, bytes: &[u8]) -> (Vec<u8>, bool) {
         let (mut out, mut masked) = self.mask_used(bytes);
         for shape in &self.shapes {
-            let replaced = shape.replace_all(&out, |found: &regex::bytes::Captures<'_>| {
-                let passwd = found.name("passwd");
-                if found.name("plain").is_some() || passwd.is_some_and(|word| !is_name(&out, word.start())) {
-                    return found[0].to_vec();
-                }
-                // The first group that took part; the one of `plain` did not.
-                let kept = found.iter().skip(1).flatten().next();
-                let mut kept = kept.map_or_else(Vec::new, |kept| kept.as_bytes().to_vec());
-                kept.extend_from_slice(MASK.as_bytes());
-                kept
-            });
-            if *replaced != *out {
-                out = replaced.into_owned();
+            let replaced = mask_shape(shape, &out);
+            if replaced != out {
+                out = replaced;
                 masked = true;
             }
         }
@@ -155,6 +154,31 @@ impl Masker {
         (self.sha256)(bytes)
     }
 }
+
+/// Masks what has one shape of a secret.
+fn mask_shape(shape: &Regex, text: &[u8]) -> Vec<u8> {
+    let masked = shape.replace_all(text, |found: &regex::bytes::Captures<'_>| {
+        let passwd = found.name("passwd");
+        if found.name("plain").is_some() || passwd.is_some_and(|word| !is_name(text, word.start())) {
+            return found[0].to_vec();
+        }
+        // The first group that took part; the one of `plain` did not.
+        let kept = found.iter().skip(1).flatten().next();
+        let mut masked = kept.map_or_else(Vec::new, |kept| kept.as_bytes().to_vec());
+        masked.extend_from_slice(MASK.as_bytes());
+        // What stands behind one that was masked in its quotes is looked at by itself, and is shorter each time.
+        let behind = found.name("value").and_then(|value| value.as_bytes().strip_prefix(MASK.as_bytes()));
+        if let Some(behind) = behind.filter(|behind| behind.first().is_some_and(|first| ENDS.contains(first)))
+        {
+            masked.extend(mask_shape(shape, behind));
+        }
+        masked
+    });
+    masked.into_owned()
+}
+
+/// What can stand behind a value in quotes and is none of it.
+const ENDS: &[u8] = br#","';:&}])\/>"#;
 
 /// Tells whether the `passwd` at this place names a value: alone or behind a dot, a dash or an underscore, as `db_passwd`; not at the
 /// end of a path, nor as `NOPASSWD` or `PASSWD` of sudoers(5).

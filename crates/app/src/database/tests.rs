@@ -26,7 +26,7 @@ fn dbs_14_numbers_of_connections_and_times_have_a_range() {
         ("OVERFLOW", |to, text| to.overflow = Some(text), ["0", "100"], ["-2", "101"]),
         ("REPLICAS", |to, text| to.replicas = Some(text), ["1", "100"], ["0", "101"]),
         ("ACQUIRE_SECONDS", |to, text| to.acquire_seconds = Some(text), ["1", "300"], ["0", "301"]),
-        ("ANSWER_SECONDS", |to, text| to.answer_seconds = Some(text), ["1", "86400"], ["0", "86401"]),
+        ("ANSWER_SECONDS", |to, text| to.answer_seconds = Some(text), ["10", "86400"], ["9", "86401"]),
         ("RECYCLE_SECONDS", |to, text| to.recycle_seconds = Some(text), ["60", "86400"], ["59", "86401"]),
     ];
     for (name, set, good, bad) in settings {

@@ -467,15 +467,31 @@ async fn store(
     mut batch: Batch,
     now: model::Timestamp,
 ) -> Result<Applied, StoreError> {
-    let mut tries = 1;
+    let (mut tries, mut undecided) = (1, None);
     loop {
-        batch.facts = characteristics::changes(app, done.scan.host_id, done.told).await?;
-        let by = (&app.tenant, app.actor.as_str());
-        match app.db.apply(by, done.fence, &batch, now, &mut nonces()).await {
-            Err(err) if is_overtaken(&err) && tries < ATTEMPTS_MAX => tries += 1,
+        match store_once(app, done, &mut batch, now).await {
+            Err(err) if is_overtaken(&err) && tries < ATTEMPTS_MAX => {
+                tries += 1;
+                if err.is_undecided() {
+                    undecided = Some(err);
+                }
+            }
+            // That this one failed says nothing of the one before it.
+            Err(err) => return Err(undecided.unwrap_or(err)),
             applied => return applied,
         }
     }
+}
+
+async fn store_once(
+    app: &App,
+    done: &Done<'_>,
+    batch: &mut Batch,
+    now: model::Timestamp,
+) -> Result<Applied, StoreError> {
+    batch.facts = characteristics::changes(app, done.scan.host_id, done.told).await?;
+    let by = (&app.tenant, app.actor.as_str());
+    app.db.apply(by, done.fence, batch, now, &mut nonces()).await
 }
 
 /// Tells whether somebody else was first: a fact changed since it was compared, or the server gave this write up for

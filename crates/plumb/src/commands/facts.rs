@@ -292,8 +292,8 @@ fn value_of(claim: &Claim) -> String {
 /// Returns the shape of one version.
 const fn schema(kind: ClaimKind) -> &'static str {
     match kind {
-        ClaimKind::Fact => "plumbline.fact/1",
-        ClaimKind::Edge => "plumbline.edge/1",
+        ClaimKind::Fact => "plumbline.fact_view/1",
+        ClaimKind::Edge => "plumbline.edge_view/1",
     }
 }
 

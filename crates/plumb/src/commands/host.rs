@@ -113,7 +113,7 @@ async fn show(app: &App, args: &HostNameArgs) -> Result<Exit, Error> {
     let scans = app.list_scans(host.record.host_id).await?;
     if args.format == ListFormat::Json {
         let mut document = document(&host);
-        document["schema"] = json!("plumbline.host/1");
+        document["schema"] = json!("plumbline.host_view/1");
         document["scans"] = json!(scans);
         console::print(&super::json(&document)?)?;
         return Ok(Exit::Success);

@@ -16,7 +16,7 @@ posture|postures/1
 history demo-web|history/1
 diff demo-web --from 2026-03-02 --to 2026-03-09|diff/1
 host list|hosts/1
-host show demo-web|host/1
+host show demo-web|host_view/1
 known-hosts list|host_keys/1
 rules list|rules/1
 rules coverage --framework cis --edition debian-12-1.1.0|coverage/1
@@ -30,17 +30,17 @@ ledger events|ledger_events/1
 ledger hold list|holds/1
 state verify|state_check/1
 verify BUNDLE --vkey VKEY|verification/1
-fact put host:demo-web owner 1 --type desired|fact/1
+fact put host:demo-web owner 1 --type desired|fact_view/1
 fact get host:demo-web owner --type desired|facts/1
 fact history host:demo-web owner --type desired|facts/1
 fact as-of host:demo-web --type desired|facts/1
 fact diff host:demo-web --from 2026-03-02|fact_diff/1
-fact retire host:demo-web owner --type desired --reason moved|fact/1
-edge put host:demo-web member_of group:web|edge/1
+fact retire host:demo-web owner --type desired --reason moved|fact_view/1
+edge put host:demo-web member_of group:web|edge_view/1
 edge list host:demo-web|edges/1
 graph traverse host:demo-web|graph/1
 graph path host:demo-web group:web|graph/1
-edge retire host:demo-web member_of group:web --reason moved|edge/1
+edge retire host:demo-web member_of group:web --reason moved|edge_view/1
 db check|db_check/1
 store repair|store_repair/1
 ";

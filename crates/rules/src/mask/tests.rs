@@ -103,3 +103,24 @@ fn passwd_is_a_name_of_a_secret_where_it_is_no_file_program_map_or_tag() {
         assert_eq!(masked(plain), plain);
     }
 }
+
+/// TLW-34: one secret behind another without a blank, and quotes that close more than a value.
+#[test]
+fn no_secret_behind_another_is_left_and_documents_stay_whole() {
+    check(&[
+        ("user=bob,token=abc,password=\"x y\"", "user=bob,token=<masked>"),
+        ("db?user=bob&token=abc;password='p q r'", "db?user=bob&token=<masked>"),
+        ("curl --data 'token=abc&password=\"two words\"'", "curl --data 'token=<masked>'"),
+        ("{token: abc,password: 'two words'}", "{token: <masked> <masked>}"),
+        (
+            r#"{"cmd":"run --password='x'","token":"abc def"}"#,
+            r#"{"cmd":"run --password=<masked>","token":<masked>}"#,
+        ),
+        (
+            r#"{"cmd":"run --password='x'","token":"s3cr,et"}"#,
+            r#"{"cmd":"run --password=<masked>","token":<masked>}"#,
+        ),
+        (r#"["--password='x'","https://u:pw@h"]"#, r#"["--password=<masked>","https://u:pw@h"]"#),
+        (r#"{"log":"{\"authorization\":\"Bearer abc\"}"}"#, r#"{"log":"{\"authorization\":<masked>"#),
+    ]);
+}

@@ -5,7 +5,7 @@
 //! message more for each transaction.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ pub(super) struct Last {
     /// How many wait at the pool, which does not know of the one that lies here.
     waiting: AtomicUsize,
     away_max: Duration,
+    is_closed: AtomicBool,
 }
 
 /// Somebody who waits at the pool.
@@ -41,7 +42,14 @@ impl Last {
     /// Returns where none lies yet.
     pub(super) fn new(age_max: Duration) -> Arc<Self> {
         let away_max = AWAY_MAX.min(age_max);
-        Arc::new(Self { connection: Mutex::new(None), waiting: AtomicUsize::new(0), away_max })
+        let (connection, waiting) = (Mutex::new(None), AtomicUsize::new(0));
+        Arc::new(Self { connection, waiting, away_max, is_closed: AtomicBool::new(false) })
+    }
+
+    /// Has every connection go back to the pool from now on.
+    pub(super) fn close(self: &Arc<Self>) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        drop(self.take());
     }
 
     /// Takes the one that lies here. One that was away for too long goes back to the pool instead.
@@ -61,8 +69,8 @@ impl Last {
         Held { connection, since: Instant::now(), last: Arc::clone(self) }
     }
 
-    fn is_waited_for(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) > 0
+    fn is_wanted_elsewhere(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0 || self.is_closed.load(Ordering::SeqCst)
     }
 }
 
@@ -70,14 +78,14 @@ impl Held {
     /// Leaves a connection on which nothing is open for whoever comes next, unless somebody waits at the pool.
     pub(super) fn give_back(self) {
         let Self { connection, since, last } = self;
-        if since.elapsed() >= last.away_max || last.is_waited_for() {
+        if since.elapsed() >= last.away_max || last.is_wanted_elsewhere() {
             return;
         }
         let before =
             last.connection.lock().unwrap_or_else(PoisonError::into_inner).replace((connection, since));
         drop(before);
         // Who came in between has looked here too early, or looks now.
-        if last.is_waited_for() {
+        if last.is_wanted_elsewhere() {
             drop(last.take());
         }
     }

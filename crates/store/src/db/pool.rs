@@ -56,7 +56,7 @@ impl Size {
     }
 
     fn pool(self, options: PgConnectOptions) -> PgPool {
-        // How many there are: each that is closed is taken off, for whichever reason.
+        // How many there are: each that is closed is taken off, but one that fell silent, which is closed behind its back.
         let live = Arc::new(AtomicU32::new(0));
         let (made, taken, returned) = (Arc::clone(&live), Arc::clone(&live), live);
         PgPoolOptions::new()
@@ -144,7 +144,7 @@ impl Connections {
 
     /// Closes all, those that are in use when they are given back.
     pub(super) async fn close(&self) {
-        drop(self.last.take());
+        self.last.close();
         // Those that are left by then end with the process, or by themselves.
         drop(tokio::time::timeout(CLOSE_LIMIT, self.pool.close()).await);
     }

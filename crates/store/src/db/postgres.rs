@@ -161,7 +161,7 @@ impl Server {
         self
     }
 
-    /// Says how long the server may take to answer one statement, but for those of a migration.
+    /// Says how long the server may take to answer one statement, but for those of a migration and of a repair.
     #[must_use]
     pub const fn answer_limit(mut self, limit: Duration) -> Self {
         self.size.answer_limit = limit;

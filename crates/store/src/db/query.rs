@@ -290,7 +290,8 @@ impl Tx {
             Self::Sqlite(_) => Ok(()),
             Self::Postgres(tx) => {
                 let text = "SELECT set_config('app.current_tenant', $1, true)";
-                sqlx::query(text).bind(tenant.to_string()).execute(tx.on()?).await.map(drop)
+                let set = sqlx::query(text).bind(tenant.to_string());
+                answered(tx.answer_limit(), set.execute(tx.on()?)).await.map(drop)
             }
         }
     }
@@ -384,7 +385,8 @@ impl<'v> Query<'v> {
                 Backend::Postgres { pool, is_frozen: false, .. } => {
                     let mut tx = postgres::begin_read(pool, tenant).await?;
                     let rows = pool.answered(self.for_postgres()?.fetch_all(tx.on()?)).await?;
-                    tx.commit().await?;
+                    // The rows are here, however it ends.
+                    drop(tx.commit().await);
                     Ok(postgres(rows))
                 }
             },
