@@ -37,8 +37,8 @@ pub const SUPERUSER: &str = "postgres";
 /// How long a server without users lives on. Seconds.
 const PATIENCE: u32 = 5;
 
-/// Longest a program may take.
-const TOOL_LIMIT: Duration = Duration::from_secs(60);
+/// Longest a program may take; ten million rows on a slow disk take two minutes.
+const TOOL_LIMIT: Duration = Duration::from_secs(300);
 
 /// Most attempts to start a server, should another program take its port.
 const STARTS_MAX: u32 = 3;
