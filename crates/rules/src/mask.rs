@@ -2,6 +2,8 @@
 //!
 //! Masks what is shown, stored and hashed; verdicts are made before, from the text as it was.
 
+use std::borrow::Cow;
+
 use model::Digest;
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -108,8 +110,7 @@ impl Masker {
     pub fn mask(&self, bytes: &[u8]) -> (Vec<u8>, bool) {
         let (mut out, mut masked) = self.mask_used(bytes);
         for shape in &self.shapes {
-            let replaced = mask_shape(shape, &out);
-            if replaced != out {
+            if let Some(replaced) = mask_shape(shape, &out).filter(|replaced| *replaced != out) {
                 out = replaced;
                 masked = true;
             }
@@ -155,8 +156,8 @@ impl Masker {
     }
 }
 
-/// Masks what has one shape of a secret.
-fn mask_shape(shape: &Regex, text: &[u8]) -> Vec<u8> {
+/// Masks what has one shape of a secret; nothing where none has.
+fn mask_shape(shape: &Regex, text: &[u8]) -> Option<Vec<u8>> {
     let masked = shape.replace_all(text, |found: &regex::bytes::Captures<'_>| {
         let passwd = found.name("passwd");
         if found.name("plain").is_some() || passwd.is_some_and(|word| !is_name(text, word.start())) {
@@ -170,11 +171,14 @@ fn mask_shape(shape: &Regex, text: &[u8]) -> Vec<u8> {
         let behind = found.name("value").and_then(|value| value.as_bytes().strip_prefix(MASK.as_bytes()));
         if let Some(behind) = behind.filter(|behind| behind.first().is_some_and(|first| ENDS.contains(first)))
         {
-            masked.extend(mask_shape(shape, behind));
+            masked.extend(mask_shape(shape, behind).unwrap_or_else(|| behind.to_vec()));
         }
         masked
     });
-    masked.into_owned()
+    match masked {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(masked) => Some(masked),
+    }
 }
 
 /// What can stand behind a value in quotes and is none of it.

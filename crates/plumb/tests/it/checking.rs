@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 use testkit::net::closed_port;
-use testkit::postgres::{Cluster, Durability};
+use testkit::postgres::{Cluster, Database, Durability};
 use testkit::process::Running;
 use testkit::wait;
 
@@ -185,16 +185,22 @@ fn dbs_20_a_server_is_checked_for_who_connects() {
     assert_refused(&gone.plumb(&["db", "check"]), 69, "onnection refused");
 }
 
+/// Makes the tables on a server that keeps what it is told; returns a data directory over them and the role that works there.
+fn lasting(cluster: &Cluster, database: &Database<'_>) -> (World, String) {
+    let app = user(database, "app");
+    let world = world()
+        .env("PLUMB_DATABASE_URL", &address_of(cluster, database, &app))
+        .env("PLUMB_OWNER_DATABASE_URL", &address_of(cluster, database, database.name()));
+    migrate(&world, database);
+    (world, app)
+}
+
 /// DBS-20, LED-19: what a server answers as done is on its disk, whatever is set for the role; where it is not, that is told.
 #[test]
 fn dbs_20_what_a_server_may_forget_is_told() {
     let cluster = Cluster::private(Durability::Durable).unwrap();
     let database = database_of(&cluster);
-    let app = user(&database, "app");
-    let world = world()
-        .env("PLUMB_DATABASE_URL", &address_of(&cluster, &database, &app))
-        .env("PLUMB_OWNER_DATABASE_URL", &address_of(&cluster, &database, database.name()));
-    migrate(&world, &database);
+    let (world, app) = lasting(&cluster, &database);
     // It would answer before a commit is on its disk: we do not let it.
     database.sql(&format!("ALTER ROLE {app} SET synchronous_commit = off")).unwrap();
     assert_wrong(&wrong(&world, &[]), &[]);
@@ -212,11 +218,7 @@ fn dbs_20_what_a_server_may_forget_is_told() {
 fn dbs_20_what_cannot_be_looked_at_now_is_not_said_to_be_wrong() {
     let cluster = Cluster::private(Durability::Durable).unwrap();
     let database = database_of(&cluster);
-    let app = user(&database, "app");
-    let world = world()
-        .env("PLUMB_DATABASE_URL", &address_of(&cluster, &database, &app))
-        .env("PLUMB_OWNER_DATABASE_URL", &address_of(&cluster, &database, database.name()));
-    migrate(&world, &database);
+    let (world, app) = lasting(&cluster, &database);
     let script = "BEGIN; LOCK TABLE hosts IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(120);";
     let holder = Running::start(cluster.psql(database.name()), script.as_bytes()).unwrap();
     let held = "SELECT count(*) FROM pg_locks WHERE relation = 'hosts'::regclass AND granted AND mode = 'AccessExclusiveLock'";

@@ -1,6 +1,8 @@
 //! What scripts read: every command that writes JSON writes one document that names its shape and its version.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use crate::cli::walk;
 use crate::demo::demo;
@@ -57,6 +59,8 @@ fn every_document_for_scripts_names_its_shape() {
     let status = json(&plumb(&["ledger", "status", "--format", "json"]));
     assert_code(&plumb(&["ledger", "export", "--output", &bundle]), 0);
     let rules = vendor(&world);
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/answers.md");
+    let page = fs::read_to_string(page).unwrap();
     let mut shown = BTreeSet::new();
     for (asked, shape) in ASKED.lines().map(|line| line.split_once('|').unwrap()) {
         let word = |word| match word {
@@ -70,6 +74,7 @@ fn every_document_for_scripts_names_its_shape() {
         assert!(matches!(done.code, Some(0 | 2)), "{asked}: {done:#?}");
         assert_eq!(json(&done)["schema"], format!("plumbline.{shape}"), "{asked}");
         assert!(done.stdout.starts_with("{\n"), "{asked}: a document of its own");
+        assert!(page.contains(&format!("`plumbline.{shape}`")), "{shape} is not on the page");
         shown.insert(asked.to_owned());
     }
     let has_json = |command: &&String| {

@@ -1,31 +1,49 @@
 //! A server that does not answer: a statement is waited for as long as was said, and of a commit nobody says that it failed.
 
 use testkit::postgres::{Cluster, Durability};
-use testkit::process::Running;
+use testkit::process::{Output, Running};
 use testkit::wait;
 
 use super::{Stage, assert_told};
 use crate::server::{cluster, database, database_of, user};
 use crate::support::{assert_code, json, tool};
 
-/// Ends the connection whose commit waits for a copy of this server, which is there already, and has nobody wait from then on.
-const END_THE_COMMIT: &str = "
+/// Waits for a commit that waits for a copy of this server: it is done here already.
+const UNTIL_ONE_COMMITS: &str = "
+SET synchronous_commit = local;
 DO $$ BEGIN LOOP
   PERFORM pg_stat_clear_snapshot();
   EXIT WHEN EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = 'plumb' AND wait_event = 'SyncRep');
   PERFORM pg_sleep(0.01);
-END LOOP; END $$;
-SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'plumb' AND wait_event = 'SyncRep';
+END LOOP; END $$;";
+
+/// Ends all connections, the one that commits among them, and has nobody wait from then on.
+const END_THE_COMMIT: &str = "
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'plumb';
 ALTER SYSTEM RESET synchronous_standby_names;
 SELECT pg_reload_conf();";
 
-/// Has commits wait for a copy that there is not, and ends the first that does.
-fn break_the_next_commit(cluster: &Cluster, database: &str) -> Running {
+/// Has commits wait for a copy that there is not, and ends the first that does, behind what `first` says.
+fn break_the_next_commit(cluster: &Cluster, database: &str, first: &str) -> Running {
     cluster.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'").unwrap();
     cluster.sql("postgres", "SELECT pg_reload_conf()").unwrap();
     let is_set = || cluster.sql("postgres", "SHOW synchronous_standby_names").unwrap().trim() == "nobody";
     assert!(wait::until(wait::LONG, is_set));
-    Running::start(cluster.psql(database), END_THE_COMMIT.as_bytes()).unwrap()
+    let script = format!("{UNTIL_ONE_COMMITS}{first}{END_THE_COMMIT}");
+    Running::start(cluster.psql(database), script.as_bytes()).unwrap()
+}
+
+/// Lets a scan go on that was held up, to its commit, which is not answered.
+fn lose_the_commit(cluster: &Cluster, stage: &Stage<'_>, first: &str) -> Output {
+    let (scan, holder) = stage.held_up(cluster, "");
+    let ender = break_the_next_commit(cluster, stage.database.name(), first);
+    let let_go = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(120)%'
+        AND pid <> pg_backend_pid()";
+    stage.database.sql(let_go).unwrap();
+    drop(holder.finish(wait::LONG).unwrap());
+    let done = scan.finish(wait::LONG).unwrap();
+    drop(ender.finish(wait::LONG).unwrap());
+    done
 }
 
 /// ERR-01: the server stands still in the middle of a statement.
@@ -54,7 +72,7 @@ fn err_01_a_server_that_falls_silent_is_left_after_the_time_that_was_said() {
 fn err_01_a_commit_that_is_not_answered_is_not_said_to_have_failed() {
     let cluster = Cluster::private(Durability::Durable).unwrap();
     let stage = Stage::on(&cluster, database_of(&cluster));
-    let ender = break_the_next_commit(&cluster, stage.database.name());
+    let ender = break_the_next_commit(&cluster, stage.database.name(), "");
     let put = ["fact", "put", "fleet:web", "owner", "1", "--type", "desired", "--expect", "absent"];
     let done = stage.world.plumb(&put);
     drop(ender.finish(wait::LONG).unwrap());
@@ -73,24 +91,25 @@ fn err_01_a_commit_that_is_not_answered_is_not_said_to_have_failed() {
 fn tlw_10_a_scan_whose_commit_is_not_answered_is_found_on_record() {
     let cluster = Cluster::private(Durability::Durable).unwrap();
     let mut stage = Stage::on(&cluster, database_of(&cluster));
-    let (scan, holder) = stage.held_up(&cluster, "");
-    let ender = break_the_next_commit(&cluster, stage.database.name());
-    // It goes on when nobody holds it up any more, to its commit.
-    stage
-        .database
-        .sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(120)%'
-        AND pid <> pg_backend_pid()",
-        )
-        .unwrap();
-    drop(holder.finish(wait::LONG).unwrap());
-    let done = scan.finish(wait::LONG).unwrap();
-    drop(ender.finish(wait::LONG).unwrap());
+    let done = lose_the_commit(&cluster, &stage, "");
     assert_code(&done, 2);
     let scan = &json(&done)["hosts"][0]["outcome"]["measured"]["scan"]["scan_id"];
     stage.answered.push(scan.as_str().unwrap().to_owned());
     stage.assert_whole();
     assert_eq!(stage.number("SELECT count(*) FROM transactions"), 2);
+}
+
+/// ERR-01: as before, and then the server lets nobody in. What is said is what is not known, not how the second try failed.
+#[test]
+fn err_01_a_scan_whose_commit_is_not_answered_is_not_said_to_have_failed() {
+    let cluster = Cluster::private(Durability::Durable).unwrap();
+    let stage = Stage::on(&cluster, database_of(&cluster));
+    let limit = |most: i32| format!("ALTER ROLE {} CONNECTION LIMIT {most};", user(&stage.database, "app"));
+    let done = lose_the_commit(&cluster, &stage, &limit(0));
+    stage.database.sql(&limit(-1)).unwrap();
+    assert_told(&done, "nobody knows whether this was done: apply the scan: ");
+    assert_eq!(stage.number("SELECT count(*) FROM scan_runs WHERE status = 'completed'"), 2);
+    stage.assert_whole();
 }
 
 /// ERR-12: a server that takes no writes is not told as a file; and settings of a role change no answer.
